@@ -1,0 +1,107 @@
+"""What every keyframe codec has in common: packets out, a format note for the decoder, frames back in.
+
+    frames uint8 [H, W, 3]  --KeyframeCodec.encode-->  [Packet, ...]  --decode_packets-->  frames again
+
+Notable decisions:
+- One packet per frame, in display order. Frame k needs the packets from the nearest sync packet at or before
+  k up to k itself, and no later one: random access decodes a part of one group.
+- Packets carry no container, no frame size that could be trusted and no checksum: the archive that stores
+  them does all three. A flipped bit that still is legal AV1 decodes to other pixels, so check sums first.
+- This module imports neither FFmpeg nor torch; whoever only handles packets does not pay for either.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerv.errors import ArchiveError
+
+Frame = NDArray[np.uint8]  # [H, W, 3] RGB in [0, 255]
+Bitstream = Literal["av1"]
+ColourMatrix = Literal["bt601"]
+
+
+@dataclass(frozen=True)
+class Packet:
+    """The coded bytes of exactly one shown frame."""
+
+    data: bytes
+    sync: bool  # decoding can start here
+
+
+@dataclass(frozen=True)
+class KeyframeFormat:
+    """What a decoder must know beside the packets; frame size and count are the archive's."""
+
+    bitstream: Bitstream = "av1"
+    matrix: ColourMatrix = "bt601"  # of the luma and chroma planes, limited range
+
+    def to_json(self) -> dict[str, str]:
+        """Plain JSON values, for the archive."""
+        return {"bitstream": self.bitstream, "matrix": self.matrix}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Back from `to_json`. Raises ArchiveError for anything this version cannot decode."""
+        if not isinstance(value, dict) or set(value) != {"bitstream", "matrix"}:
+            raise ArchiveError(f"keyframe format is {value!r}; it needs exactly 'bitstream' and 'matrix'")
+        if value["bitstream"] not in get_args(Bitstream) or value["matrix"] not in get_args(ColourMatrix):
+            raise ArchiveError(
+                f"keyframe format is {value!r}; this version decodes bitstream {get_args(Bitstream)} "
+                f"and matrix {get_args(ColourMatrix)}"
+            )
+        return cls(bitstream=value["bitstream"], matrix=value["matrix"])
+
+
+class KeyframeCodec(Protocol):
+    """An encoder of the keyframes of one video."""
+
+    @property
+    def name(self) -> str:
+        """Short name for reports, `svtav1` for example."""
+        ...
+
+    @property
+    def format(self) -> KeyframeFormat:
+        """What `decode_packets` needs to read this encoder's packets."""
+        ...
+
+    def encode(self, frames: Iterable[Frame]) -> list[Packet]:
+        """Code frames, uint8 [H, W, 3] RGB, all of one size, into as many packets, in display order.
+
+        Frames are drawn one by one and not kept beyond the encoder's own lookahead. The first packet is a
+        sync packet. The same frames give the same bytes. Raises InputError when a frame cannot be coded.
+        """
+        ...
+
+
+def decode_packets(
+    packets: Sequence[bytes],
+    *,
+    height: int,
+    width: int,
+    format: KeyframeFormat | None = None,
+    threads: int = 1,
+) -> Iterator[Frame]:
+    """Decode the packets of consecutive keyframes, the first of them a sync packet.
+
+    Args:
+        packets: coded bytes, one packet per frame, in display order.
+        height, width: size of the frames that went into the encoder, in pixels.
+        format: as stored by the archive; the default is what this version writes.
+        threads: decoder threads; the frames do not depend on it.
+
+    Yields:
+        As many frames as there are packets, uint8 [height, width, 3] RGB, each as soon as its packet is
+        decoded.
+
+    Raises:
+        ArchiveError: a packet is damaged, out of place, of another size, or does not hold exactly one frame.
+    """
+    from dnerv.keyframes.decoding import decode_av1  # FFmpeg is loaded only when pixels are wanted
+
+    chosen = format or KeyframeFormat()
+    return decode_av1(packets, height=height, width=width, matrix=chosen.matrix, threads=threads)

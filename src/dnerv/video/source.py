@@ -1,0 +1,171 @@
+"""A video file, or a folder of numbered images, as a stream of upright RGB frames with their exact times.
+
+    path -> Decoder -> Clock (times repaired) -> resample (if asked) -> upright_rgb -> (pts, uint8 [H, W, 3])
+
+One frame is in memory at a time. What a video really holds (its frame count, times and size) is known only
+once it has been decoded, so `FrameStream` tells it at the end.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerv.errors import InputError
+
+from .cadence import Clock, checked_rate, resample
+from .decoder import Decoder, FileDecoder, ImageDecoder, Picture
+from .listing import is_image_name, numbered_images
+from .picture import upright_rgb, upright_size
+from .timing import Timing
+
+DEFAULT_IMAGE_FPS = Fraction(24)
+_LARGEST_SIDE = 16384  # pixels; swscale's own limit is near, and a larger one is a typing error
+
+
+class FrameStream:
+    """Iterator over (pts, frame): ticks of the timing's time base, uint8 [H, W, 3] RGB in [0, 255].
+
+    A frame shown at several ticks is one array, given several times: do not write into it.
+    Once exhausted it knows `timing`, `original_size` and `bad_packets`. Iterating raises InputError, in one
+    line that names the file, when it cannot be read or not a single frame decodes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        open_decoder: Callable[[], Decoder],
+        size: tuple[int, int] | None,
+        fps: Fraction | None,
+    ) -> None:
+        self._path = path
+        self._open_decoder = open_decoder
+        self._size = size
+        self._fps = fps
+        self._pts: list[int] = []
+        self._timing: Timing | None = None
+        self._original_size: tuple[int, int] | None = None
+        self.bad_packets = (
+            0  # packets or images skipped as undecodable, plus pictures the decoder had to patch up
+        )
+        self._frames = self._stream()
+
+    def __iter__(self) -> "FrameStream":
+        return self
+
+    def __next__(self) -> tuple[int, NDArray[np.uint8]]:
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Release the file before the stream is exhausted."""
+        self._frames.close()
+
+    @property
+    def timing(self) -> Timing:
+        """Times of the frames that were yielded. Raises RuntimeError before the stream is exhausted."""
+        if self._timing is None:
+            raise RuntimeError("the timing is known once every frame has been read")
+        return self._timing
+
+    @property
+    def original_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the first frame, upright, unscaled. RuntimeError before it is read."""
+        if self._original_size is None:
+            raise RuntimeError("the size is known once a frame has been read")
+        return self._original_size
+
+    def _stream(self) -> Generator[tuple[int, NDArray[np.uint8]], None, None]:
+        try:
+            decoder = self._open_decoder()
+            try:
+                yield from self._converted(decoder)
+            finally:
+                self.bad_packets = decoder.bad_packets
+                decoder.close()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(f"{self._path}: cannot be read as a video ({_reason(error)})") from error
+
+    def _converted(self, decoder: Decoder) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Frames in RGB; a picture that is shown at several ticks is converted once."""
+        clock = Clock(decoder.time_base, decoder.step)
+        last: Picture | None = None
+        for pts, picture in self._paced(decoder, clock):
+            if picture is not last:
+                last, rgb = picture, self._convert(picture)
+            self._pts.append(pts)
+            yield pts, rgb
+        if not self._pts:
+            raise InputError(
+                f"{self._path}: not one frame could be decoded ({decoder.bad_packets} bad packets)"
+            )
+        time_base = decoder.time_base if self._fps is None else 1 / self._fps
+        self._timing = Timing(time_base, self._pts, clock.last_duration if self._fps is None else 1)
+
+    def _paced(self, decoder: Decoder, clock: Clock) -> Iterator[tuple[int, Picture]]:
+        stamped = ((clock.stamp(picture.pts, picture.duration), picture) for picture in decoder.pictures())
+        if self._fps is None:
+            return stamped
+        return resample(stamped, lambda: clock.end, decoder.time_base, self._fps)
+
+    def _convert(self, picture: Picture) -> NDArray[np.uint8]:
+        if self._original_size is None:
+            self._original_size = upright_size(picture.frame)
+        # Later pictures of another size (a stream that switches, a mixed folder) follow the first.
+        return upright_rgb(picture.frame, self._size or self._original_size)
+
+
+class VideoSource:
+    """A video file, a single image, or a folder of numbered images shown at `image_fps`."""
+
+    def __init__(self, path: Path | str, *, image_fps: Fraction = DEFAULT_IMAGE_FPS) -> None:
+        """Raises InputError if there is nothing readable at `path`; the file is opened by `frames`."""
+        self.path = Path(path)
+        self._image_fps = checked_rate(image_fps)
+        try:
+            self._images = _images_at(self.path)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({_reason(error)})") from error
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that make up this video, in display order."""
+        return self._images or [self.path]
+
+    def frames(self, *, size: tuple[int, int] | None = None, fps: Fraction | None = None) -> FrameStream:
+        """Decode from the beginning; may be called again.
+
+        size: (height, width) in pixels to scale to, bicubic; None keeps the first frame's size.
+        fps: constant rate to resample to; None keeps every frame and its time. For images it is their rate.
+        Raises InputError for a size or rate that is out of range.
+        """
+        if size is not None and not all(1 <= side <= _LARGEST_SIDE for side in size):
+            raise InputError(
+                f"frame size {size[0]}x{size[1]}: allowed are 1 to {_LARGEST_SIDE} pixels a side"
+            )
+        rate = None if fps is None else checked_rate(fps)
+        if self._images:
+            images, image_fps = self._images, rate or self._image_fps
+            return FrameStream(self.path, lambda: ImageDecoder(images, image_fps), size, None)
+        return FrameStream(self.path, lambda: FileDecoder(self.path), size, rate)
+
+
+def _images_at(path: Path) -> list[Path]:
+    """The images to show, none for a video file. Raises InputError, or OSError if the disk refuses."""
+    if path.is_dir():
+        images = numbered_images(path)
+        if not images:
+            raise InputError(f"{path}: a folder without numbered images, such as 00001.png")
+        return images
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    return [path] if is_image_name(path) else []
+
+
+def _reason(error: Exception) -> str:
+    """The cause in a few words, without the errno and path that FFmpeg adds."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,23 @@
+"""The `.dnerv` file: written whole, opened fast, read at random."""
+
+from dnerv.archive.archive import Archive
+from dnerv.archive.export import ExportFormat, export_videos
+from dnerv.archive.index import ArchiveConfig, VideoEntry
+from dnerv.archive.integrity import verify_archive
+from dnerv.archive.video_reader import Frame, FrameBatch, VideoMetadata, VideoReader
+from dnerv.archive.writing import CodedVideo, write_archive
+
+__all__ = [
+    "Archive",
+    "ArchiveConfig",
+    "CodedVideo",
+    "ExportFormat",
+    "Frame",
+    "FrameBatch",
+    "VideoEntry",
+    "VideoMetadata",
+    "VideoReader",
+    "export_videos",
+    "verify_archive",
+    "write_archive",
+]

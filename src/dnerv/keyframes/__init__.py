@@ -10,12 +10,14 @@ from dnerv.keyframes.codec import Frame, KeyframeCodec, KeyframeFormat, Packet, 
 
 if TYPE_CHECKING:
     from dnerv.keyframes.choice import better_mode
-    from dnerv.keyframes.svtav1 import SvtAv1, nearest_crf
+    from dnerv.keyframes.svtav1 import CRF_RANGE, Mode, SvtAv1, nearest_crf
 
 __all__ = [
+    "CRF_RANGE",
     "Frame",
     "KeyframeCodec",
     "KeyframeFormat",
+    "Mode",
     "Packet",
     "SvtAv1",
     "better_mode",
@@ -23,7 +25,13 @@ __all__ = [
     "nearest_crf",
 ]
 
-_LAZY = {"SvtAv1": "svtav1", "nearest_crf": "svtav1", "better_mode": "choice"}
+_LAZY = {
+    "CRF_RANGE": "svtav1",
+    "Mode": "svtav1",
+    "SvtAv1": "svtav1",
+    "better_mode": "choice",
+    "nearest_crf": "svtav1",
+}
 
 
 def __getattr__(name: str) -> Any:

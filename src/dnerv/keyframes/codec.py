@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.errors import ArchiveError
+from dnerv.errors import ArchiveError, InputError
 
 Frame = NDArray[np.uint8]  # [H, W, 3] RGB in [0, 255]
 Bitstream = Literal["av1"]
@@ -105,3 +105,15 @@ def decode_packets(
 
     chosen = format or KeyframeFormat()
     return decode_av1(packets, height=height, width=width, matrix=chosen.matrix, threads=threads)
+
+
+def checked_frames(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames; raises InputError at the first that is not uint8 [H, W, 3] of the first one's size."""
+    shape = None
+    for index, frame in enumerate(frames):
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+            raise InputError(f"frame {index} is {frame.dtype} {frame.shape}; it must be uint8 [H, W, 3]")
+        if frame.shape != (shape or frame.shape):
+            raise InputError(f"frame {index} is {frame.shape}; the first one was {shape}")
+        shape = frame.shape
+        yield frame

@@ -83,15 +83,30 @@ class Timeline:
         end = np.minimum(start + 1, self.num_keyframes - 1)
         since = index - self._position(start)
         span = np.maximum(1, self._position(end) - self._position(start))
-        # Half-pixel centres: two samples stretched over K frames, as F.interpolate(align_corners=False) does.
-        blend = (since + 0.5) * 2 / self.keyframe_every - 0.5
         return Conditioning(
             start,
             end,
             (since / span).astype(np.float32),
-            blend.clip(0, 1).astype(np.float32),
+            self._blend_at_entry(since),
             (index / max(1, self.num_frames - 1)).astype(np.float32),
         )
+
+    def clip_conditioning(self, index: int) -> Conditioning:
+        """Conditioning of the T frames of `padded_clip(index)`.
+
+        The repeats at the end of a video are told the time of the frame that they repeat, but their blend at entry
+        goes on as if the clip were whole: the paper interpolates over the clip's T places, real or not.
+        """
+        frames, _ = self.padded_clip(index)
+        conditioning = self.conditioning(frames)
+        places = index * self.clip_length + np.arange(self.clip_length, dtype=np.int64)
+        since = places - self._position(conditioning.start)
+        return conditioning._replace(blend_at_entry=self._blend_at_entry(since))
+
+    def _blend_at_entry(self, since: NDArray[np.int64]) -> NDArray[np.float32]:
+        # Half-pixel centres: two samples stretched over K frames, as F.interpolate(align_corners=False) does.
+        blend = (since + 0.5) * 2 / self.keyframe_every - 0.5
+        return blend.clip(0, 1).astype(np.float32)
 
     def keyframes_of(self, frames: NDArray[np.integer]) -> NDArray[np.int64]:
         """Ordinals of the keyframes that `frames` need, int64, sorted, unique. Raises InputError as above."""

@@ -1,0 +1,247 @@
+"""Open a `.dnerv` file: names, videos, sizes, integrity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import accumulate
+from types import TracebackType
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from dnerv.archive.clip_maker import ClipMaker, make_clip
+from dnerv.archive.index import ArchiveConfig, VideoEntry, index_from_json
+from dnerv.archive.keyframe_reader import KeyframeReader
+from dnerv.archive.video_reader import VideoReader
+from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
+from dnerv.errors import ArchiveError, InputError
+from dnerv.model import NeRVConfig, build_model, tensor_shapes
+from dnerv.video import TileGrid, Timeline
+
+_SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
+_INDEX_LIMIT = 1 << 30  # bytes of inflated index; a million videos take a third of it
+
+
+class Archive:
+    """A collection of videos in one file.
+
+    Opening checks the header and reads configuration and index; the network is read when the first frame is asked
+    for, and keyframes clip by clip. Close it, or use it in a `with` statement.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        size: Literal["original", "coded"] = "original",
+    ) -> None:
+        """Open the archive at `path`.
+
+        Args:
+            device: where the network runs and frames come out.
+            dtype: float32 gives the archive's own frames; bfloat16 or float16 decode faster and less exactly.
+            size: whether frames are scaled back to the size that the videos had, or stay as the network knows them.
+
+        Raises:
+            ArchiveError: not an archive, damaged, or of a version that this dnerv does not read.
+            InputError: `device`, `dtype` or `size` is not one of the allowed.
+        """
+        self.device, self.dtype = _checked_device(device), _checked_dtype(dtype)
+        if size not in ("original", "coded"):
+            raise InputError(f"size is {size!r}; use 'original' or 'coded'")
+        self._coded_size = size == "coded"
+        self.container = Container.open(path)
+        missing = [kind for kind in _SECTIONS if kind not in self.container]
+        if missing:
+            raise ArchiveError(f"{path} has no {missing[0]} section: it is not a whole archive")
+        self.config = ArchiveConfig.from_json(decode_json(self.container.read("CONF")))
+        self.entries = index_from_json(decode_json(self.container.read("INDX"), _INDEX_LIMIT))
+        self._places = {entry.name: place for place, entry in enumerate(self.entries)}
+        self._tables = _starts(entry.table_bytes for entry in self.entries)
+        self._keyframes = _starts(entry.keyframe_bytes for entry in self.entries)
+        self._frames = _starts(entry.timing.num_frames for entry in self.entries)
+        self._check_lengths()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the videos, in archive order."""
+        return [entry.name for entry in self.entries]
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all videos."""
+        return self._frames[-1]
+
+    @property
+    def num_pixels(self) -> int:
+        """Pixels of all frames at the size that was coded: what bits per pixel are counted on."""
+        return sum(e.timing.num_frames * e.coded_size[0] * e.coded_size[1] for e in self.entries)
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file."""
+        return sum(self.container.sizes.values())
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """The whole file's bits over `num_pixels`."""
+        return 8 * self.file_bytes / self.num_pixels
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[VideoReader]:
+        return (self[name] for name in self.names)
+
+    def __getitem__(self, name: str) -> VideoReader:
+        """The video of this name. Raises InputError, naming some that are there, where there is none."""
+        if name not in self._places:
+            there = ", ".join(self.names[:5]) + (", ..." if len(self) > 5 else "")
+            raise InputError(f"no video is called {name!r} in this archive; it holds {len(self)}: {there}")
+        place = self._places[name]
+        return VideoReader(
+            self.entries[place], self.config.model.clip_length, _ClipSource(self, place), coded_size=self._coded_size
+        )
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network with the archive's weights, on the CPU. Raises ArchiveError where they are damaged."""
+        config = self.config.model
+        weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
+        model = build_model(config)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(torch.from_numpy(weights[name]))
+        return model.eval()
+
+    @cached_property
+    def maker(self) -> ClipMaker:
+        """The network, ready to decode on the archive's device."""
+        return ClipMaker(self.model, self.device, self.dtype)
+
+    def breakdown(self) -> dict[str, int]:
+        """Bytes by purpose; they sum to the size of the file."""
+        sizes = dict(self.container.sizes)
+        weights = describe_weights(self.container.read("NETW"), tensor_shapes(self.config.model))
+        assert sum(weights.values()) == sizes["NETW"]
+        parts = {"keyframes": sizes["KEYF"]}
+        parts |= {f"network {name}": count for name, count in weights.items()}
+        parts |= {"keyframe tables": sizes["PKTS"], "index": sizes["INDX"], "configuration": sizes["CONF"]}
+        return parts | {"header": sizes["header"]}
+
+    def packet_table(self, place: int) -> PacketTable:
+        """Where the keyframes of video number `place` lie. Raises ArchiveError where the table is damaged."""
+        entry = self.entries[place]
+        table = decode_packet_table(self._packet_section[self._tables[place] : self._tables[place + 1]])
+        timeline = self.timeline(place)
+        if len(table) != timeline.num_keyframes or table.byte_length != entry.keyframe_bytes:
+            raise ArchiveError(f"the keyframe table of video {entry.name!r} does not fit its entry in the index")
+        return table
+
+    def check_keyframes(self, place: int) -> None:
+        """Compare the keyframe packets of video number `place` with their checksums. Raises ArchiveError."""
+        for group in self.packet_table(place).groups:
+            start = self._keyframes[place] + group.byte_offset
+            group.check(self.container.read_range("KEYF", start, group.byte_length))
+
+    def timeline(self, place: int) -> Timeline:
+        """Clips and keyframes of video number `place`."""
+        model = self.config.model
+        return Timeline(self.entries[place].timing.num_frames, model.clip_length, model.keyframe_every)
+
+    def first_frame(self, place: int) -> int:
+        """Place of the video's first frame in the concatenation of all."""
+        return self._frames[place]
+
+    def keyframe_offset(self, place: int) -> int:
+        """Byte of KEYF at which the video's packets begin."""
+        return self._keyframes[place]
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def _packet_section(self) -> bytes:
+        return self.container.read("PKTS")
+
+    def _check_lengths(self) -> None:
+        sizes = self.container.sizes
+        if self._tables[-1] != sizes["PKTS"] or self._keyframes[-1] != sizes["KEYF"]:
+            raise ArchiveError("the archive's index does not fit the lengths of its keyframe sections")
+        if self.config.keyframes is None and self.config.model.uses_keyframes:
+            raise ArchiveError("the archive's network needs keyframes, but its configuration has none")
+
+
+class _ClipSource:
+    """Clips of one video by number, for its reader; sets up on first use."""
+
+    def __init__(self, archive: Archive, place: int) -> None:
+        self._archive, self._place = archive, place
+
+    def __call__(self, clip: int) -> Tensor:
+        archive = self._archive
+        absolute = (archive.first_frame(self._place), archive.num_frames)
+        return make_clip(
+            archive.maker,
+            archive.timeline(self._place),
+            clip,
+            self._grid,
+            self._reader,
+            absolute if isinstance(archive.config.model, NeRVConfig) else None,
+        )
+
+    @cached_property
+    def _grid(self) -> TileGrid:
+        config = self._archive.config
+        return TileGrid(*self._archive.entries[self._place].coded_size, *config.model.canvas, config.overlap)
+
+    @cached_property
+    def _reader(self) -> KeyframeReader | None:
+        archive, entry = self._archive, self._archive.entries[self._place]
+        if archive.config.keyframes is None:
+            return None
+        return KeyframeReader(
+            archive.container,
+            archive.packet_table(self._place),
+            archive.keyframe_offset(self._place),
+            entry.coded_size,
+            archive.config.keyframes,
+            entry.name,
+        )
+
+
+def _starts(lengths: Iterable[int]) -> list[int]:
+    return [0, *accumulate(lengths)]
+
+
+def _checked_device(device: str | torch.device) -> torch.device:
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device is {str(device)!r}: {str(error).splitlines()[0]}") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("device is 'cuda', but this machine's torch sees no CUDA device; use 'cpu'")
+    return chosen
+
+
+def _checked_dtype(dtype: torch.dtype) -> torch.dtype:
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise InputError(f"dtype is {dtype}; use torch.float32, torch.bfloat16 or torch.float16")
+    return dtype

@@ -1,0 +1,87 @@
+"""Videos of an archive as files for people: mp4, or folders of PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerv.archive.archive import Archive
+from dnerv.archive.video_reader import VideoReader
+from dnerv.errors import InputError, OutputError
+from dnerv.video import Timing, write_mp4, write_png_folder
+
+ExportFormat = Literal["mp4", "png"]
+
+
+def export_videos(
+    archive: Archive,
+    directory: Path,
+    *,
+    names: Sequence[str] | None = None,
+    frames: tuple[int | None, int | None] | None = None,
+    format: ExportFormat = "mp4",
+    force: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Path]:
+    """Decode videos into `directory`, one file or folder each, under their names in the archive.
+
+    Args:
+        names: videos wanted; None for all.
+        frames: (first, past the last) of each video, as in a slice; None for all.
+        advance: called after every frame.
+
+    Returns:
+        What was written, in order.
+
+    Raises:
+        InputError: no video of a name, a range that is empty or outside, a format that is not known.
+        OutputError: an output exists and `force` is off, or cannot be written. Nothing half-written stays.
+    """
+    if format not in ("mp4", "png"):
+        raise InputError(f"format is {format!r}; use 'mp4' or 'png'")
+    chosen = [archive[name] for name in (archive.names if names is None else names)]
+    spans = [_span(reader, frames) for reader in chosen]  # all checked before the first file is written
+    written = []
+    for reader, span in zip(chosen, spans, strict=True):
+        target = directory / (reader.entry.name + (".mp4" if format == "mp4" else ""))
+        _make_parent(target)
+        pictures = _pictures(reader, span, advance)
+        if format == "mp4":
+            write_mp4(target, pictures, _part(reader.entry.timing, span), force=force)
+        else:
+            write_png_folder(target, pictures, force=force)
+        written.append(target)
+    return written
+
+
+def _span(reader: VideoReader, frames: tuple[int | None, int | None] | None) -> range:
+    first, past = frames or (None, None)
+    first, past = first or 0, len(reader) if past is None else past
+    if not 0 <= first < past <= len(reader):
+        raise InputError(
+            f"frames {first}:{past} of video {reader.entry.name!r}: it has {len(reader)} frames, 0 to {len(reader) - 1}"
+        )
+    return range(first, past)
+
+
+def _part(timing: Timing, span: range) -> Timing:
+    ends_early = span.stop < timing.num_frames
+    last = timing.pts[span.stop] - timing.pts[span.stop - 1] if ends_early else timing.last_duration
+    return Timing(timing.time_base, timing.pts[span.start : span.stop], last)
+
+
+def _pictures(reader: VideoReader, span: range, advance: Callable[[], None]) -> Iterator[NDArray[np.uint8]]:
+    for index in span:
+        yield reader[index].permute(1, 2, 0).contiguous().cpu().numpy()
+        advance()
+
+
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent}: cannot be created ({error.strerror})") from error

@@ -1,0 +1,188 @@
+"""One video of an archive, read like torchcodec's `VideoDecoder`: by index, by range, by time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dnerv.archive.index import VideoEntry
+from dnerv.errors import InputError
+
+_KEPT_CLIPS = 4  # decoded clips that a reader holds, so that walking a video frame by frame decodes each clip once
+
+
+@dataclass(frozen=True)
+class VideoMetadata:
+    """What is known of a video without decoding it."""
+
+    name: str
+    label: str | None
+    num_frames: int
+    height: int  # of the frames that decoding returns, pixels
+    width: int
+    coded_height: int  # of the frames that the network knows, pixels
+    coded_width: int
+    average_fps: float
+    duration_seconds: float
+    begin_stream_seconds: float
+    end_stream_seconds: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded frame."""
+
+    data: Tensor  # uint8 [3, H, W], RGB
+    pts_seconds: float
+    duration_seconds: float
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Several decoded frames."""
+
+    data: Tensor  # uint8 [N, 3, H, W], RGB
+    pts_seconds: Tensor  # float64 [N]
+    duration_seconds: Tensor  # float64 [N]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for data, pts, duration in zip(self.data, self.pts_seconds, self.duration_seconds, strict=True):
+            yield Frame(data, pts.item(), duration.item())
+
+
+class VideoReader:
+    """Random access to the frames of one video; only the clips asked for are decoded.
+
+    Frames are uint8 RGB [3, H, W] at the original size, on the archive's device. `reader[i]` is a frame,
+    `reader[a:b:c]` a batch [N, 3, H, W].
+    """
+
+    def __init__(
+        self, entry: VideoEntry, clip_length: int, make_clip: Callable[[int], Tensor], *, coded_size: bool = False
+    ) -> None:
+        """`make_clip`: clip by number, uint8 [t, 3, h, w]. `coded_size`: do not scale back to the original size."""
+        self.entry = entry
+        self._clip_length, self._make_clip, self._coded_size = clip_length, make_clip, coded_size
+        self._clips: OrderedDict[int, Tensor] = OrderedDict()
+        self._seconds = entry.timing.seconds
+        self._durations = torch.from_numpy(self._seconds).diff(
+            append=torch.tensor([entry.timing.end_seconds], dtype=torch.float64)
+        )
+
+    @property
+    def metadata(self) -> VideoMetadata:
+        """Name, size, length and rate."""
+        entry, timing = self.entry, self.entry.timing
+        height, width = entry.coded_size if self._coded_size else entry.original_size
+        return VideoMetadata(
+            entry.name,
+            entry.label,
+            timing.num_frames,
+            height,
+            width,
+            *entry.coded_size,
+            float(timing.average_fps),
+            timing.end_seconds - timing.begin_seconds,
+            timing.begin_seconds,
+            timing.end_seconds,
+        )
+
+    def __len__(self) -> int:
+        return self.entry.timing.num_frames
+
+    def __getitem__(self, key: int | slice) -> Tensor:
+        if isinstance(key, slice):
+            return self._frames(range(*key.indices(len(self))))
+        return self._frames([self._index(key)])[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def get_frame_at(self, index: int) -> Frame:
+        """The frame of this index; negative ones count from the end. Raises InputError outside."""
+        return next(iter(self.get_frames_at([index])))
+
+    def get_frames_at(self, indices: Sequence[int] | Tensor) -> FrameBatch:
+        """Frames in the order asked for, repeats allowed. Raises InputError for an index outside."""
+        wanted = indices.tolist() if isinstance(indices, Tensor) else list(indices)
+        return self._batch([self._index(int(i)) for i in wanted])
+
+    def get_frames_in_range(self, start: int, stop: int, step: int = 1) -> FrameBatch:
+        """Frames `start`, `start + step`, ... below `stop`. Raises InputError for a range outside the video."""
+        if not (0 <= start < len(self) and start <= stop <= len(self) and step >= 1):
+            raise InputError(
+                f"frames {start}:{stop}:{step} of video {self.entry.name!r}: it has frames 0 to {len(self) - 1}, "
+                "and the step is at least 1"
+            )
+        return self._batch(range(start, stop, step))
+
+    def get_frame_played_at(self, seconds: float) -> Frame:
+        """The frame on show at a time. Raises InputError before the first frame or after the last."""
+        return self.get_frame_at(self.entry.timing.index_at(seconds))
+
+    def get_frames_played_at(self, seconds: Sequence[float] | Tensor) -> FrameBatch:
+        """The frames on show at some times. Raises InputError as above."""
+        times = seconds.tolist() if isinstance(seconds, Tensor) else list(seconds)
+        return self._batch([self.entry.timing.index_at(t) for t in times])
+
+    def get_frames_played_in_range(self, start_seconds: float, stop_seconds: float) -> FrameBatch:
+        """The frames on show at any time in [start, stop). Raises InputError for a range outside the video."""
+        timing = self.entry.timing
+        if not timing.begin_seconds <= start_seconds <= stop_seconds <= timing.end_seconds:
+            raise InputError(
+                f"seconds {start_seconds:g} to {stop_seconds:g} of video {self.entry.name!r}: it plays from "
+                f"{timing.begin_seconds:g} to {timing.end_seconds:g}"
+            )
+        if start_seconds == stop_seconds:
+            return self._batch([])
+        first = timing.index_at(start_seconds)
+        past = int(self._seconds.searchsorted(stop_seconds, side="left"))
+        return self._batch(range(first, past))
+
+    def _index(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise InputError(
+                f"frame {index} of video {self.entry.name!r}: it has {len(self)} frames, 0 to {len(self) - 1}"
+            )
+        return index % len(self)
+
+    def _batch(self, indices: Sequence[int]) -> FrameBatch:
+        wanted = torch.tensor(indices, dtype=torch.int64)
+        return FrameBatch(self._frames(indices), torch.from_numpy(self._seconds)[wanted], self._durations[wanted])
+
+    def _frames(self, indices: Sequence[int]) -> Tensor:
+        """Frames in the order asked for; each clip is decoded once, in ascending order."""
+        if not indices:
+            height, width = self.entry.coded_size if self._coded_size else self.entry.original_size
+            return torch.empty(0, 3, height, width, dtype=torch.uint8)
+        made: dict[int, Tensor] = {}
+        for clip in sorted({index // self._clip_length for index in indices}):
+            frames = self._clip(clip)
+            for index in indices:
+                if index // self._clip_length == clip and index not in made:
+                    made[index] = self._original(frames[index % self._clip_length])
+        return torch.stack([made[index] for index in indices])
+
+    def _clip(self, clip: int) -> Tensor:
+        if clip not in self._clips:
+            self._clips[clip] = self._make_clip(clip)
+        self._clips.move_to_end(clip)
+        while len(self._clips) > _KEPT_CLIPS:
+            self._clips.popitem(last=False)
+        return self._clips[clip]
+
+    def _original(self, frame: Tensor) -> Tensor:
+        if self._coded_size or tuple(frame.shape[-2:]) == self.entry.original_size:
+            return frame
+        scaled = F.interpolate(
+            frame[None].float(), self.entry.original_size, mode="bicubic", antialias=True, align_corners=False
+        )
+        return scaled[0].round().clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,60 @@
+"""Put a trained network, its keyframes and an index into one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dnerv.archive.index import ArchiveConfig, VideoEntry, index_to_json
+from dnerv.bitstream import encode_json, pack_weights, write_container
+
+
+@dataclass(frozen=True)
+class CodedVideo:
+    """One video as it goes into the archive."""
+
+    entry: VideoEntry
+    packet_table: bytes
+    keyframe_file: Path | None  # its packets back to back, `entry.keyframe_bytes` long
+
+
+def write_archive(
+    path: Path,
+    config: ArchiveConfig,
+    weights: Mapping[str, np.ndarray],
+    weight_bits: int,
+    videos: Sequence[CodedVideo],
+    *,
+    force: bool = False,
+) -> None:
+    """Write the `.dnerv` file at `path`, all of it or nothing.
+
+    Args:
+        weights: float32 arrays in the order of `tensor_shapes(config.model)`.
+        weight_bits: levels of the quantiser, 2^bits, 4 to 8.
+
+    Raises:
+        OutputError: the file exists and `force` is off, or cannot be written.
+    """
+    write_container(
+        path,
+        [
+            ("CONF", encode_json(config.to_json())),
+            ("INDX", encode_json(index_to_json([video.entry for video in videos]))),
+            ("PKTS", b"".join(video.packet_table for video in videos)),
+            ("NETW", pack_weights(weights, weight_bits)),
+            ("KEYF", _packets(videos)),
+        ],
+        force=force,
+    )
+
+
+def _packets(videos: Sequence[CodedVideo]) -> Iterable[bytes]:
+    for video in videos:
+        if video.keyframe_file is not None:
+            with video.keyframe_file.open("rb") as file:
+                while block := file.read(1 << 20):
+                    yield block

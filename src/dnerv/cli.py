@@ -1,0 +1,243 @@
+"""The command line: parse, call one function, print.
+
+Exit codes: 0, 1 for a named error (one line on stderr), 2 for usage, 130 after an interruption.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from dnerv import __version__
+from dnerv.errors import DnervError
+
+app = typer.Typer(
+    help="A whole video collection in one neural file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ArchivePath = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .dnerv file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, ...")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    if version:
+        print(f"dnerv {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def encode(
+    inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .dnerv file to write.")],
+    bpp: Annotated[float | None, typer.Option(help="The dial: bits of the whole file per pixel. [default: 0.05]")] = None,
+    quality: Annotated[int | None, typer.Option(help="The dial by quality instead: 1 to 100.")] = None,
+    size: Annotated[str | None, typer.Option(help="The dial by name instead: one of `dnerv presets`.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate: 2, 23.976, 30000/1001.")] = None,
+    model: Annotated[Literal["dnerv", "nerv"], typer.Option(help="The network's family.")] = "dnerv",
+    paper: Annotated[bool, typer.Option("--paper", help="The paper's output head and recipe.")] = False,
+    width: Annotated[int | None, typer.Option(help="The network's width C0, in place of the dial's choice.")] = None,
+    clip_length: Annotated[int, typer.Option(help="Frames decoded together.")] = 8,
+    keyframe_every: Annotated[int | None, typer.Option(help="Frames between keyframes, from 1. [default: chosen]")] = None,
+    keyframe_crf: Annotated[float | None, typer.Option(help="Keyframe quality, 1 (best) to 70. [default: chosen]")] = None,
+    keyframe_mode: Annotated[
+        Literal["inter", "stills"] | None, typer.Option(help="How keyframes are coded. [default: measured]")
+    ] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="Bits of the weights' quantiser, 4 to 8.")] = None,
+    loss: Annotated[str | None, typer.Option(help="log-mse, mse, l1, l1-ssim or mse-ssim.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW, at its height.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Clips per training step.")] = None,
+    ema: Annotated[float | None, typer.Option(help="Store an average of the weights with this decay per step.")] = None,
+    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of training.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
+    device: Device = "cpu",
+    tensorboard: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write training curves there.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard an interrupted run's state.")] = False,
+    keep_work: Annotated[bool, typer.Option("--keep-work", help="Keep OUTPUT.work at the end.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Encode videos into one archive.
+
+    Interrupted, even killed, it goes on when the same command is given again.
+    """
+    from dnerv import compression, terminal
+    from dnerv.training import check_loss
+
+    options = compression.EncodeOptions(
+        model=model,
+        bits_per_pixel=bpp,
+        quality=quality,
+        preset=size,
+        paper=paper,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        epochs=epochs,
+        budget_seconds=_seconds(budget),
+        keyframe_every=keyframe_every,
+        keyframe_crf=keyframe_crf,
+        keyframe_mode=keyframe_mode,
+        width=width,
+        clip_length=clip_length,
+        weight_bits=weight_bits,
+        loss=None if loss is None else check_loss(loss, 11, 11),
+        learning_rate=learning_rate,
+        batch_clips=batch,
+        ema=ema,
+        precision=precision,
+        seed=seed,
+    )
+    with terminal.EncodeDisplay(tensorboard) as display:
+        result = compression.encode(
+            inputs,
+            output,
+            options,
+            skip_bad=skip_bad,
+            force=force,
+            restart=restart,
+            keep_work=keep_work,
+            device=device,
+            listener=display,
+        )
+    terminal.show(terminal.encode_record(result), terminal.encode_tables, as_json)
+
+
+@app.command()
+def decode(
+    archive: ArchivePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    video: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this video; may be repeated.")] = None,
+    frames: Annotated[str | None, typer.Option(metavar="A:B", help="Only frames A to B - 1.")] = None,
+    format: Annotated[Literal["mp4", "png"], typer.Option(help="What to write.")] = "mp4",
+    device: Device = "cpu",
+    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+) -> None:
+    """Get videos back: all of them, some, or some frames."""
+    from dnerv import terminal
+    from dnerv.archive import Archive, export_videos
+
+    span = _span(frames)
+    with Archive(archive, device=device) as opened, terminal.progress_bar("decoding") as advance:
+        written = export_videos(
+            opened, output, names=video or None, frames=span, format=format, force=force, advance=advance
+        )
+    for path in written:
+        print(path)
+
+
+@app.command()
+def info(archive: ArchivePath, as_json: Json = False) -> None:
+    """Say what an archive holds and where its bytes go."""
+    from dnerv import terminal
+    from dnerv.archive import Archive
+
+    with Archive(archive) as opened:
+        terminal.show(terminal.info_record(opened), terminal.info_tables, as_json)
+
+
+@app.command()
+def evaluate(
+    archive: ArchivePath,
+    originals: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="What was encoded.")],
+    at: Annotated[Literal["coded", "original"], typer.Option(help="Size at which frames are compared.")] = "coded",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare an archive's frames with the original videos."""
+    from dnerv import terminal
+    from dnerv.evaluation import evaluate as measure
+
+    with terminal.progress_bar("comparing") as advance:
+        quality = measure(archive, originals, at=at, device=device, advance=advance)
+    terminal.show(asdict(quality), terminal.quality_tables, as_json)
+
+
+@app.command()
+def verify(archive: ArchivePath, as_json: Json = False) -> None:
+    """Check every byte of an archive against its checksums."""
+    from dnerv import terminal
+    from dnerv.archive import verify_archive
+
+    report = verify_archive(archive)
+    terminal.show(report, terminal.verify_tables, as_json)
+    if not report["intact"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def presets(as_json: Json = False) -> None:
+    """List the paper's networks and ours, with their parameter counts."""
+    from dnerv import terminal
+
+    terminal.show(terminal.presets_record(), terminal.presets_tables, as_json)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except DnervError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"dnerv: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("dnerv: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _resolution(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise typer.BadParameter(f"--resolution is {text!r}; give height x width in pixels, 256x320 for example")
+    return int(height), int(width)
+
+
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise typer.BadParameter(f"--fps is {text!r}; give frames per second, 25 or 30000/1001 for example") from None
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        return float(number) * unit
+    except ValueError:
+        raise typer.BadParameter(f"--budget is {text!r}; give a time, 90s, 5m or 2h for example") from None
+
+
+def _span(text: str | None) -> tuple[int | None, int | None] | None:
+    if text is None:
+        return None
+    first, colon, past = text.partition(":")
+    if not colon or not all(part == "" or part.isdecimal() for part in (first, past)):
+        raise typer.BadParameter(f"--frames is {text!r}; give A:B for frames A to B - 1, 16:24 for example")
+    return (int(first) if first else None, int(past) if past else None)
+
+

@@ -1,0 +1,6 @@
+"""Where everything below meets: a corpus becomes an archive."""
+
+from dnerv.compression.options import EncodeOptions
+from dnerv.compression.pipeline import EncodeListener, EncodeResult, encode
+
+__all__ = ["EncodeListener", "EncodeOptions", "EncodeResult", "encode"]

@@ -1,0 +1,207 @@
+"""One dial: from a number of bits to the network's width, the keyframes' quality and their distance.
+
+    target bytes = bits per pixel * pixels / 8
+      ├─ index and tables: estimated from the number of videos and keyframes
+      ├─ network: the widest whose bytes stay below its share
+      └─ keyframes: the rest; for every distance allowed, the quality that fills it is found by coding a sample,
+                    and the distance is chosen whose keyframes, blended, come closest to the frames in between
+
+Measured, not modelled: rates and blends come from the corpus itself (`KeyframeProbe`). What is not known before
+training is how much the network will add; `EXPECTED_GAIN` says what it added in our experiments (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from math import exp, log, prod
+from typing import Any, Literal
+
+from dnerv.compression.options import DEFAULT_BITS_PER_PIXEL, EncodeOptions
+from dnerv.compression.probe import KeyframeProbe
+from dnerv.keyframes import CRF_RANGE, nearest_crf
+from dnerv.model import (
+    PUBLISHED,
+    DNeRVConfig,
+    ModelConfig,
+    NeRVConfig,
+    compact_dnerv,
+    compact_nerv,
+    config_from_json,
+    config_to_json,
+    count_parameters,
+    tensor_shapes,
+)
+from dnerv.model.compact import STRIDES, WIDTHS
+from dnerv.video import CachedVideo, Timeline, choose_canvas
+
+KEYFRAME_DISTANCES = (1, 2, 4, 8)  # candidates, frames
+EXPECTED_GAIN = {1: 0.3, 2: 0.5, 4: 0.8, 8: 1.2}  # dB that the network adds to the blend, by keyframe distance
+NETWORK_SHARE = 0.15  # of all bytes, at most; more pays only with more training than people wait for
+PAPER_NETWORK_SHARE = 0.45  # the published runs spend 24 to 65 % of the rate on the network
+PAPER_STRIDES = (4, 2, 2, 2, 2)
+PAPER_CANVAS = (256, 320)
+ENTROPY_RATIO = 0.87  # coded over plain size of quantised weights, measured on trained networks
+DEFAULT_WEIGHT_BITS = 6
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the dial chose."""
+
+    model: ModelConfig
+    weight_bits: int
+    keyframe_mode: Literal["inter", "stills"]
+    keyframe_crf: float  # where the search for the keyframes' final quality begins
+    keyframe_budget: int | None  # bytes that the keyframes should fill; None: the crf is as asked
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "model": config_to_json(self.model),
+            "weight_bits": self.weight_bits,
+            "keyframe_mode": self.keyframe_mode,
+            "keyframe_crf": self.keyframe_crf,
+            "keyframe_budget": self.keyframe_budget,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Design:
+        """Back from `to_json`."""
+        return cls(**(record | {"model": config_from_json(record["model"])}))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What the dial needs to know of all videos."""
+
+    videos: Sequence[CachedVideo]
+    mean: tuple[float, float, float]  # RGB, [0, 1]
+    std: tuple[float, float, float]
+
+    @property
+    def num_pixels(self) -> int:
+        """Pixels of all frames as coded."""
+        return sum(v.timing.num_frames * v.height * v.width for v in self.videos)
+
+    def num_keyframes(self, every: int) -> int:
+        """Keyframes of all videos."""
+        return sum(Timeline(v.timing.num_frames, 1, every).num_keyframes for v in self.videos)
+
+
+def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> Design:
+    """Choose network and keyframes for a corpus."""
+    bits = options.weight_bits or (8 if options.paper or options.preset else DEFAULT_WEIGHT_BITS)
+    target = _target_bytes(corpus, options, probe)
+    if options.model == "nerv":
+        model = _sized(corpus, options, 1, bits, target - _index_bytes(corpus, None), share=1.0)
+        return Design(model, bits, "inter", CRF_RANGE[1], None)
+    distances = _distances(options)
+    plans = [_plan(corpus, options, probe, every, bits, target) for every in distances]
+    best = max(plans, key=lambda plan: plan.score)
+    mode = options.keyframe_mode or probe.better_mode(best.every, best.crf)
+    budget = None if options.keyframe_crf is not None or _is_open(options) else best.budget
+    return Design(best.model, bits, mode, best.crf, budget)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    every: int
+    model: ModelConfig
+    crf: float
+    budget: int
+    score: float  # dB expected
+
+
+def _plan(
+    corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, every: int, bits: int, target: float
+) -> _Plan:
+    share = PAPER_NETWORK_SHARE if options.paper else NETWORK_SHARE
+    model = _sized(corpus, options, every, bits, target, share)
+    budget = max(1.0, target - network_bytes(model, bits) - _index_bytes(corpus, every))
+    crf = options.keyframe_crf or probe.crf_for(every, budget / corpus.num_pixels)
+    crf = nearest_crf(crf)
+    return _Plan(every, model, crf, int(budget), probe.blend_psnr(every, crf) + EXPECTED_GAIN.get(every, 1.0))
+
+
+def _target_bytes(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> float:
+    if options.quality is not None:
+        # What AV1 would spend on every frame at the quality's crf: the same quality costs hard corpora more.
+        return corpus.num_pixels * probe.bytes_per_pixel(1, nearest_crf(66 - options.quality / 2))
+    if options.preset is not None:
+        return network_bytes(PUBLISHED[options.preset].config, options.weight_bits or 8) / PAPER_NETWORK_SHARE
+    return corpus.num_pixels * (options.bits_per_pixel or DEFAULT_BITS_PER_PIXEL) / 8
+
+
+def _distances(options: EncodeOptions) -> tuple[int, ...]:
+    if options.keyframe_every is not None:
+        return (options.keyframe_every,)
+    if options.paper or options.preset:
+        return (options.clip_length,)
+    return KEYFRAME_DISTANCES
+
+
+def _is_open(options: EncodeOptions) -> bool:
+    """Whether nothing bounds the bytes: a named network's size says nothing of its keyframes'."""
+    return False if options.preset is None else options.bits_per_pixel is None
+
+
+def _sized(
+    corpus: Corpus, options: EncodeOptions, every: int, bits: int, target: float, share: float
+) -> ModelConfig:
+    """The network of the given width or preset, else the widest that fits its share of the bytes."""
+    build = _builder(corpus, options, every)
+    if options.preset is not None:
+        return build(PUBLISHED[options.preset].config.base_channels)
+    if options.width is not None:
+        return build(options.width)
+    fitting = [width for width in WIDTHS if network_bytes(build(width), bits) <= share * target]
+    return build(fitting[-1] if fitting else WIDTHS[0])
+
+
+def _builder(corpus: Corpus, options: EncodeOptions, every: int) -> Callable[[int], ModelConfig]:
+    paper = options.paper or options.preset is not None
+    canvas = _canvas(corpus, options)
+    scale = prod(PAPER_STRIDES if paper else STRIDES)
+    grid = (canvas[0] // scale, canvas[1] // scale)
+
+    def build(width: int) -> ModelConfig:
+        if options.model == "nerv":
+            if paper:
+                return NeRVConfig(width, grid, PAPER_STRIDES, options.clip_length)
+            return compact_nerv(width, grid, clip_length=options.clip_length)
+        if paper:
+            return DNeRVConfig(
+                width, grid, PAPER_STRIDES, options.clip_length, every, mean=corpus.mean, std=corpus.std
+            )
+        config = compact_dnerv(width, grid, clip_length=options.clip_length, keyframe_every=every)
+        return replace(config, mean=corpus.mean, std=corpus.std)
+
+    return build
+
+
+def _canvas(corpus: Corpus, options: EncodeOptions) -> tuple[int, int]:
+    if options.preset is not None:
+        return PAPER_CANVAS
+    scale = prod(PAPER_STRIDES if options.paper else STRIDES)
+    return choose_canvas([(v.height, v.width) for v in corpus.videos], (scale, scale))
+
+
+@cache
+def network_bytes(config: ModelConfig, bits: int) -> float:
+    """Expected bytes of a network in the archive: coded symbols, and two float16 per quantiser channel."""
+    channels = sum(shape[1] if len(shape) > 1 else 1 for shape in tensor_shapes(config).values())
+    return count_parameters(config) * bits / 8 * ENTROPY_RATIO + 3.2 * channels + 60
+
+
+def _index_bytes(corpus: Corpus, every: int | None) -> float:
+    """Expected bytes of everything but network and keyframe packets."""
+    packets = 0 if every is None else corpus.num_keyframes(every)
+    return 550 + 25 * len(corpus.videos) + 1.4 * packets
+
+
+def interpolate_log(x: float, points: Sequence[tuple[float, float]]) -> float:
+    """The y at `x` on the line through the two nearest (x, y) points, linear in log y."""
+    (x0, y0), (x1, y1) = sorted(points, key=lambda point: abs(point[0] - x))[:2]
+    return exp(log(y0) + (x - x0) / (x1 - x0) * (log(y1) - log(y0)))

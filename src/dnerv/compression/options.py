@@ -1,0 +1,76 @@
+"""What a user can ask of an encoding: one frozen record; everything not asked for follows from the dial."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from dnerv.errors import InputError
+from dnerv.model import PUBLISHED
+from dnerv.training import LossName, Precision
+
+DEFAULT_BITS_PER_PIXEL = 0.05
+DEFAULT_BUDGET_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """Options of `dnerv encode`; None means: chosen by dnerv."""
+
+    model: Literal["dnerv", "nerv"] = "dnerv"
+    bits_per_pixel: float | None = None  # the dial: bits of the whole file over all pixels
+    quality: int | None = None  # the dial by quality instead, 1 (smallest file) to 100
+    preset: str | None = None  # the dial by a published network's name instead
+    paper: bool = False  # the paper's head, loss, schedule, 8-bit weights and keyframe distance
+    resolution: tuple[int, int] | None = None  # height, width that frames are scaled to; None: their own
+    fps: Fraction | None = None  # rate that videos are resampled to; None: their own
+    epochs: int | None = None
+    budget_seconds: float | None = None
+    keyframe_every: int | None = None
+    keyframe_crf: float | None = None
+    keyframe_mode: Literal["inter", "stills"] | None = None
+    width: int | None = None  # C0, the network's width
+    clip_length: int = 8
+    weight_bits: int | None = None
+    loss: LossName | None = None
+    learning_rate: float | None = None
+    batch_clips: int | None = None
+    ema: float | None = None
+    precision: Precision = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        dials = [self.bits_per_pixel, self.quality, self.preset]
+        if sum(dial is not None for dial in dials) > 1:
+            raise InputError("--bpp, --quality and --size are one dial: give at most one of them")
+        if self.epochs is not None and self.budget_seconds is not None:
+            raise InputError("--epochs and --budget both bound the training: give at most one of them")
+        if self.preset is not None and self.preset not in PUBLISHED:
+            raise InputError(f"no network is called {self.preset!r}; known: {', '.join(PUBLISHED)}")
+        if self.preset is not None and self.preset.startswith("nerv") != (self.model == "nerv"):
+            raise InputError(f"--size {self.preset} does not go with --model {self.model}")
+        _check("--bpp", self.bits_per_pixel, 0.0001, 24)
+        _check("--quality", self.quality, 1, 100)
+        _check("--fps", self.fps, Fraction(1, 1000), 1000)
+        _check("--budget", self.budget_seconds, 0, 10**8)
+        _check("--epochs", self.epochs, 0, 10**8)
+        _check("--keyframe-every", self.keyframe_every, 1, 65535)
+        _check("--keyframe-crf", self.keyframe_crf, 1, 70)
+        _check("--width", self.width, 1, 8192)
+        _check("--clip-length", self.clip_length, 1, 256)
+        _check("--weight-bits", self.weight_bits, 4, 8)
+        _check("--learning-rate", self.learning_rate, 1e-9, 1)
+        _check("--batch", self.batch_clips, 1, 4096)
+        _check("--ema", self.ema, 0, 0.999999)
+        for side in self.resolution or ():
+            _check("--resolution", side, 8, 8192)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: what an interrupted run compares itself by."""
+        return {name: str(v) if isinstance(v, Fraction) else v for name, v in asdict(self).items()}
+
+
+def _check(flag: str, value: float | Fraction | None, low: float | Fraction, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise InputError(f"{flag} is {value}; allowed are {low} to {high}")

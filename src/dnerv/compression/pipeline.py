@@ -1,0 +1,294 @@
+"""Videos in, one `.dnerv` file out.
+
+    videos ─ cache ─ dial ─ keyframes ─ training ─ archive ─ evaluation (of the file just written)
+
+Each step leaves its result in the workspace and is skipped when it is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dnerv.archive import Archive, ArchiveConfig, CodedVideo, VideoEntry, write_archive
+from dnerv.bitstream import check_target
+from dnerv.compression.dial import Corpus, Design, turn_dial
+from dnerv.compression.keyframe_stage import CodedKeyframes, code_keyframes
+from dnerv.compression.options import DEFAULT_BUDGET_SECONDS, EncodeOptions
+from dnerv.compression.probe import KeyframeProbe
+from dnerv.compression.workspace import Workspace, members_record
+from dnerv.errors import InputError
+from dnerv.evaluation import ArchiveQuality, measure_archive
+from dnerv.keyframes import KeyframeFormat
+from dnerv.model import ModelConfig, NeRVConfig, build_model, count_parameters
+from dnerv.training import (
+    ClipSet,
+    Progress,
+    Trainer,
+    TrainingConfig,
+    TrainingVideo,
+    check_loss,
+    computes_in_bf16,
+    paper_recipe,
+)
+from dnerv.video import CachedVideo, Member, Timeline, cache_video, discover
+
+OVERLAP = 16  # pixels shared by neighbouring tiles
+_STATISTICS_FRAMES = 256  # frames, spread over the corpus, that its mean and standard deviation are taken from
+
+
+class EncodeListener:
+    """Told what an encoding is doing; this one does nothing with it."""
+
+    def stage(self, title: str, total: int | None = None) -> None:
+        """A step begins; `total` is the number of `advance` calls that will follow, None where it is not counted."""
+
+    def advance(self) -> None:
+        """One unit of the step is done."""
+
+    def training(self, progress: Progress) -> None:
+        """The network has been trained a little further."""
+
+    def note(self, text: str) -> None:
+        """Something a user will want to know."""
+
+    def warning(self, text: str) -> None:
+        """Something is not as it should be, and the run goes on."""
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """A finished archive."""
+
+    path: Path
+    file_bytes: int
+    bits_per_pixel: float
+    parameters: int
+    design: Design
+    keyframe_crf: float | None
+    quality: ArchiveQuality  # measured on frames decoded from the file
+
+
+def encode(
+    inputs: Sequence[Path | str],
+    output: Path | str,
+    options: EncodeOptions | None = None,
+    *,
+    skip_bad: bool = False,
+    force: bool = False,
+    restart: bool = False,
+    keep_work: bool = False,
+    device: str = "cpu",
+    listener: EncodeListener | None = None,
+) -> EncodeResult:
+    """Encode videos and folders of videos into one archive.
+
+    Args:
+        inputs: files and folders, as `dnerv.video.discover` reads them.
+        output: the `.dnerv` file; `OUTPUT.work` beside it keeps the state until it is written.
+        skip_bad: leave unreadable videos out, with a warning, instead of stopping.
+        force: replace an existing output.
+        restart: discard the state of an interrupted run.
+        keep_work: leave the state in place at the end.
+
+    Raises:
+        InputError: nothing to encode, an unreadable video, or options that contradict each other.
+        OutputError: the output exists or cannot be written.
+    """
+    options, listener, output = options or EncodeOptions(), listener or EncodeListener(), Path(output)
+    check_target(output, force=force)
+    members = discover([Path(p) for p in inputs])
+    job = {"options": options.to_json(), "skip_bad": skip_bad, "members": members_record(members)}
+    workspace = Workspace(output, job, restart=restart)
+    try:
+        if workspace.is_resumed:
+            listener.note(f"going on with the work in {workspace.path}")
+        result = _Encoding(workspace, options, listener, torch.device(device)).run(members, output, skip_bad, force)
+    except BaseException:
+        workspace.close_unfinished()
+        raise
+    if keep_work:
+        workspace.close()
+    else:
+        workspace.remove()
+    return result
+
+
+class _Encoding:
+    """One run of the pipeline."""
+
+    def __init__(
+        self, workspace: Workspace, options: EncodeOptions, listener: EncodeListener, device: torch.device
+    ) -> None:
+        self.workspace, self.options, self.listener, self.device = workspace, options, listener, device
+
+    def run(self, members: Sequence[Member], output: Path, skip_bad: bool, force: bool) -> EncodeResult:
+        videos = self._cache(members, skip_bad)
+        design = Design.from_json(self.workspace.once("design", lambda: self._design(videos).to_json()))
+        model = design.model
+        self.listener.note(_describe(design))
+        crf, keyframes = self._keyframes(videos, design)
+        weights = self._train(videos, keyframes, design)
+        self.listener.stage("writing the archive")
+        config = ArchiveConfig(
+            model,
+            OVERLAP if model.canvas > (OVERLAP, OVERLAP) else 0,
+            KeyframeFormat() if keyframes else None,
+            _provenance(self.options, design, crf),
+        )
+        coded = [_coded(v, k) for v, k in zip(videos, keyframes or [None] * len(videos), strict=True)]
+        write_archive(output, config, weights, design.weight_bits, coded, force=force)
+        return self._measure(output, videos, design, crf)
+
+    def _cache(self, members: Sequence[Member], skip_bad: bool) -> list[CachedVideo]:
+        """Every frame of every video on disk, scaled and resampled as asked."""
+        self.listener.stage("reading videos", len(members))
+        videos = []
+        for member in members:
+            try:
+                video = cache_video(
+                    member, self.workspace.frames, size=self.options.resolution, fps=self.options.fps
+                )
+                videos.append(video)
+                if video.bad_packets:
+                    self.listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
+            except InputError as error:
+                if not skip_bad:
+                    raise InputError(f"{error} (--skip-bad leaves such files out)") from None
+                self.listener.warning(f"skipped: {error}")
+            self.listener.advance()
+        if not videos:
+            raise InputError("none of the videos could be read: there is nothing to encode")
+        return videos
+
+    def _design(self, videos: Sequence[CachedVideo]) -> Design:
+        self.listener.stage("choosing network and keyframes")
+        mean, std = _statistics(videos)
+        probe = KeyframeProbe(videos, self.options.keyframe_mode or "inter")
+        return turn_dial(Corpus(videos, mean, std), self.options, probe)
+
+    def _keyframes(
+        self, videos: Sequence[CachedVideo], design: Design
+    ) -> tuple[float | None, list[CodedKeyframes]]:
+        if not design.model.uses_keyframes:
+            return None, []
+        self.listener.stage("coding keyframes", len(videos))
+        return code_keyframes(
+            videos, design, design.model.keyframe_every, self.workspace.keyframes, advance=self.listener.advance
+        )
+
+    def _train(
+        self, videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes], design: Design
+    ) -> dict[str, np.ndarray]:
+        self.listener.stage("training")
+        torch.manual_seed(self.options.seed)
+        model = build_model(design.model)
+        config = _training_config(self.options, design)
+        trainer = Trainer(model, _clip_set(videos, keyframes, design), config, self.workspace.checkpoint, self.device)
+        trainer.run(self.listener.training)
+        return {name: p.detach().cpu().float().numpy() for name, p in model.named_parameters()}
+
+    def _measure(
+        self, output: Path, videos: Sequence[CachedVideo], design: Design, crf: float | None
+    ) -> EncodeResult:
+        self.listener.stage("measuring the archive", sum(v.timing.num_frames for v in videos))
+        frames = {video.name: _frames(video) for video in videos}
+        with Archive(output, size="coded") as archive:
+            quality = measure_archive(archive, lambda name: frames[name], advance=self.listener.advance)
+            return EncodeResult(
+                output,
+                archive.file_bytes,
+                archive.bits_per_pixel,
+                count_parameters(design.model),
+                design,
+                crf,
+                quality,
+            )
+
+
+def _training_config(options: EncodeOptions, design: Design) -> TrainingConfig:
+    budget = options.budget_seconds
+    if options.epochs is None and budget is None:
+        budget = DEFAULT_BUDGET_SECONDS
+    if options.paper:
+        config = paper_recipe(
+            loss="l1-ssim", epochs=options.epochs, budget_seconds=budget, seed=options.seed
+        )
+    else:
+        config = TrainingConfig(epochs=options.epochs, budget_seconds=budget, seed=options.seed)
+    config = replace(config, weight_bits=design.weight_bits, precision=options.precision, ema=options.ema)
+    if options.learning_rate is not None:
+        config = replace(config, learning_rate=options.learning_rate)
+    if options.batch_clips is not None:
+        config = replace(config, batch_clips=options.batch_clips)
+    return replace(config, loss=check_loss(options.loss or config.loss, *design.model.canvas))
+
+
+def _clip_set(
+    videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes], design: Design
+) -> ClipSet:
+    model, training, first = design.model, [], 0
+    for place, video in enumerate(videos):
+        timeline = Timeline(video.timing.num_frames, model.clip_length, model.keyframe_every)
+        training.append(TrainingVideo(video, timeline, keyframes[place].decoded if keyframes else None, first))
+        first += video.timing.num_frames
+    return ClipSet(training, model.canvas, OVERLAP, absolute_time=isinstance(model, NeRVConfig))
+
+
+def _coded(video: CachedVideo, keyframes: CodedKeyframes | None) -> CodedVideo:
+    table = keyframes.packet_table if keyframes else b""
+    entry = VideoEntry(
+        video.name,
+        video.label,
+        (video.original_height, video.original_width),
+        (video.height, video.width),
+        video.timing,
+        len(table),
+        keyframes.packet_bytes if keyframes else 0,
+    )
+    return CodedVideo(entry, table, keyframes.packet_file if keyframes else None)
+
+
+def _frames(video: CachedVideo) -> Iterator[np.ndarray]:
+    return (video.store.read([i])[0] for i in range(video.timing.num_frames))
+
+
+def _statistics(
+    videos: Sequence[CachedVideo],
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Mean and standard deviation of the corpus's RGB, in [0, 1], to three digits: they stand in the archive."""
+    total = sum(v.timing.num_frames for v in videos)
+    count, sums, squares = 0, np.zeros(3), np.zeros(3)
+    passed = 0
+    wanted = set(np.linspace(0, total - 1, min(total, _STATISTICS_FRAMES)).round().astype(int).tolist())
+    for video in videos:
+        for i in range(video.timing.num_frames):
+            if passed + i in wanted:
+                pixels = video.store.read([i]).reshape(-1, 3) / 255.0
+                count, sums, squares = count + len(pixels), sums + pixels.sum(0), squares + (pixels**2).sum(0)
+        passed += video.timing.num_frames
+    mean = sums / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    rounded = [tuple(round(max(float(x), low), 3) for x in values) for values, low in ((mean, 0.0), (std, 0.02))]
+    return rounded[0], rounded[1]  # type: ignore[return-value]
+
+
+def _provenance(options: EncodeOptions, design: Design, crf: float | None) -> dict[str, object]:
+    record: dict[str, object] = {} if crf is None else {"crf": crf, "mode": design.keyframe_mode}
+    if options.fps is not None:
+        record["fps"] = str(options.fps)
+    if options.resolution is not None:
+        record["resolution"] = list(options.resolution)
+    return record
+
+
+def _describe(design: Design) -> str:
+    model: ModelConfig = design.model
+    text = f"{count_parameters(model):,} parameters for a {model.canvas[0]}x{model.canvas[1]} canvas"
+    if isinstance(model, NeRVConfig):
+        return f"NeRV, {text}"
+    return f"D-NeRV, {text}; a keyframe every {model.keyframe_every} frames ({design.keyframe_mode}, crf about {design.keyframe_crf:g})"

@@ -1,0 +1,176 @@
+"""How close an archive's frames are to the originals: measured on what comes out of the file, never before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dnerv.archive import Archive, VideoReader
+from dnerv.errors import InputError
+from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
+from dnerv.video import Member, VideoSource, discover
+
+_FRAMES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class VideoQuality:
+    """One video. Sizes in pixels, PSNR in dB."""
+
+    name: str
+    num_frames: int
+    height: int  # at which frames were compared
+    width: int
+    psnr: float  # mean over frames
+    psnr_of_mean_mse: float
+    ms_ssim: float | None  # mean over frames; None where a side is too short for five scales
+    bits_per_pixel: float  # its keyframes, and its share by pixels of all other bytes
+
+
+@dataclass(frozen=True)
+class ArchiveQuality:
+    """All videos: means over videos, each with one vote."""
+
+    psnr: float  # of the videos' mean PSNR over frames
+    psnr_of_mean_mse: float
+    ms_ssim: float | None  # None unless every video has one
+    bits_per_pixel: float  # the whole file's
+    file_bytes: int
+    videos: list[VideoQuality]
+
+
+def evaluate(
+    path: str | PathLike[str],
+    originals: Sequence[str | Path],
+    *,
+    at: Literal["coded", "original"] = "coded",
+    device: str = "cpu",
+    advance: Callable[[], None] = lambda: None,
+) -> ArchiveQuality:
+    """Compare the archive at `path` with the videos that it was made from.
+
+    Args:
+        originals: the files and folders that were encoded; videos are matched by name.
+        at: `coded` scales the originals as encoding did; `original` scales the archive's frames back.
+        advance: called after every frame.
+
+    Raises:
+        InputError: an archived video has no original of its name, or one with another number of frames.
+        ArchiveError: the archive is damaged.
+    """
+    with Archive(path, device=device, size=at) as archive:
+        members = {member.name: member for member in discover([Path(p) for p in originals])}
+        missing = [name for name in archive.names if name not in members]
+        if missing:
+            raise InputError(
+                f"the archive's video {missing[0]!r} is not among the originals given"
+                + (f", nor are {len(missing) - 1} others" if len(missing) > 1 else "")
+                + f"; those are {', '.join(list(members)[:5])}"
+            )
+        return measure_archive(
+            archive, lambda name: _original_frames(archive, members[name], at), advance=advance
+        )
+
+
+def measure_archive(
+    archive: Archive,
+    frames_of: Callable[[str], Iterable[NDArray[np.uint8]]],
+    *,
+    advance: Callable[[], None] = lambda: None,
+) -> ArchiveQuality:
+    """Compare every video of an open archive with `frames_of(name)`, uint8 [H, W, 3] RGB each.
+
+    Raises:
+        InputError: a video has another number of frames or another size than the archive says.
+    """
+    meter, videos = QualityMeter(), []
+    for place, reader in enumerate(archive):
+        videos.append(_measure_video(archive, place, reader, frames_of(reader.entry.name), meter, advance))
+    scores = [video.ms_ssim for video in videos if video.ms_ssim is not None]
+    return ArchiveQuality(
+        meter.psnr,
+        meter.psnr_of_mean_mse,
+        float(np.mean(scores)) if len(scores) == len(videos) else None,
+        archive.bits_per_pixel,
+        archive.file_bytes,
+        videos,
+    )
+
+
+def _measure_video(
+    archive: Archive,
+    place: int,
+    reader: VideoReader,
+    frames: Iterable[NDArray[np.uint8]],
+    meter: QualityMeter,
+    advance: Callable[[], None],
+) -> VideoQuality:
+    facts, alone = reader.metadata, QualityMeter()
+    similarity: list[Tensor] = []
+    first = 0
+    for wanted in _batches(frames):
+        if first + len(wanted) > len(reader) or tuple(wanted.shape[2:]) != (facts.height, facts.width):
+            raise _mismatch(reader, f"more than {len(reader)} frames, or frames of another size")
+        made = reader[first : first + len(wanted)].cpu()
+        error = mse_per_frame(wanted, made)
+        meter.add(facts.name, error)
+        alone.add(facts.name, error)
+        if min(facts.height, facts.width) >= SMALLEST_SIDE_OF_MS_SSIM:
+            similarity.append(ms_ssim_per_frame(wanted, made))
+        first += len(wanted)
+        for _ in range(len(wanted)):
+            advance()
+    if first != len(reader):
+        raise _mismatch(reader, f"{first} frames")
+    return VideoQuality(
+        facts.name,
+        len(reader),
+        facts.height,
+        facts.width,
+        alone.psnr,
+        alone.psnr_of_mean_mse,
+        float(torch.cat(similarity).mean()) if similarity else None,
+        _bits_per_pixel(archive, place),
+    )
+
+
+def _bits_per_pixel(archive: Archive, place: int) -> float:
+    entry = archive.entries[place]
+    pixels = entry.timing.num_frames * entry.coded_size[0] * entry.coded_size[1]
+    common = archive.file_bytes - sum(e.keyframe_bytes for e in archive.entries)
+    return 8 * (entry.keyframe_bytes / pixels + common / archive.num_pixels)
+
+
+def _original_frames(archive: Archive, member: Member, at: str) -> Iterator[NDArray[np.uint8]]:
+    height, width = archive[member.name].entry.coded_size
+    size = (height, width) if at == "coded" else None
+    rate = archive.config.source.get("fps")
+    stream = VideoSource(member.source_path).frames(size=size, fps=None if rate is None else Fraction(rate))
+    return (frame for _, frame in stream)
+
+
+def _batches(frames: Iterable[NDArray[np.uint8]]) -> Iterator[Tensor]:
+    batch: list[Tensor] = []
+    for frame in frames:
+        batch.append(torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1))
+        if len(batch) == _FRAMES_AT_ONCE:
+            yield torch.stack(batch)
+            batch = []
+    if batch:
+        yield torch.stack(batch)
+
+
+def _mismatch(reader: VideoReader, found: str) -> InputError:
+    return InputError(
+        f"the original of {reader.entry.name!r} has {found}; the archive holds {len(reader)} of "
+        f"{reader.metadata.height}x{reader.metadata.width}: it was made from another file"
+    )

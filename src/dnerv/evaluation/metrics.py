@@ -1,0 +1,166 @@
+"""Quality of decoded frames, each figure defined once.
+
+For uint8 frames x (reference) and y (decoded) with values in [0, 255]:
+
+    MSE of a frame       mean of (x - y)^2 over its 3 H W values PSNR of a frame      10 log10(255^2 / MSE)
+    dB, at most `PSNR_OF_IDENTICAL_FRAMES` psnr                 PSNR averaged over the frames of a video, then
+    over the videos: what NeRV-type papers report psnr_of_mean_mse     10 log10(255^2 / M), M being the MSE
+    averaged over the frames of a video, then over the videos: never above `psnr`, less kind to collections of
+    uneven quality
+
+Averages over videos give each video one vote, however long it is.
+"""
+
+from dataclasses import dataclass, field
+from math import log10
+
+import torch
+from torch import Tensor
+
+from dnerv.errors import InputError
+
+PEAK = 255.0
+PSNR_OF_IDENTICAL_FRAMES = 100.0  # dB; stands for infinity so that averages stay finite
+SSIM_WINDOW = 11  # pixels, Gaussian of sigma 1.5
+MS_SSIM_SCALES = 5
+SMALLEST_SIDE_OF_MS_SSIM = (SSIM_WINDOW - 1) * 2 ** (MS_SSIM_SCALES - 1) + 1  # pixels
+
+
+def mse_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
+    """Mean squared error of each frame.
+
+    Args:
+        reference, decoded: uint8 [T, 3, H, W] in [0, 255], on one device.
+
+    Returns:
+        float64 [T], exact (the sums are integers).
+
+    Raises:
+        InputError: another dtype or shape, or shapes that differ.
+    """
+    _check(reference, decoded)
+    pairs = zip(reference, decoded, strict=True)
+    sums = [(x.int() - y.int()).square().sum(dtype=torch.int64) for x, y in pairs]
+    total = torch.stack(sums) if sums else reference.new_zeros(0, dtype=torch.int64)
+    return total.double() / reference[:1].numel() if sums else total.double()
+
+
+def psnr(mse: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of a mean squared error, any shape, float64.
+
+    An error of zero, infinite by the formula, counts as `PSNR_OF_IDENTICAL_FRAMES`, and so does any error so
+    small that the formula would exceed it.
+    """
+    return (10 * torch.log10(PEAK**2 / mse.double())).clamp(max=PSNR_OF_IDENTICAL_FRAMES)
+
+
+def ssim_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
+    """Structural similarity (Wang 2004; Gaussian window of 11, sigma 1.5), mean over R, G and B.
+
+    Args and errors as `mse_per_frame`; also InputError when a side is shorter than the window.
+
+    Returns:
+        float64 [T], at most 1.
+    """
+    from pytorch_msssim import ssim
+
+    _check(reference, decoded)
+    _check_side(reference, SSIM_WINDOW, "SSIM", "its window has 11 pixels")
+    return _per_frame(ssim, reference, decoded)
+
+
+def ms_ssim_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
+    """Multi-scale structural similarity (Wang 2003) on five scales, mean over R, G and B.
+
+    Args and errors as `mse_per_frame`. Smaller frames are refused (InputError), never scored on fewer scales
+    or by SSIM: such a figure could not be compared with any published one.
+
+    Returns:
+        float64 [T] in [0, 1].
+    """
+    from pytorch_msssim import ms_ssim
+
+    _check(reference, decoded)
+    reason = "its fifth scale is 16 times smaller and its window has 11 pixels"
+    _check_side(reference, SMALLEST_SIDE_OF_MS_SSIM, "MS-SSIM", reason)
+    return _per_frame(ms_ssim, reference, decoded)
+
+
+def _per_frame(metric: object, reference: Tensor, decoded: Tensor) -> Tensor:
+    assert callable(metric)
+    values = [
+        metric(x[None].float(), y[None].float(), data_range=PEAK, size_average=True)
+        for x, y in zip(reference, decoded, strict=True)
+    ]
+    return torch.stack(values).double() if values else reference.new_zeros(0, dtype=torch.float64)
+
+
+def _check(reference: Tensor, decoded: Tensor) -> None:
+    for name, frames in (("reference", reference), ("decoded", decoded)):
+        if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1] != 3 or 0 in frames.shape[2:]:
+            raise InputError(f"{name} is {frames.dtype} {tuple(frames.shape)}; it must be uint8 [T, 3, H, W]")
+    if reference.shape != decoded.shape:
+        raise InputError(f"reference is {tuple(reference.shape)} and decoded is {tuple(decoded.shape)}")
+
+
+def _check_side(frames: Tensor, smallest: int, metric: str, reason: str) -> None:
+    height, width = frames.shape[2:]
+    if min(height, width) < smallest:
+        raise InputError(
+            f"{metric} needs the shorter side to be at least {smallest} pixels ({reason}); "
+            f"frames are {width}x{height}"
+        )
+
+
+@dataclass
+class _VideoSums:
+    frames: int = 0
+    psnr: float = 0.0
+    mse: float = 0.0
+
+
+@dataclass
+class QualityMeter:
+    """Averages over frames, then over videos; frames of a video may arrive in parts and in any order."""
+
+    _videos: dict[str | int, _VideoSums] = field(default_factory=dict)
+
+    def add(self, video: str | int, mse: Tensor) -> None:
+        """Count float64 [T] errors of `mse_per_frame` towards the video of that name or index."""
+        sums = self._videos.setdefault(video, _VideoSums())
+        sums.frames += mse.numel()
+        sums.psnr += float(psnr(mse).sum())
+        sums.mse += float(mse.double().sum())
+
+    @property
+    def frames(self) -> int:
+        """Frames counted so far."""
+        return sum(sums.frames for sums in self._videos.values())
+
+    @property
+    def videos(self) -> int:
+        """Videos with at least one frame."""
+        return len(self._counted())
+
+    @property
+    def psnr(self) -> float:
+        """Mean of the videos' mean PSNR, in dB. Raises InputError before any frame."""
+        counted = self._counted()
+        return sum(sums.psnr / sums.frames for sums in counted) / len(counted)
+
+    @property
+    def psnr_of_mean_mse(self) -> float:
+        """PSNR of the mean of the videos' mean MSE, in dB. Raises InputError before any frame."""
+        counted = self._counted()
+        mse = sum(sums.mse / sums.frames for sums in counted) / len(counted)
+        return min(10 * log10(PEAK**2 / mse), PSNR_OF_IDENTICAL_FRAMES) if mse else PSNR_OF_IDENTICAL_FRAMES
+
+    def per_video(self) -> dict[str | int, float]:
+        """Mean PSNR of each video, in dB."""
+        return {name: sums.psnr / sums.frames for name, sums in self._videos.items() if sums.frames}
+
+    def _counted(self) -> list[_VideoSums]:
+        counted = [sums for sums in self._videos.values() if sums.frames]
+        if not counted:
+            raise InputError("no frames were measured; add the errors of at least one frame first")
+        return counted

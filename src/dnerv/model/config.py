@@ -1,0 +1,192 @@
+"""What a network is made of: one frozen record per family, stored in the archive as JSON.
+
+The fields are enough to rebuild the network with no other flag. Bounds are checked here because a record may come from
+an untrusted file: a hostile one must end in `ArchiveError`, not in an attempt to allocate a terabyte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from math import prod
+from typing import Any, Literal
+
+from dnerv.errors import ArchiveError
+
+HeadKind = Literal["paper", "residual"]
+
+
+@dataclass(frozen=True)
+class DNeRVConfig:
+    """D-NeRV (He et al., CVPR 2023, section 3). Defaults are the paper's; `base_channels` is its width C0."""
+
+    base_channels: int  # C0, channels of the stem's output
+    grid: tuple[int, int] = (4, 5)  # rows, columns of the coarsest feature map
+    strides: tuple[int, ...] = (4, 2, 2, 2, 2)  # upsampling per decoder stage, coarse to fine
+    clip_length: int = 8  # T, frames decoded together
+    keyframe_every: int = 8  # K, frames between keyframes; T in the paper
+    min_channels: int = 32  # floor of the width rule of the later stages
+    min_hidden: int = 1  # floor of the C // 4 hidden channels in flow and output heads
+    encoder_channels: int = 64  # channels of every keyframe feature map
+    stem_channels: int = 512  # hidden width of the stem
+    encoding_base: float = 1.25  # frequency ratio of the positional encoding
+    encoding_levels: int = 240  # its levels; each gives a sine and a cosine
+    head: HeadKind = "paper"  # "residual" adds the network's correction to the warped, blended keyframes
+    adaptive_blend: bool = False  # ours: a head shifts the weight of the RGB blend, pixel by pixel
+    refined_flow: bool = False  # ours: each scale's flow refines the coarser one's instead of starting anew
+    contrast: bool = False  # ours: fusion and head see, beside the blend, how the two warped keyframes differ
+    fusion: bool = True  # SAF and the visual content encoder; off: no keyframes at all
+    temporal_mlp: bool = True  # GTMLP
+    flow: bool = True  # task-oriented flow; off: keyframe features are blended where they stand
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the data set's RGB, in [0, 1]
+    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+
+    def __post_init__(self) -> None:
+        _check_common(self.base_channels, self.grid, self.strides, self.stem_channels, self.encoding_levels)
+        _check_range("clip_length", self.clip_length, 1, 256)
+        _check_range("keyframe_every", self.keyframe_every, 1, 65535)
+        _check_range("encoder_channels", self.encoder_channels, 1, 4096)
+        _check_range("min_channels", self.min_channels, 1, 4096)
+        _check_range("min_hidden", self.min_hidden, 1, 4096)
+        if self.head not in ("paper", "residual"):
+            raise ArchiveError(f"head is {self.head!r}; known heads: 'paper', 'residual'")
+        if not self.fusion and (self.flow or self.head == "residual" or self.adaptive_blend or self.contrast):
+            raise ArchiveError("flow, blend, contrast and the residual head need keyframes, that is, fusion")
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """Height and width in pixels of the frames that the network makes."""
+        return _canvas(self.grid, self.strides)
+
+    @property
+    def uses_keyframes(self) -> bool:
+        """Whether frames are conditioned on keyframes."""
+        return self.fusion
+
+    @property
+    def entry_channels(self) -> int:
+        """Channels that enter the first decoder stage: the stem's, and the coarsest keyframe features."""
+        return self.base_channels + (self.encoder_channels if self.fusion else 0)
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Output channels of each decoder stage (the paper's width rule)."""
+        return _stage_channels(self.base_channels, self.strides, self.min_channels)
+
+
+@dataclass(frozen=True)
+class NeRVConfig:
+    """NeRV (Chen et al., NeurIPS 2021) as the D-NeRV paper uses it for its baseline: time in, frame out."""
+
+    base_channels: int
+    grid: tuple[int, int] = (4, 5)
+    strides: tuple[int, ...] = (4, 2, 2, 2, 2)
+    clip_length: int = 8  # frames decoded together; frames are independent, so only a batch size
+    min_channels: int = 32
+    stem_channels: int = 512
+    encoding_base: float = 1.25
+    encoding_levels: int = 240
+
+    def __post_init__(self) -> None:
+        _check_common(self.base_channels, self.grid, self.strides, self.stem_channels, self.encoding_levels)
+        _check_range("clip_length", self.clip_length, 1, 256)
+        _check_range("min_channels", self.min_channels, 1, 4096)
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """Height and width in pixels of the frames that the network makes."""
+        return _canvas(self.grid, self.strides)
+
+    @property
+    def uses_keyframes(self) -> bool:
+        """Whether frames are conditioned on keyframes: never."""
+        return False
+
+    @property
+    def keyframe_every(self) -> int:
+        """There are no keyframes; the clip length keeps a video's layout defined."""
+        return self.clip_length
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Output channels of each stage."""
+        return _stage_channels(self.base_channels, self.strides, self.min_channels)
+
+
+ModelConfig = DNeRVConfig | NeRVConfig
+_FAMILIES: dict[str, type[DNeRVConfig] | type[NeRVConfig]] = {"dnerv": DNeRVConfig, "nerv": NeRVConfig}
+
+
+def config_to_json(config: ModelConfig) -> dict[str, Any]:
+    """The record as JSON; fields at their default are left out, which keeps small archives small."""
+    defaults = {f.name: f.default for f in fields(config)}
+    family = "nerv" if isinstance(config, NeRVConfig) else "dnerv"
+    changed = {name: value for name, value in asdict(config).items() if value != defaults[name]}
+    return {"family": family, **changed}
+
+
+def config_from_json(record: Any) -> ModelConfig:
+    """Inverse of `config_to_json`.
+
+    Raises:
+        ArchiveError: an unknown family or field, a wrong type, or a value out of range.
+    """
+    if not isinstance(record, dict) or record.get("family") not in _FAMILIES:
+        raise ArchiveError("the archive's model record names no known family (known: dnerv, nerv)")
+    family = _FAMILIES[record["family"]]
+    known = {f.name: f for f in fields(family)}
+    values = {}
+    for name, value in record.items():
+        if name == "family":
+            continue
+        if name not in known:
+            raise ArchiveError(f"the archive's model record has an unknown field {name!r}; a newer dnerv may know it")
+        values[name] = _typed(name, value, str(known[name].type))
+    try:
+        return family(**values)
+    except TypeError as error:
+        raise ArchiveError(f"the archive's model record is incomplete: {error}") from None
+
+
+def _typed(name: str, value: Any, annotation: str) -> Any:
+    if annotation.startswith("tuple[int"):
+        if isinstance(value, list) and all(type(v) is int for v in value):
+            return tuple(value)
+    elif annotation.startswith("tuple[float"):
+        if isinstance(value, list) and len(value) == 3 and all(type(v) in (int, float) for v in value):
+            return tuple(float(v) for v in value)
+    elif annotation == "float":
+        if type(value) in (int, float):
+            return float(value)
+    elif type(value) is {"int": int, "bool": bool}.get(annotation, str):
+        return value
+    raise ArchiveError(f"the archive's model record has {name} = {value!r}, which is not {annotation}")
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ArchiveError(f"{name} is {value}; allowed: {low} to {high}")
+
+
+def _check_common(base: int, grid: tuple[int, ...], strides: tuple[int, ...], stem: int, levels: int) -> None:
+    _check_range("base_channels", base, 1, 8192)
+    _check_range("stem_channels", stem, 1, 65536)
+    _check_range("encoding_levels", levels, 1, 1024)
+    _check_range("number of grid sides", len(grid), 2, 2)
+    _check_range("number of stages", len(strides), 1, 8)
+    for stride in strides:
+        _check_range("stride", stride, 1, 8)
+    for side in grid:
+        _check_range("grid side", side, 1, 1024)
+        _check_range("canvas side", side * prod(strides), 1, 8192)
+
+
+def _canvas(grid: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:
+    scale = prod(strides)
+    return grid[0] * scale, grid[1] * scale
+
+
+def _stage_channels(base: int, strides: tuple[int, ...], floor: int) -> tuple[int, ...]:
+    channels = [2 * base]
+    for stride in strides[1:]:
+        channels.append(max(round(channels[-1] / stride), floor))
+    return tuple(channels)

@@ -1,0 +1,86 @@
+"""All clips of a corpus, as training meets them: inputs, wanted frames, and which of them are real."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dnerv.model import ClipInputs, ClipRequest, absolute_time, assemble
+from dnerv.video import CachedVideo, Conditioning, FrameStore, TileGrid, Timeline
+
+
+@dataclass(frozen=True)
+class TrainingVideo:
+    """One video of the corpus, its decoded keyframes beside it."""
+
+    video: CachedVideo
+    timeline: Timeline
+    keyframes: FrameStore | None  # decoded from what the archive will hold; None for a network without keyframes
+    first_frame: int  # its first frame's place in the concatenation of all videos
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some clips, stacked."""
+
+    inputs: ClipInputs
+    wanted: Tensor  # uint8 [B, T, 3, H, W]
+    mask: Tensor  # bool [B, T], False for frames that pad a video's last clip
+
+
+class ClipSet:
+    """Clips (of tiles) by index, read from disk when asked for: what stays in memory does not grow with frames."""
+
+    def __init__(
+        self, videos: Sequence[TrainingVideo], canvas: tuple[int, int], overlap: int, *, absolute_time: bool
+    ) -> None:
+        """`absolute_time`: time runs over the concatenation of all videos (NeRV) and not over each (D-NeRV)."""
+        self.videos = videos
+        self.canvas, self.overlap, self.absolute_time = canvas, overlap, absolute_time
+        self.total_frames = sum(v.timeline.num_frames for v in videos)
+        counts = [v.timeline.num_clips * self._grid(v).num_tiles for v in videos]
+        self._ends = np.cumsum(counts)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Clips at `indices`."""
+        requests, wanted, masks = zip(*(self._clip(int(i)) for i in indices), strict=True)
+        return Batch(assemble(requests), torch.stack(wanted), torch.stack(masks))
+
+    def _grid(self, video: TrainingVideo) -> TileGrid:
+        return TileGrid(video.video.height, video.video.width, *self.canvas, self.overlap)
+
+    def _clip(self, index: int) -> tuple[ClipRequest, Tensor, Tensor]:
+        which = int(np.searchsorted(self._ends, index, side="right"))
+        video = self.videos[which]
+        clip, tile = divmod(index - (int(self._ends[which - 1]) if which else 0), self._grid(video).num_tiles)
+        frames, real = video.timeline.padded_clip(clip)
+        conditioning = video.timeline.clip_conditioning(clip)
+        request = ClipRequest(
+            self._in_time(video, conditioning, frames),
+            int(conditioning.start.min()),
+            self._keyframes(video, conditioning, tile),
+        )
+        wanted = self._grid(video).cut_one(_channels_first(video.video.store.read(frames)), tile)
+        return request, wanted, torch.from_numpy(real)
+
+    def _in_time(self, video: TrainingVideo, relative: Conditioning, frames: np.ndarray) -> Conditioning:
+        if not self.absolute_time:
+            return relative
+        return relative._replace(time=absolute_time(frames + video.first_frame, self.total_frames))
+
+    def _keyframes(self, video: TrainingVideo, conditioning: Conditioning, tile: int) -> Tensor:
+        if video.keyframes is None:
+            return torch.empty(0, 3, *self.canvas, dtype=torch.uint8)
+        first, last = int(conditioning.start.min()), int(conditioning.end.max())
+        return self._grid(video).cut_one(_channels_first(video.keyframes.read(range(first, last + 1))), tile)
+
+
+def _channels_first(frames: np.ndarray) -> Tensor:
+    return torch.from_numpy(frames).permute(0, 3, 1, 2)

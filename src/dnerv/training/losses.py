@@ -1,0 +1,71 @@
+"""Losses by name: the paper's two, the plain ones, and the one whose minimum is the highest mean PSNR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from pytorch_msssim import ssim
+from torch import Tensor
+
+from dnerv.errors import InputError
+
+LossName = Literal["log-mse", "mse", "l1", "l1-ssim", "mse-ssim"]
+LOSS_NAMES: tuple[LossName, ...] = get_args(LossName)
+
+
+def frame_loss(name: LossName, made: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+    """The mean over real frames of a loss per frame.
+
+    Args:
+        name: `l1-ssim` is 0.7 L1 + 0.3 (1 - SSIM), the paper's UVG runs; `mse-ssim` is MSE + 0.03 (1 - SSIM), its
+            UCF101 runs; `log-mse` is the logarithm of each frame's MSE, that is, minus PSNR up to scale.
+        made: float [N, 3, H, W], RGB in [0, 1].
+        wanted: the same.
+        mask: bool [N], False for frames that only pad the last clip of a video.
+    """
+    per_frame = _PER_FRAME[name](made.float(), wanted.float())
+    weight = mask.to(per_frame.dtype)
+    return (per_frame * weight).sum() / weight.sum().clamp(min=1)
+
+
+def check_loss(name: str, height: int, width: int) -> LossName:
+    """`name` as a loss, usable on frames of this size.
+
+    Raises:
+        InputError: no such loss, or SSIM's window of 11 pixels does not fit the frame.
+    """
+    if name not in LOSS_NAMES:
+        raise InputError(f"no loss is called {name!r}; known: {', '.join(LOSS_NAMES)}")
+    if name.endswith("ssim") and min(height, width) < 11:
+        raise InputError(f"loss {name} needs frames of at least 11x11 pixels, these are {height}x{width}; use l1")
+    return name
+
+
+def squared_error(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared error of each frame: [N, 3, H, W] twice -> [N]."""
+    return (made - wanted).square().mean((1, 2, 3))
+
+
+def _absolute_error(made: Tensor, wanted: Tensor) -> Tensor:
+    return (made - wanted).abs().mean((1, 2, 3))
+
+
+def _dissimilarity(made: Tensor, wanted: Tensor) -> Tensor:
+    similarity: Tensor = ssim(made, wanted, data_range=1.0, size_average=False)
+    return 1 - similarity
+
+
+def _log_mse(made: Tensor, wanted: Tensor) -> Tensor:
+    # The floor, 60 dB, keeps a frame that is already right from owning the gradient.
+    return torch.log(squared_error(made, wanted) + 1e-6)
+
+
+_PER_FRAME: dict[LossName, Callable[[Tensor, Tensor], Tensor]] = {
+    "log-mse": _log_mse,
+    "mse": squared_error,
+    "l1": _absolute_error,
+    "l1-ssim": lambda made, wanted: 0.7 * _absolute_error(made, wanted) + 0.3 * _dissimilarity(made, wanted),
+    "mse-ssim": lambda made, wanted: squared_error(made, wanted) + 0.03 * _dissimilarity(made, wanted),
+}

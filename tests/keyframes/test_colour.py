@@ -4,9 +4,7 @@ import pytest
 from dnerv.keyframes.colour import ColourConverter, pad_frame, padded_size
 
 
-@pytest.mark.parametrize(
-    "rgb", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (37, 140, 201)]
-)
+@pytest.mark.parametrize("rgb", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (37, 140, 201)])
 def test_flat_colours_are_exact_in_ten_bits(rgb):
     frame = np.broadcast_to(np.array(rgb, np.uint8), (16, 24, 3))
     converter = ColourConverter()

@@ -9,10 +9,7 @@ SEQUENCE = bytes([0x0A, 3, 1, 2, 3])
 
 
 def test_known_bytes():
-    assert (
-        pack_temporal_unit(TEMPORAL_DELIMITER + SEQUENCE + bytes([0x32, 2, 9, 9]))
-        == SEQUENCE + b"\x30\x09\x09"
-    )
+    assert pack_temporal_unit(TEMPORAL_DELIMITER + SEQUENCE + bytes([0x32, 2, 9, 9])) == SEQUENCE + b"\x30\x09\x09"
     assert pack_temporal_unit(bytes.fromhex("12001a01f8")) == bytes.fromhex("18f8")
 
 

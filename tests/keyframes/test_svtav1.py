@@ -69,18 +69,14 @@ def test_same_bytes_for_any_thread_count(moving_frames):
     assert all((a == b).all() for a, b in zip(one, four, strict=True))
 
 
-@pytest.mark.parametrize(
-    "other", [{"crf": 40.25}, {"crf": 70}, {"preset": 8}, {"group": 8}, {"mode": "stills"}]
-)
+@pytest.mark.parametrize("other", [{"crf": 40.25}, {"crf": 70}, {"preset": 8}, {"group": 8}, {"mode": "stills"}])
 def test_every_option_reaches_the_encoder(moving_frames, other):
     frames = moving_frames(20, 64, 64)
     assert coded(SvtAv1(crf=40), frames) != coded(SvtAv1(**{"crf": 40, **other}), frames)
 
 
 @pytest.mark.parametrize("mode", ["inter", "stills"])
-@pytest.mark.parametrize(
-    ("extra", "complaint"), [({}, False), ({"no-such-option": 1}, True), ({"sharpness": "x"}, True)]
-)
+@pytest.mark.parametrize(("extra", "complaint"), [({}, False), ({"no-such-option": 1}, True), ({"preset": "x"}, True)])
 def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, mode, extra, complaint):
     """SVT-AV1 only logs what it does not understand, and FFmpeg goes on without it."""
     original = SvtAv1._parameters
@@ -95,17 +91,6 @@ def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, mode, ex
         av.logging.set_level(level)
         av.logging.set_skip_repeated(True)
     assert any("Error parsing option" in text for _, _, text in messages) == complaint
-
-
-@pytest.mark.parametrize("name", ["sharpness", "hierarchical-levels", "startup-mg-size"])
-def test_every_fixed_parameter_changes_the_bytes(moving_frames, monkeypatch, name):
-    frames = moving_frames(64, 64, 64)
-    chosen = coded(SvtAv1(crf=40), frames)
-    original = SvtAv1._parameters
-    monkeypatch.setattr(
-        SvtAv1, "_parameters", lambda self: {k: v for k, v in original(self).items() if k != name}
-    )
-    assert coded(SvtAv1(crf=40), frames) != chosen
 
 
 @pytest.mark.parametrize("group", range(1, 20))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame, psnr, ssim_per_frame
 
 if TYPE_CHECKING:
-    from dnerv.evaluation.archive_quality import ArchiveQuality, VideoQuality, evaluate, measure_archive
     from dnerv.evaluation.anchors import AnchorStream, encode_anchor
+    from dnerv.evaluation.archive_quality import ArchiveQuality, VideoQuality, evaluate, measure_archive
     from dnerv.evaluation.matching import AnchorMatch, AnchorPoint, match_bytes
 
 __all__ = [

@@ -66,9 +66,7 @@ class AnchorStream:
     def mse_per_frame(self, frames: Iterable[Frame]) -> Tensor:
         """Errors against the original frames, float64 [T]; `metrics.psnr` turns them into dB."""
         pairs = zip(frames, self.decode(), strict=True)
-        return torch.cat(
-            [mse_per_frame(_as_clip(original), _as_clip(decoded)) for original, decoded in pairs]
-        )
+        return torch.cat([mse_per_frame(_as_clip(original), _as_clip(decoded)) for original, decoded in pairs])
 
 
 def encode_anchor(

@@ -76,9 +76,7 @@ def evaluate(
                 + (f", nor are {len(missing) - 1} others" if len(missing) > 1 else "")
                 + f"; those are {', '.join(list(members)[:5])}"
             )
-        return measure_archive(
-            archive, lambda name: _original_frames(archive, members[name], at), advance=advance
-        )
+        return measure_archive(archive, lambda name: _original_frames(archive, members[name], at), advance=advance)
 
 
 def measure_archive(

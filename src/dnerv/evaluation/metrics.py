@@ -107,8 +107,7 @@ def _check_side(frames: Tensor, smallest: int, metric: str, reason: str) -> None
     height, width = frames.shape[2:]
     if min(height, width) < smallest:
         raise InputError(
-            f"{metric} needs the shorter side to be at least {smallest} pixels ({reason}); "
-            f"frames are {width}x{height}"
+            f"{metric} needs the shorter side to be at least {smallest} pixels ({reason}); frames are {width}x{height}"
         )
 
 

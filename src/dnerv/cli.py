@@ -43,7 +43,9 @@ def _root(
 def encode(
     inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .dnerv file to write.")],
-    bpp: Annotated[float | None, typer.Option(help="The dial: bits of the whole file per pixel. [default: 0.05]")] = None,
+    bpp: Annotated[
+        float | None, typer.Option(help="The dial: bits of the whole file per pixel. [default: 0.05]")
+    ] = None,
     quality: Annotated[int | None, typer.Option(help="The dial by quality instead: 1 to 100.")] = None,
     size: Annotated[str | None, typer.Option(help="The dial by name instead: one of `dnerv presets`.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
@@ -54,8 +56,12 @@ def encode(
     paper: Annotated[bool, typer.Option("--paper", help="The paper's output head and recipe.")] = False,
     width: Annotated[int | None, typer.Option(help="The network's width C0, in place of the dial's choice.")] = None,
     clip_length: Annotated[int, typer.Option(help="Frames decoded together.")] = 8,
-    keyframe_every: Annotated[int | None, typer.Option(help="Frames between keyframes, from 1. [default: chosen]")] = None,
-    keyframe_crf: Annotated[float | None, typer.Option(help="Keyframe quality, 1 (best) to 70. [default: chosen]")] = None,
+    keyframe_every: Annotated[
+        int | None, typer.Option(help="Frames between keyframes, from 1. [default: chosen]")
+    ] = None,
+    keyframe_crf: Annotated[
+        float | None, typer.Option(help="Keyframe quality, 1 (best) to 70. [default: chosen]")
+    ] = None,
     keyframe_mode: Annotated[
         Literal["inter", "stills"] | None, typer.Option(help="How keyframes are coded. [default: measured]")
     ] = None,
@@ -239,5 +245,3 @@ def _span(text: str | None) -> tuple[int | None, int | None] | None:
     if not colon or not all(part == "" or part.isdecimal() for part in (first, past)):
         raise typer.BadParameter(f"--frames is {text!r}; give A:B for frames A to B - 1, 16:24 for example")
     return (int(first) if first else None, int(past) if past else None)
-
-

@@ -234,7 +234,8 @@ def _network_line(record: Record) -> str:
     if record["keyframe_codec"] is None:
         return text
     crf = f", crf {record['source']['crf']:g}" if "crf" in record["source"] else ""
-    return f"{text}; a keyframe every {model.get('keyframe_every', 8)} frames, {record['keyframe_codec']['bitstream']}{crf}"
+    every, codec = model.get("keyframe_every", 8), record["keyframe_codec"]["bitstream"]
+    return f"{text}; a keyframe every {every} frames, {codec}{crf}"
 
 
 def _table(*columns: str) -> Table:

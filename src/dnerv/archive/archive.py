@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dnerv.archive.clip_maker import ClipMaker, make_clip
-from dnerv.archive.index import ArchiveConfig, VideoEntry, index_from_json
+from dnerv.archive.index import ArchiveConfig, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights

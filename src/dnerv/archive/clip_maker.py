@@ -21,15 +21,14 @@ class ClipMaker:
 
     def __init__(self, model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
         """`dtype`: float32 for the archive's own frames; bfloat16 or float16 run in autocast, faster and less exact."""
-        self.model = model.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.model = model.to(device).eval().requires_grad_(False)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device, self.dtype = device, dtype
 
     def __call__(self, request: ClipRequest) -> Tensor:
         """float32 [T, 3, H, W] in [0, 1], on the device."""
         inputs = assemble([request]).to(self.device)
-        with torch.inference_mode(), torch.autocast(
-            self.device.type, self.dtype, enabled=self.dtype != torch.float32
-        ):
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             frames: Tensor = self.model(inputs)
         return frames[0].float()
 

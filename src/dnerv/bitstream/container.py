@@ -39,9 +39,7 @@ class Container:
         """
         absolute = Path(path).absolute()
         with _as_archive_error(absolute):
-            if not stat.S_ISREG(
-                absolute.stat().st_mode
-            ):  # before opening: a named pipe would wait for a writer
+            if not stat.S_ISREG(absolute.stat().st_mode):  # before opening: a named pipe would wait for a writer
                 raise ArchiveError("not a regular file")
             descriptor = os.open(absolute, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -61,9 +59,7 @@ class Container:
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of "header" (magic to table checksum) and of each section; they sum to the file's size."""
-        return {"header": table_size(len(self._sections))} | {
-            s.kind: s.length for s in self._sections.values()
-        }
+        return {"header": table_size(len(self._sections))} | {s.kind: s.length for s in self._sections.values()}
 
     def read(self, kind: str) -> bytes:
         """Return a whole section; ArchiveError if it is missing or its checksum does not match."""
@@ -114,9 +110,7 @@ class Container:
 
     def _section(self, kind: str) -> Section:
         if kind not in self._sections:
-            raise ArchiveError(
-                f"{self.path}: the archive has no section {kind}; it has {', '.join(self.kinds)}"
-            )
+            raise ArchiveError(f"{self.path}: the archive has no section {kind}; it has {', '.join(self.kinds)}")
         return self._sections[kind]
 
     def _checksum_matches(self, section: Section) -> bool:

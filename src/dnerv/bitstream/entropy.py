@@ -87,9 +87,7 @@ def describe_streams(data: bytes, streams: Sequence[tuple[int, int]]) -> list[Co
 
 def _check_stream(symbols: UInt8Array, alphabet: int) -> None:
     if symbols.dtype != np.uint8 or symbols.ndim != 1:
-        raise ValueError(
-            f"symbols must be one-dimensional uint8, not {symbols.dtype} of shape {symbols.shape}"
-        )
+        raise ValueError(f"symbols must be one-dimensional uint8, not {symbols.dtype} of shape {symbols.shape}")
     if not 1 <= alphabet <= 256:
         raise ValueError(f"alphabet must be from 1 to 256, not {alphabet}")
     if symbols.size and int(symbols.max()) >= alphabet:
@@ -100,8 +98,7 @@ def _with_tables(
     models: Sequence[Model | None], streams: Sequence[tuple[int, int]]
 ) -> list[tuple[int, FrequencyTable]]:
     return [
-        (count, (model or Uniform()).table(alphabet))
-        for model, (count, alphabet) in zip(models, streams, strict=True)
+        (count, (model or Uniform()).table(alphabet)) for model, (count, alphabet) in zip(models, streams, strict=True)
     ]
 
 
@@ -121,9 +118,7 @@ def _decode_models(data: bytes, streams: Sequence[tuple[int, int]]) -> tuple[lis
     return models, ends
 
 
-def _decode_model(
-    data: bytes, offset: int, alphabet: int, recent: Sequence[tuple[Model, int]]
-) -> tuple[Model, int]:
+def _decode_model(data: bytes, offset: int, alphabet: int, recent: Sequence[tuple[Model, int]]) -> tuple[Model, int]:
     if offset >= len(data):
         raise ArchiveError("the entropy-coded data is truncated: a model is missing")
     kind, offset = data[offset], offset + 1

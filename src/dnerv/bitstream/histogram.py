@@ -85,9 +85,7 @@ def decode_histogram(data: bytes, offset: int, alphabet: int) -> tuple[Histogram
     precision, order = settings & 7, settings >> 3
     if precision > MAXIMUM_PRECISION or order > MAXIMUM_ORDER or not first <= last < alphabet:
         raise ArchiveError("a histogram in the weights is damaged: its settings are out of range")
-    numbers, length = _unpack_codes(
-        data[offset + 3 : offset + 3 + _MAXIMUM_CODED_BYTES], last - first + 1, order
-    )
+    numbers, length = _unpack_codes(data[offset + 3 : offset + 3 + _MAXIMUM_CODED_BYTES], last - first + 1, order)
     levels = np.cumsum([(number + 1) // 2 if number % 2 else -(number // 2) for number in numbers])
     if levels.min() < 0 or not 1 <= levels.max() <= MAXIMUM_LEVEL:
         raise ArchiveError("a histogram in the weights is damaged: its levels are out of range")

@@ -113,9 +113,7 @@ def _float16_towards(values: Float32Array, direction: float) -> Float16Array:
     back = nearest.astype(np.float32)
     wrong = back > values if direction < 0 else back < values
     rounded: Float16Array = np.where(wrong, np.nextafter(nearest, np.float16(direction)), nearest)
-    return rounded + np.float16(
-        0
-    )  # no negative zero: which of two zeros is the least differs between machines
+    return rounded + np.float16(0)  # no negative zero: which of two zeros is the least differs between machines
 
 
 def _along_axis(per_channel: Float32Array, ndim: int, axis: int | None) -> Float32Array:

@@ -50,8 +50,7 @@ def is_kind(kind: str) -> bool:
 def encode_table(sections: Sequence[Section]) -> bytes:
     """Return the file's first bytes."""
     entries = (
-        _ENTRY.pack(section.kind.encode("ascii"), section.offset, section.length, section.crc32)
-        for section in sections
+        _ENTRY.pack(section.kind.encode("ascii"), section.offset, section.length, section.crc32) for section in sections
     )
     table = _HEAD.pack(MAGIC, FORMAT_VERSION, len(sections)) + b"".join(entries)
     return table + _CRC32.pack(crc32(table))
@@ -99,9 +98,7 @@ def _check_layout(sections: Sequence[Section], file_size: int) -> None:
     end = table_size(len(sections))
     for section in sections:
         if section.offset != end:
-            raise ArchiveError(
-                f"the archive is damaged: section {section.kind} is not where the last one ends"
-            )
+            raise ArchiveError(f"the archive is damaged: section {section.kind} is not where the last one ends")
         end += section.length
     if file_size < end:
         raise ArchiveError(f"the archive is truncated: it has {file_size} bytes of {end}")

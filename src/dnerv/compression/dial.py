@@ -114,9 +114,7 @@ class _Plan:
     score: float  # dB expected
 
 
-def _plan(
-    corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, every: int, bits: int, target: float
-) -> _Plan:
+def _plan(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, every: int, bits: int, target: float) -> _Plan:
     share = PAPER_NETWORK_SHARE if options.paper else NETWORK_SHARE
     model = _sized(corpus, options, every, bits, target, share)
     budget = max(1.0, target - network_bytes(model, bits) - _index_bytes(corpus, every))
@@ -147,9 +145,7 @@ def _is_open(options: EncodeOptions) -> bool:
     return False if options.preset is None else options.bits_per_pixel is None
 
 
-def _sized(
-    corpus: Corpus, options: EncodeOptions, every: int, bits: int, target: float, share: float
-) -> ModelConfig:
+def _sized(corpus: Corpus, options: EncodeOptions, every: int, bits: int, target: float, share: float) -> ModelConfig:
     """The network of the given width or preset, else the widest that fits its share of the bytes."""
     build = _builder(corpus, options, every)
     if options.preset is not None:
@@ -172,9 +168,7 @@ def _builder(corpus: Corpus, options: EncodeOptions, every: int) -> Callable[[in
                 return NeRVConfig(width, grid, PAPER_STRIDES, options.clip_length)
             return compact_nerv(width, grid, clip_length=options.clip_length)
         if paper:
-            return DNeRVConfig(
-                width, grid, PAPER_STRIDES, options.clip_length, every, mean=corpus.mean, std=corpus.std
-            )
+            return DNeRVConfig(width, grid, PAPER_STRIDES, options.clip_length, every, mean=corpus.mean, std=corpus.std)
         config = compact_dnerv(width, grid, clip_length=options.clip_length, keyframe_every=every)
         return replace(config, mean=corpus.mean, std=corpus.std)
 

@@ -32,7 +32,6 @@ from dnerv.training import (
     TrainingConfig,
     TrainingVideo,
     check_loss,
-    computes_in_bf16,
     paper_recipe,
 )
 from dnerv.video import CachedVideo, Member, Timeline, cache_video, discover
@@ -140,7 +139,7 @@ class _Encoding:
             KeyframeFormat() if keyframes else None,
             _provenance(self.options, design, crf),
         )
-        coded = [_coded(v, k) for v, k in zip(videos, keyframes or [None] * len(videos), strict=True)]
+        coded = [_coded(v, keyframes[i] if keyframes else None) for i, v in enumerate(videos)]
         write_archive(output, config, weights, design.weight_bits, coded, force=force)
         return self._measure(output, videos, design, crf)
 
@@ -150,9 +149,7 @@ class _Encoding:
         videos = []
         for member in members:
             try:
-                video = cache_video(
-                    member, self.workspace.frames, size=self.options.resolution, fps=self.options.fps
-                )
+                video = cache_video(member, self.workspace.frames, size=self.options.resolution, fps=self.options.fps)
                 videos.append(video)
                 if video.bad_packets:
                     self.listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
@@ -171,9 +168,7 @@ class _Encoding:
         probe = KeyframeProbe(videos, self.options.keyframe_mode or "inter")
         return turn_dial(Corpus(videos, mean, std), self.options, probe)
 
-    def _keyframes(
-        self, videos: Sequence[CachedVideo], design: Design
-    ) -> tuple[float | None, list[CodedKeyframes]]:
+    def _keyframes(self, videos: Sequence[CachedVideo], design: Design) -> tuple[float | None, list[CodedKeyframes]]:
         if not design.model.uses_keyframes:
             return None, []
         self.listener.stage("coding keyframes", len(videos))
@@ -192,9 +187,7 @@ class _Encoding:
         trainer.run(self.listener.training)
         return {name: p.detach().cpu().float().numpy() for name, p in model.named_parameters()}
 
-    def _measure(
-        self, output: Path, videos: Sequence[CachedVideo], design: Design, crf: float | None
-    ) -> EncodeResult:
+    def _measure(self, output: Path, videos: Sequence[CachedVideo], design: Design, crf: float | None) -> EncodeResult:
         self.listener.stage("measuring the archive", sum(v.timing.num_frames for v in videos))
         frames = {video.name: _frames(video) for video in videos}
         with Archive(output, size="coded") as archive:
@@ -215,9 +208,7 @@ def _training_config(options: EncodeOptions, design: Design) -> TrainingConfig:
     if options.epochs is None and budget is None:
         budget = DEFAULT_BUDGET_SECONDS
     if options.paper:
-        config = paper_recipe(
-            loss="l1-ssim", epochs=options.epochs, budget_seconds=budget, seed=options.seed
-        )
+        config = paper_recipe(loss="l1-ssim", epochs=options.epochs, budget_seconds=budget, seed=options.seed)
     else:
         config = TrainingConfig(epochs=options.epochs, budget_seconds=budget, seed=options.seed)
     config = replace(config, weight_bits=design.weight_bits, precision=options.precision, ema=options.ema)
@@ -228,9 +219,7 @@ def _training_config(options: EncodeOptions, design: Design) -> TrainingConfig:
     return replace(config, loss=check_loss(options.loss or config.loss, *design.model.canvas))
 
 
-def _clip_set(
-    videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes], design: Design
-) -> ClipSet:
+def _clip_set(videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes], design: Design) -> ClipSet:
     model, training, first = design.model, [], 0
     for place, video in enumerate(videos):
         timeline = Timeline(video.timing.num_frames, model.clip_length, model.keyframe_every)
@@ -291,4 +280,5 @@ def _describe(design: Design) -> str:
     text = f"{count_parameters(model):,} parameters for a {model.canvas[0]}x{model.canvas[1]} canvas"
     if isinstance(model, NeRVConfig):
         return f"NeRV, {text}"
-    return f"D-NeRV, {text}; a keyframe every {model.keyframe_every} frames ({design.keyframe_mode}, crf about {design.keyframe_crf:g})"
+    keyframes = f"a keyframe every {model.keyframe_every} frames ({design.keyframe_mode}, crf {design.keyframe_crf:g})"
+    return f"D-NeRV, {text}; {keyframes}"

@@ -88,9 +88,7 @@ def _centre(video: CachedVideo) -> NDArray[np.uint8]:
     return np.stack([video.store.read([first + i])[0][region] for i in range(count)])
 
 
-def _blend_psnr(
-    keyframes: NDArray[np.uint8], frames: NDArray[np.uint8], timeline: Timeline
-) -> NDArray[np.float64]:
+def _blend_psnr(keyframes: NDArray[np.uint8], frames: NDArray[np.uint8], timeline: Timeline) -> NDArray[np.float64]:
     values = np.empty(len(frames))
     for i, frame in enumerate(frames):
         c = timeline.conditioning(np.array([i]))

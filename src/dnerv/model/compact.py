@@ -6,7 +6,6 @@ One number, the width, sets every channel count, so that a search over widths is
 from __future__ import annotations
 
 from dnerv.model.config import DNeRVConfig, NeRVConfig
-from dnerv.model.presets import count_parameters
 
 STRIDES = (2, 2, 2, 2, 2)  # our networks' upsampling: canvases are multiples of 32
 WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 320)

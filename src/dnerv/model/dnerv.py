@@ -71,9 +71,7 @@ class DNeRV(nn.Module):
         self.flow_heads = nn.ModuleList(
             PointwiseThenSpatial(width, 4, config.min_hidden) for width in (widths if config.flow else ())
         )
-        self.blend_head = (
-            PointwiseThenSpatial(widths[-1], 1, config.min_hidden) if config.adaptive_blend else None
-        )
+        self.blend_head = PointwiseThenSpatial(widths[-1], 1, config.min_hidden) if config.adaptive_blend else None
         colours = 3 * (config.fusion + config.contrast)
         self.head = PointwiseThenSpatial(widths[-1] + colours, 3, config.min_hidden)
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)

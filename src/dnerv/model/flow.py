@@ -12,14 +12,13 @@ class PointwiseThenSpatial(nn.Sequential):
 
     def __init__(self, in_channels: int, out_channels: int, min_hidden: int) -> None:
         hidden = max(in_channels // 4, min_hidden)
-        super().__init__(
-            nn.Conv2d(in_channels, hidden, 1), nn.GELU(), nn.Conv2d(hidden, out_channels, 3, padding=1)
-        )
+        super().__init__(nn.Conv2d(in_channels, hidden, 1), nn.GELU(), nn.Conv2d(hidden, out_channels, 3, padding=1))
 
     def zero_output(self) -> None:
         """Make the head answer zero everywhere, so that training starts from what its answer is added to."""
         last = self[2]
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 

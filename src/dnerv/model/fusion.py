@@ -15,4 +15,5 @@ class SpatiallyAdaptiveFusion(nn.Module):
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """x [N, C, H, W], features [N, E, H, W] -> [N, C, H, W]."""
         gamma, beta = self.project(features).chunk(2, dim=1)
-        return x * (1 + gamma) + beta
+        modulated: Tensor = x * (1 + gamma) + beta
+        return modulated

@@ -26,8 +26,6 @@ class GlobalTemporalMLP(nn.Module):
         clips = x.view(-1, length, channels, rows, columns)
         # (C, T, B*H*W): one small matrix product per channel
         flat = clips.permute(2, 1, 0, 3, 4).reshape(channels, length, -1)
-        mixed = torch.baddbmm(
-            self.bias.view(channels, length, 1), self.weight.view(channels, length, length), flat
-        )
+        mixed = torch.baddbmm(self.bias.view(channels, length, 1), self.weight.view(channels, length, length), flat)
         mixed = mixed.view(channels, length, -1, rows, columns).permute(2, 1, 0, 3, 4)
         return x + mixed.reshape(frames, channels, rows, columns)

@@ -53,7 +53,8 @@ class Trainer:
         """Take up `checkpoint` where there is one; it must come from the same model, clips and configuration."""
         # Networks that start at zero correction make subnormal gradients, which CPUs multiply a hundred times slower.
         torch.set_flush_denormal(True)
-        self.model = model.to(device=device, memory_format=torch.channels_last).train()
+        self.model = model.to(device).train()
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.clips, self.config, self.checkpoint, self.device = clips, config, checkpoint, device
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=0.0
@@ -120,10 +121,10 @@ class Trainer:
         self.step += 1
         self._note(made.detach(), wanted, mask, loss.detach())
 
-    def _indices(self) -> np.ndarray:
+    def _indices(self) -> list[int]:
         epoch, place = divmod(self.step, self.batches_per_epoch)
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
-        return order[place * self.config.batch_clips : (place + 1) * self.config.batch_clips]
+        return [int(i) for i in order[place * self.config.batch_clips : (place + 1) * self.config.batch_clips]]
 
     def _forward(self, batch: Batch, *, quantised: bool) -> Tensor:
         inputs = batch.inputs.to(self.device)
@@ -204,6 +205,6 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
 def computes_in_bf16(device: torch.device) -> bool:
     """Whether bf16 arithmetic is native to the device, and so faster than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -56,9 +56,7 @@ def average_step(time_base: Fraction, fps: Fraction | None) -> int:
 def checked_rate(fps: Fraction) -> Fraction:
     """`fps` if it is a usable frame rate. Raises InputError."""
     if not 0 < fps <= _HIGHEST_FPS or max(Fraction(fps).as_integer_ratio()) > _LARGEST_RATIO:
-        raise InputError(
-            f"frame rate {fps}: allowed are ratios such as 25 or 30000/1001, up to {_HIGHEST_FPS}"
-        )
+        raise InputError(f"frame rate {fps}: allowed are ratios such as 25 or 30000/1001, up to {_HIGHEST_FPS}")
     return Fraction(fps)
 
 

@@ -119,7 +119,5 @@ class Timeline:
     def _checked(self, frames: NDArray[np.integer]) -> NDArray[np.int64]:
         index = np.asarray(frames, dtype=np.int64)
         if index.size and not (index.min() >= 0 and index.max() < self.num_frames):
-            raise InputError(
-                f"frames {index.min()} to {index.max()} asked, allowed are 0 to {self.num_frames - 1}"
-            )
+            raise InputError(f"frames {index.min()} to {index.max()} asked, allowed are 0 to {self.num_frames - 1}")
         return index

@@ -107,9 +107,7 @@ def _names(found: Sequence[_Found]) -> list[str]:
     return names
 
 
-def _replace_collisions(
-    names: list[str], found: Sequence[_Found], longer: Callable[[_Found], str]
-) -> list[str]:
+def _replace_collisions(names: list[str], found: Sequence[_Found], longer: Callable[[_Found], str]) -> list[str]:
     counts = Counter(names)
     return [longer(item) if counts[name] > 1 else name for name, item in zip(names, found, strict=True)]
 

@@ -14,9 +14,7 @@ from av.buffer import Buffer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from numpy.typing import NDArray
 
-_SCALER = (
-    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
-)
+_SCALER = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 _CONVERTIBLE_MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})  # AVColorSpace codes swscale can convert
 _UNSPECIFIED_MATRIX = 2
 _BT2020_CONSTANT_LUMINANCE, _BT2020 = 10, 9

@@ -48,9 +48,7 @@ class FrameStream:
         self._pts: list[int] = []
         self._timing: Timing | None = None
         self._original_size: tuple[int, int] | None = None
-        self.bad_packets = (
-            0  # packets or images skipped as undecodable, plus pictures the decoder had to patch up
-        )
+        self.bad_packets = 0  # packets or images skipped as undecodable, plus pictures the decoder had to patch up
         self._frames = self._stream()
 
     def __iter__(self) -> "FrameStream":
@@ -98,9 +96,7 @@ class FrameStream:
             self._pts.append(pts)
             yield pts, rgb
         if not self._pts:
-            raise InputError(
-                f"{self._path}: not one frame could be decoded ({decoder.bad_packets} bad packets)"
-            )
+            raise InputError(f"{self._path}: not one frame could be decoded ({decoder.bad_packets} bad packets)")
         time_base = decoder.time_base if self._fps is None else 1 / self._fps
         self._timing = Timing(time_base, self._pts, clock.last_duration if self._fps is None else 1)
 
@@ -142,9 +138,7 @@ class VideoSource:
         Raises InputError for a size or rate that is out of range.
         """
         if size is not None and not all(1 <= side <= _LARGEST_SIDE for side in size):
-            raise InputError(
-                f"frame size {size[0]}x{size[1]}: allowed are 1 to {_LARGEST_SIDE} pixels a side"
-            )
+            raise InputError(f"frame size {size[0]}x{size[1]}: allowed are 1 to {_LARGEST_SIDE} pixels a side")
         rate = None if fps is None else checked_rate(fps)
         if self._images:
             images, image_fps = self._images, rate or self._image_fps

@@ -23,9 +23,7 @@ class TileGrid:
     width: int
     tile_height: int
     tile_width: int
-    overlap: int = (
-        16  # shared by neighbouring tiles, at least; smaller than a tile wherever there are several
-    )
+    overlap: int = 16  # shared by neighbouring tiles, at least; smaller than a tile wherever there are several
 
     def __post_init__(self) -> None:
         """Raise InputError for sizes that cannot be tiled."""
@@ -40,16 +38,12 @@ class TileGrid:
     def positions(self) -> tuple[tuple[int, int], ...]:
         """(top, left) of every tile, row by row."""
         lefts = _starts(self.width, self.tile_width, self.overlap)
-        return tuple(
-            (top, left) for top in _starts(self.height, self.tile_height, self.overlap) for left in lefts
-        )
+        return tuple((top, left) for top in _starts(self.height, self.tile_height, self.overlap) for left in lefts)
 
     @property
     def num_tiles(self) -> int:
         """Number of tiles, >= 1."""
-        return _count(self.height, self.tile_height, self.overlap) * _count(
-            self.width, self.tile_width, self.overlap
-        )
+        return _count(self.height, self.tile_height, self.overlap) * _count(self.width, self.tile_width, self.overlap)
 
     def cut(self, frames: Tensor) -> Tensor:
         """All tiles of frames [..., H, W], any dtype: [num_tiles, ..., tile_height, tile_width]."""
@@ -58,9 +52,7 @@ class TileGrid:
     def cut_one(self, frames: Tensor, index: int) -> Tensor:
         """Tile `index` of frames [..., H, W]: [..., tile_height, tile_width]; missing edges are repeated."""
         if frames.shape[-2:] != (self.height, self.width):
-            raise ValueError(
-                f"frames of {tuple(frames.shape[-2:])} for a grid of {(self.height, self.width)}"
-            )
+            raise ValueError(f"frames of {tuple(frames.shape[-2:])} for a grid of {(self.height, self.width)}")
         top, left = self.positions[index]
         tile = frames[..., top : top + self.tile_height, left : left + self.tile_width]
         return _repeat_edge(_repeat_edge(tile, -2, self.tile_height), -1, self.tile_width)
@@ -104,9 +96,7 @@ def choose_canvas(
     rows = _counts_by_tile(heights, {height for height, _ in counts}, overlap)
     columns = _counts_by_tile(widths, {width for _, width in counts}, overlap)
     if not rows or not columns:
-        raise InputError(
-            f"no canvas of multiples of {multiple} within {limit} holds tiles that overlap by {overlap}"
-        )
+        raise InputError(f"no canvas of multiples of {multiple} within {limit} holds tiles that overlap by {overlap}")
     costs = {
         (height, width): height * width * sum(n * down[h] * across[w] for (h, w), n in counts.items())
         for height, down in rows.items()

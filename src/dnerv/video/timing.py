@@ -130,9 +130,7 @@ def _integer(fields: dict[str, object], name: str, low: int, high: int = _MAX_TI
 def _checked(value: object, name: str, low: int, high: int = _MAX_TICK) -> int:
     """`value` if it is an integer in [low, high]; JSON's true and false are not. Raises ArchiveError."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ArchiveError(
-            f"timing: {name} is {str(value)[:40]!r}, allowed are integers from {low} to {high}"
-        )
+        raise ArchiveError(f"timing: {name} is {str(value)[:40]!r}, allowed are integers from {low} to {high}")
     return value
 
 

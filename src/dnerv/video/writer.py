@@ -135,9 +135,7 @@ def _encode(
     _mux(container, stream, None, durations)
 
 
-def _add_stream(
-    container: OutputContainer, frame: NDArray[np.uint8], timing: Timing, crf: float
-) -> VideoStream:
+def _add_stream(container: OutputContainer, frame: NDArray[np.uint8], timing: Timing, crf: float) -> VideoStream:
     # Without B-frames decoding and display order agree, and every frame's duration is exact in the file.
     options = {"crf": str(crf), "bf": "0"}
     rate = Fraction(timing.average_fps).limit_denominator(1001)

@@ -189,9 +189,7 @@ def test_it_travels_to_forked_processes(archive: Path) -> None:
         assert pool.map(read_keyframes, [container] * 4) == [dict(SECTIONS)["KEYF"]] * 4
 
 
-def test_it_pickles_as_its_path_as_spawned_processes_need(
-    archive: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_pickles_as_its_path_as_spawned_processes_need(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(archive.parent)
     pickled = pickle.dumps(Container.open(archive.name))
     monkeypatch.chdir("/")
@@ -230,9 +228,7 @@ def test_sections_stream(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["s.dnerv"]
 
 
-@pytest.mark.parametrize(
-    "error", [RuntimeError("source"), KeyboardInterrupt(), OSError("source"), MemoryError()]
-)
+@pytest.mark.parametrize("error", [RuntimeError("source"), KeyboardInterrupt(), OSError("source"), MemoryError()])
 def test_nothing_is_left_behind(tmp_path: Path, error: BaseException) -> None:
     target = tmp_path / "t.dnerv"
     with pytest.raises(type(error)):

@@ -45,13 +45,7 @@ def draw(source: str, count: int, seed: int = 0) -> tuple[np.ndarray, float]:
 def fixed_symbols(count: int, alphabet: int) -> np.ndarray:
     """Symbols with a peak in the middle, the same from every numpy."""
     state = np.arange(1, 3 * count + 1, dtype=np.uint64) * np.uint64(6364136223846793005) >> np.uint64(40)
-    return (
-        (state.reshape(3, count) % np.uint64(alphabet))
-        .sum(axis=0)
-        .astype(np.int64)
-        .__floordiv__(3)
-        .astype(np.uint8)
-    )
+    return (state.reshape(3, count) % np.uint64(alphabet)).sum(axis=0).astype(np.int64).__floordiv__(3).astype(np.uint8)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -99,9 +93,7 @@ def test_streams_share_models_and_one_state() -> None:
 
 
 def test_streams_of_different_alphabets_and_empty_ones() -> None:
-    streams = [
-        (fixed_symbols(40 * k, alphabet), alphabet) for k, alphabet in enumerate((4, 256, 256, 16, 1, 2, 256))
-    ]
+    streams = [(fixed_symbols(40 * k, alphabet), alphabet) for k, alphabet in enumerate((4, 256, 256, 16, 1, 2, 256))]
     data = encode_streams(streams)
     assert data == encode_streams(streams)
     decoded = decode_streams(data, [(symbols.size, alphabet) for symbols, alphabet in streams])
@@ -199,9 +191,7 @@ def test_histograms_come_back_as_written(seed: int) -> None:
 
 
 def test_fast_coder_agrees_with_the_plain_definition() -> None:
-    streams = [
-        (fixed_symbols(count, 64), Bell(GAUSSIAN, 34, 120, 2).table(64)) for count in (1, 0, 2, 500, 3)
-    ]
+    streams = [(fixed_symbols(count, 64), Bell(GAUSSIAN, 34, 120, 2).table(64)) for count in (1, 0, 2, 500, 3)]
     streams += [
         (fixed_symbols(700, 256), Uniform().table(256)),
         (np.full(9, 3, np.uint8), Constant(3).table(4)),

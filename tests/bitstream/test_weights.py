@@ -32,11 +32,7 @@ def random_tensors(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[st
     rng = np.random.default_rng(seed)
     tensors = {}
     for name, shape in shapes.items():
-        gain = (
-            np.exp(rng.normal(0, 0.2, shape[1:2])).reshape(-1, *[1] * (len(shape) - 2))
-            if len(shape) > 1
-            else 1
-        )
+        gain = np.exp(rng.normal(0, 0.2, shape[1:2])).reshape(-1, *[1] * (len(shape) - 2)) if len(shape) > 1 else 1
         tensors[name] = (rng.normal(0, 0.1, shape) * gain).astype(np.float32)
     return tensors
 

@@ -58,9 +58,7 @@ def write_video(
 def grey_video(tmp_path: Path) -> Callable[..., Path]:
     """Write a video of `count` frames whose grey level tells their number."""
 
-    def make(
-        name: str = "grey.mp4", count: int = 10, size: tuple[int, int] = (48, 64), **options: object
-    ) -> Path:
+    def make(name: str = "grey.mp4", count: int = 10, size: tuple[int, int] = (48, 64), **options: object) -> Path:
         return write_video(tmp_path / name, grey_levels(count, size), **options)  # type: ignore[arg-type]
 
     return make

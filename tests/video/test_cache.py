@@ -53,9 +53,7 @@ def test_second_run_decodes_nothing(tmp_path: Path, member: Member, decodings: l
     assert second == replace(first, label="other")
 
 
-def test_changed_options_or_source_decode_again(
-    tmp_path: Path, member: Member, decodings: list[Path]
-) -> None:
+def test_changed_options_or_source_decode_again(tmp_path: Path, member: Member, decodings: list[Path]) -> None:
     cache_video(member, tmp_path / "c")
     assert cache_video(member, tmp_path / "c", size=(24, 32)).height == 24
     assert cache_video(member, tmp_path / "c", size=(24, 32), fps=Fraction(5)).timing.num_frames == 2
@@ -79,12 +77,8 @@ DAMAGE: list[Callable[[Path], object]] = [
     lambda folder: sidecar_of(folder).write_bytes(b"[" * 100_000),
     lambda folder: sidecar_of(folder).write_bytes(b"\xff\xfe"),
     lambda folder: sidecar_of(folder).write_text("[]"),
-    lambda folder: sidecar_of(folder).write_text(
-        sidecar_of(folder).read_text().replace('"sizes"', '"seizes"')
-    ),
-    lambda folder: sidecar_of(folder).write_text(
-        sidecar_of(folder).read_text().replace('"count": 10', '"count": -1')
-    ),
+    lambda folder: sidecar_of(folder).write_text(sidecar_of(folder).read_text().replace('"sizes"', '"seizes"')),
+    lambda folder: sidecar_of(folder).write_text(sidecar_of(folder).read_text().replace('"count": 10', '"count": -1')),
     lambda folder: frames_of(folder).unlink(),
     lambda folder: os.truncate(frames_of(folder), 100),
 ]

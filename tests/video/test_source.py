@@ -84,9 +84,7 @@ def test_photographs_stand_upright(tmp_path: Path, exif: int, expected: str) -> 
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "name with % and 100%03d.mp4", "ünï.mov"])
-def test_every_frame_comes_in_order_with_its_time(
-    grey_video: MakeVideo, number_of: Number, name: str
-) -> None:
+def test_every_frame_comes_in_order_with_its_time(grey_video: MakeVideo, number_of: Number, name: str) -> None:
     frames, stream = read(grey_video(name))
     assert [number_of(frame) for frame in frames] == list(range(10))
     assert all(frame.dtype == np.uint8 and frame.flags.c_contiguous for frame in frames)
@@ -133,9 +131,7 @@ def test_stream_without_times_runs_at_the_average_rate(grey_video: MakeVideo) ->
     assert stream.timing.average_fps == 25
 
 
-def test_size_change_follows_the_first_frame(
-    tmp_path: Path, make_video: MakeVideo, number_of: Number
-) -> None:
+def test_size_change_follows_the_first_frame(tmp_path: Path, make_video: MakeVideo, number_of: Number) -> None:
     parts = [(48, 64), (96, 64)]
     data = b""
     for index, size in enumerate(parts):

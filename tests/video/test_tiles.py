@@ -73,9 +73,7 @@ def test_wrong_shapes_are_refused() -> None:
         grid.join(torch.rand(3, 32, 48))
 
 
-def brute_force(
-    sizes: list[tuple[int, int]], multiple: tuple[int, int], limit: tuple[int, int], overlap: int
-) -> int:
+def brute_force(sizes: list[tuple[int, int]], multiple: tuple[int, int], limit: tuple[int, int], overlap: int) -> int:
     costs = []
     for height in range(multiple[0], limit[0] + 1, multiple[0]):
         for width in range(multiple[1], limit[1] + 1, multiple[1]):

@@ -31,7 +31,7 @@ class DNeRVConfig:
     encoding_base: float = 1.25  # frequency ratio of the positional encoding
     encoding_levels: int = 240  # its levels; each gives a sine and a cosine
     head: HeadKind = "paper"  # "residual" adds the network's correction to the warped, blended keyframes
-    adaptive_blend: bool = False  # ours: a head shifts the weight of the RGB blend, pixel by pixel
+    adaptive_blend: bool = False  # ours: the last flow head also shifts the weight of the RGB blend, pixel by pixel
     refined_flow: bool = False  # ours: each scale's flow refines the coarser one's instead of starting anew
     contrast: bool = False  # ours: fusion and head see, beside the blend, how the two warped keyframes differ
     fusion: bool = True  # SAF and the visual content encoder; off: no keyframes at all
@@ -49,8 +49,10 @@ class DNeRVConfig:
         _check_range("min_hidden", self.min_hidden, 1, 4096)
         if self.head not in ("paper", "residual"):
             raise ArchiveError(f"head is {self.head!r}; known heads: 'paper', 'residual'")
-        if not self.fusion and (self.flow or self.head == "residual" or self.adaptive_blend or self.contrast):
-            raise ArchiveError("flow, blend, contrast and the residual head need keyframes, that is, fusion")
+        if not self.fusion and (self.flow or self.head == "residual" or self.contrast):
+            raise ArchiveError("flow, contrast and the residual head need keyframes, that is, fusion")
+        if not self.flow and (self.adaptive_blend or self.refined_flow):
+            raise ArchiveError("the adaptive blend and the refined flow need flow")
 
     @property
     def canvas(self) -> tuple[int, int]:

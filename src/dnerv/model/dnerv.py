@@ -69,9 +69,9 @@ class DNeRV(nn.Module):
             for before, after, stride in zip(widths, widths[1:], config.strides, strict=False)
         )
         self.flow_heads = nn.ModuleList(
-            PointwiseThenSpatial(width, 4, config.min_hidden) for width in (widths if config.flow else ())
+            PointwiseThenSpatial(width, 4 + (config.adaptive_blend and scale == len(config.strides)), config.min_hidden)
+            for scale, width in enumerate(widths if config.flow else ())
         )
-        self.blend_head = PointwiseThenSpatial(widths[-1], 1, config.min_hidden) if config.adaptive_blend else None
         colours = 3 * (config.fusion + config.contrast)
         self.head = PointwiseThenSpatial(widths[-1] + colours, 3, config.min_hidden)
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
@@ -81,9 +81,9 @@ class DNeRV(nn.Module):
 
     def _start_from_blend(self) -> None:
         self.head.zero_output()
-        for head in (*self.flow_heads, self.blend_head):
-            if isinstance(head, PointwiseThenSpatial):
-                head.zero_output()
+        for head in self.flow_heads:
+            assert isinstance(head, PointwiseThenSpatial)
+            head.zero_output()
 
     def forward(self, inputs: ClipInputs) -> Tensor:
         """-> float [B, T, 3, H, W], RGB in [0, 1]."""
@@ -126,11 +126,12 @@ class DNeRV(nn.Module):
         if not self.config.flow:
             still = x.new_zeros(x.shape[0], 2, *x.shape[2:], dtype=torch.float32)
             return Motion(still, still, distance)
-        flow = self.flow_heads[scale](x).float()
+        predicted = self.flow_heads[scale](x).float()
+        flow = predicted[:, :4]
         if self.config.refined_flow and coarser is not None:
             flow = flow + coarser.enlarged(self.config.strides[scale - 1])
-        if self.blend_head is not None and scale == len(self.blocks):
-            distance = (distance + self.blend_head(x).float()).clamp(0, 1)
+        if predicted.shape[1] > 4:
+            distance = (distance + predicted[:, 4:]).clamp(0, 1)
         return Motion(flow[:, :2], flow[:, 2:], distance)
 
     def _fetch(self, features: Tensor, motion: Motion, inputs: ClipInputs) -> Tensor:

@@ -1,0 +1,41 @@
+# Two commands for a newcomer: `make demo` and `make test`. They need Python 3.11 or newer and make; the rest goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test clean help
+
+help:
+	@echo "make demo    encode three real videos, decode them, compare with x264, x265 and AV1 (8 minutes on two cores)"
+	@echo "make test    lint, types and the test suite (10 minutes on two cores)"
+	@echo "make clean   remove .venv, demo/ and all caches"
+	@echo "PYTHON=...   the interpreter to build .venv from (python3)"
+
+demo: .venv/ready-demo
+	@$(BIN)/python -m dnerv.studies.demo
+
+test: .venv/ready-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# Rebuilt when what must be installed has changed. torch first and by itself: this version satisfies the range in
+# pyproject.toml, and what is installed already is not looked for again.
+.venv/ready-%: pyproject.toml | .venv/python
+	@echo "installing dnerv[$*] into .venv ..."
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable '.[$*]'
+	@touch $@
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "dnerv needs Python 3.11 or newer, and $(PYTHON) is not: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+		rm -rf .venv; echo "$(PYTHON) cannot make virtual environments: install its venv module" >&2; exit 1; }
+	@touch $@
+
+clean:
+	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache src/*.egg-info
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

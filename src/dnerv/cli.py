@@ -6,15 +6,16 @@ Exit codes: 0, 1 for a named error (one line on stderr), 2 for usage, 130 after 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn, ParamSpec, TypeVar
 
 import typer
 
 from dnerv import __version__
-from dnerv.errors import DnervError
+from dnerv.errors import ArchiveError, DnervError, InputError
 
 app = typer.Typer(
     help="A whole video collection in one neural file.",
@@ -22,8 +23,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+P, R = ParamSpec("P"), TypeVar("R")
 ArchivePath = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .dnerv file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, ...")]
@@ -87,7 +90,8 @@ def encode(
     from dnerv import compression, terminal
     from dnerv.training import check_loss
 
-    options = compression.EncodeOptions(
+    options = _usage(
+        compression.EncodeOptions,
         model=model,
         bits_per_pixel=bpp,
         quality=quality,
@@ -103,7 +107,7 @@ def encode(
         width=width,
         clip_length=clip_length,
         weight_bits=weight_bits,
-        loss=None if loss is None else check_loss(loss, 11, 11),
+        loss=None if loss is None else _usage(check_loss, loss, 11, 11),
         learning_rate=learning_rate,
         batch_clips=batch,
         ema=ema,
@@ -134,6 +138,7 @@ def decode(
     format: Annotated[Literal["mp4", "png"], typer.Option(help="What to write.")] = "mp4",
     device: Device = "cpu",
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Get videos back: all of them, some, or some frames."""
     from dnerv import terminal
@@ -144,8 +149,7 @@ def decode(
         written = export_videos(
             opened, output, names=video or None, frames=span, format=format, force=force, advance=advance
         )
-    for path in written:
-        print(path)
+    terminal.show({"written": [str(path) for path in written]}, lambda record: record["written"], as_json)
 
 
 @app.command()
@@ -184,7 +188,7 @@ def verify(archive: ArchivePath, as_json: Json = False) -> None:
     report = verify_archive(archive)
     terminal.show(report, terminal.verify_tables, as_json)
     if not report["intact"]:
-        raise typer.Exit(1)
+        raise ArchiveError(f"{archive}: {report['problem']}")
 
 
 @app.command()
@@ -197,16 +201,40 @@ def presets(as_json: Json = False) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # Typed after the command, where people type it, it would be the command's own option.
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     try:
-        app()
-    except DnervError as error:
-        if "--debug" in sys.argv:
+        app(arguments)
+    except (DnervError, OSError, MemoryError) as error:
+        if debug:
             raise
-        print(f"dnerv: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+        _fail(_one_line(error), 1)
     except KeyboardInterrupt:
-        print("dnerv: interrupted", file=sys.stderr)
-        sys.exit(130)
+        _fail("interrupted", 130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of an interruption
+            _fail("interrupted", 130)
+        raise
+
+
+def _fail(reason: str, code: int) -> NoReturn:
+    print(f"dnerv: {reason}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _usage(make: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
+    """What `make` refuses is a mistake on the command line."""
+    try:
+        return make(*args, **options)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _resolution(text: str | None) -> tuple[int, int] | None:

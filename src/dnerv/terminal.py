@@ -29,9 +29,10 @@ def show(record: Record, tables: Callable[[Record], Sequence[Table | str]], as_j
     if as_json:
         print(json.dumps(record, indent=2))
         return
-    console = Console(highlight=False)
+    # No markup: a video may be called "[bold].mp4".
+    console = Console(highlight=False, markup=False, emoji=False)
     for part in tables(record):
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str))
 
 
 @contextmanager
@@ -47,10 +48,10 @@ class EncodeDisplay(EncodeListener):
     """Shows an encoding on standard error: bars on a terminal, one line per step and training epoch elsewhere."""
 
     def __init__(self, tensorboard: Path | None = None) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(20),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

@@ -2,11 +2,11 @@
 
 For uint8 frames x (reference) and y (decoded) with values in [0, 255]:
 
-    MSE of a frame       mean of (x - y)^2 over its 3 H W values PSNR of a frame      10 log10(255^2 / MSE)
-    dB, at most `PSNR_OF_IDENTICAL_FRAMES` psnr                 PSNR averaged over the frames of a video, then
-    over the videos: what NeRV-type papers report psnr_of_mean_mse     10 log10(255^2 / M), M being the MSE
-    averaged over the frames of a video, then over the videos: never above `psnr`, less kind to collections of
-    uneven quality
+- MSE of a frame: mean of (x - y)^2 over its 3 H W values;
+- PSNR of a frame: 10 log10(255^2 / MSE) dB, at most `PSNR_OF_IDENTICAL_FRAMES`;
+- `psnr`: PSNR averaged over the frames of a video, then over the videos: what papers of the NeRV family report;
+- `psnr_of_mean_mse`: 10 log10(255^2 / M), M the MSE averaged over the frames of a video, then over the videos: never
+  above `psnr`, less kind to collections of uneven quality.
 
 Averages over videos give each video one vote, however long it is.
 """

@@ -7,7 +7,7 @@ an untrusted file: a hostile one must end in `ArchiveError`, not in an attempt t
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from math import prod
+from math import log, prod
 from typing import Any, Literal
 
 from dnerv.errors import ArchiveError
@@ -41,12 +41,16 @@ class DNeRVConfig:
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
     def __post_init__(self) -> None:
-        _check_common(self.base_channels, self.grid, self.strides, self.stem_channels, self.encoding_levels)
+        _check_common(self.base_channels, self.grid, self.strides, self.stem_channels)
+        _check_encoding(self.encoding_base, self.encoding_levels)
         _check_range("clip_length", self.clip_length, 1, 256)
         _check_range("keyframe_every", self.keyframe_every, 1, 65535)
         _check_range("encoder_channels", self.encoder_channels, 1, 4096)
         _check_range("min_channels", self.min_channels, 1, 4096)
         _check_range("min_hidden", self.min_hidden, 1, 4096)
+        for mean, std in zip(self.mean, self.std, strict=True):
+            _check_range("mean", mean, 0, 1)
+            _check_range("std", std, 1e-4, 1)
         if self.head not in ("paper", "residual"):
             raise ArchiveError(f"head is {self.head!r}; known heads: 'paper', 'residual'")
         if not self.fusion and (self.flow or self.head == "residual" or self.contrast):
@@ -89,7 +93,8 @@ class NeRVConfig:
     encoding_levels: int = 240
 
     def __post_init__(self) -> None:
-        _check_common(self.base_channels, self.grid, self.strides, self.stem_channels, self.encoding_levels)
+        _check_common(self.base_channels, self.grid, self.strides, self.stem_channels)
+        _check_encoding(self.encoding_base, self.encoding_levels)
         _check_range("clip_length", self.clip_length, 1, 256)
         _check_range("min_channels", self.min_channels, 1, 4096)
 
@@ -132,9 +137,9 @@ def config_from_json(record: Any) -> ModelConfig:
     Raises:
         ArchiveError: an unknown family or field, a wrong type, or a value out of range.
     """
-    if not isinstance(record, dict) or record.get("family") not in _FAMILIES:
+    family = _FAMILIES.get(str(record.get("family"))) if isinstance(record, dict) else None
+    if family is None:
         raise ArchiveError("the archive's model record names no known family (known: dnerv, nerv)")
-    family = _FAMILIES[record["family"]]
     known = {f.name: f for f in fields(family)}
     values = {}
     for name, value in record.items():
@@ -154,25 +159,35 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
         if isinstance(value, list) and all(type(v) is int for v in value):
             return tuple(value)
     elif annotation.startswith("tuple[float"):
-        if isinstance(value, list) and len(value) == 3 and all(type(v) in (int, float) for v in value):
+        if isinstance(value, list) and len(value) == 3 and all(map(_is_number, value)):
             return tuple(float(v) for v in value)
     elif annotation == "float":
-        if type(value) in (int, float):
+        if _is_number(value):
             return float(value)
     elif type(value) is {"int": int, "bool": bool}.get(annotation, str):
         return value
     raise ArchiveError(f"the archive's model record has {name} = {value!r}, which is not {annotation}")
 
 
-def _check_range(name: str, value: int, low: int, high: int) -> None:
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e38  # a longer integer would not fit a float
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ArchiveError(f"{name} is {value}; allowed: {low} to {high}")
 
 
-def _check_common(base: int, grid: tuple[int, ...], strides: tuple[int, ...], stem: int, levels: int) -> None:
+def _check_encoding(base: float, levels: int) -> None:
+    _check_range("encoding_levels", levels, 1, 1024)
+    _check_range("encoding_base", base, 0.01, 100)
+    # Beyond float32 the angle is infinite, and its sine is not a number.
+    _check_range("power of ten of the highest frequency", (levels - 1) * log(base) / log(10), -36, 36)
+
+
+def _check_common(base: int, grid: tuple[int, ...], strides: tuple[int, ...], stem: int) -> None:
     _check_range("base_channels", base, 1, 8192)
     _check_range("stem_channels", stem, 1, 65536)
-    _check_range("encoding_levels", levels, 1, 1024)
     _check_range("number of grid sides", len(grid), 2, 2)
     _check_range("number of stages", len(strides), 1, 8)
     for stride in strides:

@@ -42,7 +42,8 @@ def load_published(path: str | Path, config: ModelConfig) -> nn.Module:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the unpickler meets, the user's answer is the same
-        raise InputError(f"{path} is not a checkpoint of weights alone: {str(error).splitlines()[0]}") from None
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{path} is not a checkpoint of weights alone: {reason}") from None
     if not isinstance(checkpoint, Mapping):
         raise InputError(f"{path} holds a {type(checkpoint).__name__}, not a dictionary with a state_dict")
     model = build_model(config)

@@ -75,12 +75,18 @@ def _dnerv(*arguments: object, quiet: bool = False) -> str:
     """Run one command of the command line in a process of its own; progress stays visible."""
     words = [str(argument) for argument in arguments]
     print(f"$ dnerv {' '.join(words)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "dnerv", *words], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)  # it has said why
+    command = [sys.executable, "-m", "dnerv", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:
+            process.wait()  # it was interrupted too, and is putting its work away
+            raise
+    if process.returncode:
+        sys.exit(process.returncode)  # it has said why
     if not quiet:
-        print(done.stdout, end="", flush=True)
-    return done.stdout
+        print(output, end="", flush=True)
+    return output
 
 
 def _step(started: float, title: str) -> None:

@@ -31,6 +31,7 @@ class DNeRVConfig:
     encoding_base: float = 1.25  # frequency ratio of the positional encoding
     encoding_levels: int = 240  # its levels; each gives a sine and a cosine
     head: HeadKind = "paper"  # "residual" adds the network's correction to the warped, blended keyframes
+    output_stride: int = 1  # ours: frame pixels per side of a pixel of the last features; above 1 the head shuffles
     adaptive_blend: bool = False  # ours: the last flow head also shifts the weight of the RGB blend, pixel by pixel
     refined_flow: bool = False  # ours: each scale's flow refines the coarser one's instead of starting anew
     contrast: bool = False  # ours: fusion and head see, beside the blend, how the two warped keyframes differ
@@ -43,6 +44,8 @@ class DNeRVConfig:
     def __post_init__(self) -> None:
         _check_common(self.base_channels, self.grid, self.strides, self.stem_channels)
         _check_encoding(self.encoding_base, self.encoding_levels)
+        _check_range("output_stride", self.output_stride, 1, 8)
+        _check_range("canvas side", max(self.canvas), 1, 8192)
         _check_range("clip_length", self.clip_length, 1, 256)
         _check_range("keyframe_every", self.keyframe_every, 1, 65535)
         _check_range("encoder_channels", self.encoder_channels, 1, 4096)
@@ -61,7 +64,8 @@ class DNeRVConfig:
     @property
     def canvas(self) -> tuple[int, int]:
         """Height and width in pixels of the frames that the network makes."""
-        return _canvas(self.grid, self.strides)
+        height, width = _canvas(self.grid, self.strides)
+        return height * self.output_stride, width * self.output_stride
 
     @property
     def uses_keyframes(self) -> bool:

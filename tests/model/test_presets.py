@@ -1,0 +1,41 @@
+"""The paper's table of sizes."""
+
+import pytest
+
+from dnerv.model import PUBLISHED, DNeRVConfig, NeRVConfig, build_model, count_parameters, tensor_shapes
+
+TABLE = {  # millions of parameters and base channels, from the paper
+    "uvg-xs": (8.02, 107),
+    "uvg-s": (15.96, 166),
+    "uvg-m": (24.20, 213),
+    "uvg-l": (41.66, 291),
+    "uvg-xl": (67.95, 382),
+    "ucf101-s": (21.39, 198),
+    "ucf101-m": (39.14, 281),
+    "ucf101-l": (61.30, 361),
+    "nerv-ucf101-s": (87.97, 465),
+    "nerv-ucf101-m": (105.29, 510),
+    "nerv-ucf101-l": (127.19, 562),
+}
+
+
+def test_every_row_of_the_table_is_there() -> None:
+    assert set(PUBLISHED) == set(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_parameters_as_published(name: str) -> None:
+    published, (millions, width) = PUBLISHED[name], TABLE[name]
+    assert published.config.base_channels == width
+    assert published.config.canvas == (256, 320)
+    assert f"{count_parameters(published.config) / 1e6:.2f}" == f"{millions:.2f}"
+    assert published.millions == millions
+    assert isinstance(published.config, NeRVConfig) == name.startswith("nerv")
+
+
+def test_shapes_are_those_of_the_built_network() -> None:
+    config = DNeRVConfig(4, (1, 1), (2, 2), clip_length=3)
+    built = {name: tuple(p.shape) for name, p in build_model(config).named_parameters()}
+    assert tensor_shapes(config) == built
+    assert list(tensor_shapes(config)) == list(built)
+    assert count_parameters(config) == sum(p.numel() for p in build_model(config).parameters())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -32,7 +33,7 @@ def show(record: Record, tables: Callable[[Record], Sequence[Table | str]], as_j
     # No markup: a video may be called "[bold].mp4".
     console = Console(highlight=False, markup=False, emoji=False)
     for part in tables(record):
-        console.print(part, soft_wrap=isinstance(part, str))
+        console.print(_wrapped(part, console.width) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
 
 
 @contextmanager
@@ -249,6 +250,11 @@ def _table(*columns: str) -> Table:
 def _add_rest(table: Table, videos: Sequence[Record]) -> None:
     if len(videos) > _LONGEST_LIST:
         table.add_row(f"... and {len(videos) - _LONGEST_LIST} more (--json lists all)")
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Lines broken between words only: a path stays whole, to be copied."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _score(value: float | None) -> str:

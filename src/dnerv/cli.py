@@ -5,6 +5,7 @@ Exit codes: 0, 1 for a named error (one line on stderr), 2 for usage, 130 after 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -202,6 +203,8 @@ def presets(as_json: Json = False) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # Threads that wait for each other spin by default: 15 times slower as soon as another process wants a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported, that is, later
     # Typed after the command, where people type it, it would be the command's own option.
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1

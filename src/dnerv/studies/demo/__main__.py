@@ -110,10 +110,13 @@ def _scores(
 
 
 def _row(archive: Archive, name: str, original: NDArray[np.uint8], blend: NDArray[np.uint8]) -> Row:
-    """The frame between keyframes that the network improves most."""
+    """The frame between keyframes that the network improves most, scene cuts aside: nothing lies between scenes."""
     made = archive[name][:].permute(0, 2, 3, 1).numpy()
-    gain = _psnr(original, made) - _psnr(original, blend)
-    index = max(in_between(archive, name), key=lambda i: float(gain[i]))
+    before = _psnr(original, blend)
+    gain = _psnr(original, made) - before
+    candidates = in_between(archive, name)
+    ordinary = float(np.quantile(before[candidates], 0.1))
+    index = max(candidates, key=lambda i: float(gain[i]) if before[i] >= ordinary else -np.inf)
     flow = flow_between_keyframes(archive, name, index)
     return Row(f"{name}, frame {index}", original[index], blend[index], made[index], flow)
 

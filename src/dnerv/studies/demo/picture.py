@@ -56,7 +56,7 @@ def _draw_row(row: Row, places: Sequence[Any]) -> None:
         f"{_psnr(row.original, row.blend):.2f} dB",
         f"{_psnr(row.original, row.made):.2f} dB",
         "original - dnerv; grey is none",
-        f"between the keyframes; full colour: {speed:.1f} pixels",
+        f"between keyframes; full colour: {speed:.1f} px",
     )
     for place, picture, note in zip(places, pictures, notes, strict=True):
         place.imshow(np.kron(picture, np.ones((_SCALE, _SCALE, 1), np.uint8)), interpolation="antialiased")

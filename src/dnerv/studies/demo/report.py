@@ -54,8 +54,8 @@ def table(videos: Sequence[VideoScore], file_bytes: int, bits_per_pixel: float) 
         "dnerv: measured on what `dnerv evaluate` decoded, in its own process, from",
         f"  the {file_bytes:,} bytes of the file; bpp counts all of them.",
         "blend: the archive's own keyframes mixed by distance, that is, no network.",
-        "x264, x265 (veryslow), AV1 (SVT-AV1 preset 2): every frame coded, tuned for PSNR,",
-        "  one crf for all videos, the same frames and the same total bytes.",
+        "x264, x265 (veryslow), AV1 (SVT-AV1 preset 2): every frame coded, tuned for",
+        "  PSNR, one crf for all videos, the same frames and the same total bytes.",
     ]
     return "\n".join(lines)
 

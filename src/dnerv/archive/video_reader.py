@@ -182,7 +182,12 @@ class VideoReader:
     def _original(self, frame: Tensor) -> Tensor:
         if self._coded_size or tuple(frame.shape[-2:]) == self.entry.original_size:
             return frame
-        scaled = F.interpolate(
-            frame[None].float(), self.entry.original_size, mode="bicubic", antialias=True, align_corners=False
-        )
-        return scaled[0].round().clamp(0, 255).to(torch.uint8)
+        # On a CPU, bytes in channels-last order are scaled a hundred times faster than anything else.
+        picture = frame[None].contiguous(memory_format=torch.channels_last)
+        if frame.device.type != "cpu":
+            picture = picture.float()
+        size = self.entry.original_size
+        scaled = F.interpolate(picture, size, mode="bicubic", antialias=True, align_corners=False)
+        if scaled.dtype != torch.uint8:
+            scaled = scaled.round().clamp(0, 255).to(torch.uint8)
+        return scaled[0].contiguous()

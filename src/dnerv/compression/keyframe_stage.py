@@ -17,6 +17,7 @@ from dnerv.keyframes import CRF_RANGE, SvtAv1, decode_packets, nearest_crf
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter, Timeline
 from dnerv.video.store import write_atomically
 
+_GROUP_PIXELS = 8_000_000  # decoded at most to reach one keyframe
 _CLOSE_ENOUGH = 0.02  # of the keyframes' bytes: a quarter step of crf moves them by about this much
 _MOST_TRIALS = 5  # encodings of the whole corpus, until the bytes fit
 _RETRIED_PIXELS = 64_000_000  # a larger corpus is coded once, at the crf that its sample gave
@@ -57,9 +58,15 @@ def code_keyframes(
         crf = _fitting_crf(videos, design, every, directory, crf)
     coded = []
     for video in videos:
-        coded.append(_code(video, SvtAv1(crf, design.keyframe_mode), every, directory))
+        coded.append(_code(video, keyframe_codec(video, crf, design), every, directory))
         advance()
     return crf, coded
+
+
+def keyframe_codec(video: CachedVideo, crf: float, design: Design) -> SvtAv1:
+    """The codec of one video: groups as long as reaching a frame in their midst stays quick."""
+    group = min(128, max(16, _GROUP_PIXELS // (video.height * video.width)))
+    return SvtAv1(crf, design.keyframe_mode, design.keyframe_preset, group)
 
 
 def _fitting_crf(videos: Sequence[CachedVideo], design: Design, every: int, directory: Path, crf: float) -> float:
@@ -70,8 +77,8 @@ def _fitting_crf(videos: Sequence[CachedVideo], design: Design, every: int, dire
         return crf
     tried: dict[float, int] = {}
     while crf not in tried and len(tried) < _MOST_TRIALS:
-        codec = SvtAv1(crf, design.keyframe_mode)
-        tried[crf] = sum(_code(video, codec, every, directory).packet_bytes for video in videos)
+        coded = [_code(video, keyframe_codec(video, crf, design), every, directory) for video in videos]
+        tried[crf] = sum(keyframes.packet_bytes for keyframes in coded)
         if 1 - _CLOSE_ENOUGH <= tried[crf] / design.keyframe_budget <= 1:
             return crf
         crf = _next_crf(tried, design.keyframe_budget)

@@ -37,6 +37,9 @@ from dnerv.training import (
 from dnerv.video import CachedVideo, Member, Timeline, cache_video, discover
 
 OVERLAP = 16  # pixels shared by neighbouring tiles
+_LARGEST_BATCH = 8  # clips per step
+_CLIPS_PER_BATCHED_CLIP = 256  # one more clip per step for every so many clips of the corpus
+_LEARNING_RATE, _SMALL_NETWORK = 5e-3, 20_000  # the rate for networks up to so many parameters; falling from there
 _STATISTICS_FRAMES = 256  # frames, spread over the corpus, that its mean and standard deviation are taken from
 
 
@@ -182,8 +185,9 @@ class _Encoding:
         self.listener.stage("training")
         torch.manual_seed(self.options.seed)
         model = build_model(design.model)
-        config = _training_config(self.options, design)
-        trainer = Trainer(model, _clip_set(videos, keyframes, design), config, self.workspace.checkpoint, self.device)
+        clips = _clip_set(videos, keyframes, design)
+        config = _training_config(self.options, design, len(clips))
+        trainer = Trainer(model, clips, config, self.workspace.checkpoint, self.device)
         trainer.run(self.listener.training)
         return {name: p.detach().cpu().float().numpy() for name, p in model.named_parameters()}
 
@@ -203,14 +207,22 @@ class _Encoding:
             )
 
 
-def _training_config(options: EncodeOptions, design: Design) -> TrainingConfig:
+def _training_config(options: EncodeOptions, design: Design, num_clips: int) -> TrainingConfig:
     budget = options.budget_seconds
     if options.epochs is None and budget is None:
         budget = DEFAULT_BUDGET_SECONDS
     if options.paper:
         config = paper_recipe(loss="l1-ssim", epochs=options.epochs, budget_seconds=budget, seed=options.seed)
     else:
-        config = TrainingConfig(epochs=options.epochs, budget_seconds=budget, seed=options.seed)
+        batch = min(_LARGEST_BATCH, max(1, num_clips // _CLIPS_PER_BATCHED_CLIP))
+        rate = _LEARNING_RATE * min(1.0, (_SMALL_NETWORK / count_parameters(design.model)) ** 0.25)
+        config = TrainingConfig(
+            epochs=options.epochs,
+            budget_seconds=budget,
+            seed=options.seed,
+            batch_clips=batch,
+            learning_rate=rate,
+        )
     config = replace(config, weight_bits=design.weight_bits, precision=options.precision, ema=options.ema)
     if options.learning_rate is not None:
         config = replace(config, learning_rate=options.learning_rate)

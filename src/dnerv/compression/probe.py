@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from dnerv.keyframes import Mode, SvtAv1, better_mode, decode_packets, nearest_crf
 from dnerv.video import CachedVideo, Timeline
 
+PROBE_PRESET = 5  # of SVT-AV1: quick, and a little larger than what slower presets make of the same crf
 SAMPLE_VIDEOS = 8  # at most, spread over the corpus
 SAMPLE_FRAMES = 129  # of each, at most, from its middle
 _SEARCH_STEPS = 4  # codings of the sample, at most, for one distance
 _CLOSE_ENOUGH = 0.03  # in log bytes: the whole corpus will be coded anew anyway
+MODE_SAMPLE, MODE_SAMPLE_VIDEOS = 16, 4  # keyframes and videos that inter and stills are compared on
 SAMPLE_SIDE = 320  # pixels; of larger frames the centre is taken
 
 
@@ -54,7 +56,8 @@ class KeyframeProbe:
 
     def better_mode(self, every: int, crf: float) -> Mode:
         """Whether keyframes at this distance should predict each other."""
-        return better_mode([list(self._keyframes(video, every)[0]) for video in self._videos], crf)
+        sample = [list(self._keyframes(video, every)[0][:MODE_SAMPLE]) for video in self._videos[:MODE_SAMPLE_VIDEOS]]
+        return better_mode(sample, crf)
 
     def _measure(self, every: int, crf: float) -> tuple[float, float]:
         key = (every, crf)
@@ -66,7 +69,7 @@ class KeyframeProbe:
 
     def _measure_video(self, video: CachedVideo, every: int, crf: float) -> tuple[int, int, NDArray[np.float64]]:
         keyframes, frames = self._keyframes(video, every)
-        packets = SvtAv1(crf, self._mode).encode(keyframes)
+        packets = SvtAv1(crf, self._mode, PROBE_PRESET).encode(keyframes)
         height, width = frames.shape[1:3]
         decoded = np.stack(list(decode_packets([p.data for p in packets], height=height, width=width)))
         psnr = _blend_psnr(decoded, frames, Timeline(len(frames), 1, every))

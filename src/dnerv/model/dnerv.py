@@ -38,10 +38,16 @@ class Motion:
     to_end: Tensor  # [N, 2, H, W], to the keyframe after
     weight: Tensor  # [N, 1, H, W] or [N, 1, 1, 1], share of the keyframe after
 
-    def enlarged(self, stride: int) -> Tensor:
-        """Both flows at a scale `stride` times finer, in its pixels: [N, 4, H * stride, W * stride]."""
-        flow = torch.cat((self.to_start, self.to_end), dim=1)
-        return stride * F.interpolate(flow, scale_factor=stride, mode="bilinear", align_corners=False)
+    def enlarged(self, stride: int) -> Motion:
+        """The same motion at a scale `stride` times finer, in its pixels."""
+        if stride == 1:
+            return self
+        weight = self.weight if self.weight.shape[-1] == 1 else _upsampled(self.weight, stride)
+        return Motion(stride * _upsampled(self.to_start, stride), stride * _upsampled(self.to_end, stride), weight)
+
+
+def _upsampled(x: Tensor, stride: int) -> Tensor:
+    return F.interpolate(x, scale_factor=stride, mode="bilinear", align_corners=False)
 
 
 class DNeRV(nn.Module):
@@ -57,7 +63,11 @@ class DNeRV(nn.Module):
         self.stem = Stem(
             config.encoding_base, config.encoding_levels, config.stem_channels, config.base_channels, config.grid
         )
-        self.encoder = VisualContentEncoder(config.encoder_channels, config.strides) if config.fusion else None
+        self.encoder = (
+            VisualContentEncoder(config.encoder_channels, config.strides, config.output_stride)
+            if config.fusion
+            else None
+        )
         self.blocks = nn.ModuleList(
             DecoderBlock(
                 before,
@@ -72,8 +82,9 @@ class DNeRV(nn.Module):
             PointwiseThenSpatial(width, 4 + (config.adaptive_blend and scale == len(config.strides)), config.min_hidden)
             for scale, width in enumerate(widths if config.flow else ())
         )
+        square = config.output_stride**2
         colours = 3 * (config.fusion + config.contrast)
-        self.head = PointwiseThenSpatial(widths[-1] + colours, 3, config.min_hidden)
+        self.head = PointwiseThenSpatial(widths[-1] + colours * square, 3 * square, config.min_hidden)
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
         if config.head == "residual":
@@ -92,20 +103,22 @@ class DNeRV(nn.Module):
 
     def frames_and_motion(self, inputs: ClipInputs) -> tuple[Tensor, Motion | None]:
         """-> RGB [B * T, 3, H, W] in [0, 1], and the motion of the finest scale (None without keyframes)."""
+        stride = self.config.output_stride
         x = self.stem(inputs.time)
         if self.encoder is None:
             for block in self.blocks:
                 x = block(x, None)
-            return (self.head(x) * self.std + self.mean).clamp(0, 1), None
+            return (F.pixel_shuffle(self.head(x), stride) * self.std + self.mean).clamp(0, 1), None
         maps = self.encoder((inputs.keyframes - self.mean) / self.std)
         x = self._enter(x, maps[0], inputs)
         motion: Motion | None = None
         for scale, block in enumerate(self.blocks):
             motion = self._motion(x, scale, motion, inputs)
             x = block(x, self._fetch(maps[scale], motion, inputs))
-        motion = self._motion(x, len(self.blocks), motion, inputs)
+        motion = self._motion(x, len(self.blocks), motion, inputs).enlarged(stride)
         colours = self._fetch(maps[-1], motion, inputs)
-        rgb = self.head(torch.cat((x, colours.to(x.dtype)), dim=1)).float()
+        rgb = self.head(torch.cat((x, F.pixel_unshuffle(colours, stride).to(x.dtype)), dim=1)).float()
+        rgb = F.pixel_shuffle(rgb, stride)
         if self.config.head == "residual":
             rgb = rgb + colours[:, :3]
         return (rgb * self.std + self.mean).clamp(0, 1), motion
@@ -129,7 +142,8 @@ class DNeRV(nn.Module):
         predicted = self.flow_heads[scale](x).float()
         flow = predicted[:, :4]
         if self.config.refined_flow and coarser is not None:
-            flow = flow + coarser.enlarged(self.config.strides[scale - 1])
+            finer = coarser.enlarged(self.config.strides[scale - 1])
+            flow = flow + torch.cat((finer.to_start, finer.to_end), dim=1)
         if predicted.shape[1] > 4:
             distance = (distance + predicted[:, 4:]).clamp(0, 1)
         return Motion(flow[:, :2], flow[:, 2:], distance)

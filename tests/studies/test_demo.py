@@ -65,17 +65,18 @@ class TestClips:
             clips.unpack_clips(tmp_path / "empty.whl", tmp_path)
 
 
-class TestBlendAndFlow:
-    @pytest.fixture(scope="class")
-    def archive(self, tmp_path_factory: pytest.TempPathFactory) -> Archive:
-        folder = tmp_path_factory.mktemp("blend")
-        write_mp4(folder / "square.mp4", iter(moving_square()), Timing.constant(Fraction(25), 9), crf=8)
-        options = EncodeOptions(
-            epochs=0, width=2, keyframe_every=4, keyframe_crf=30, keyframe_mode="inter", precision="fp32"
-        )
-        encode([folder / "square.mp4"], folder / "square.dnerv", options)
-        return Archive(folder / "square.dnerv", size="coded")
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    folder = tmp_path_factory.mktemp("blend")
+    write_mp4(folder / "square.mp4", iter(moving_square()), Timing.constant(Fraction(25), 9), crf=8)
+    options = EncodeOptions(
+        epochs=0, width=2, keyframe_every=4, keyframe_crf=30, keyframe_mode="inter", precision="fp32"
+    )
+    encode([folder / "square.mp4"], folder / "square.dnerv", options)
+    return Archive(folder / "square.dnerv", size="coded")
 
+
+class TestBlendAndFlow:
     def test_an_untrained_archive_is_its_blend(self, archive: Archive) -> None:
         blend = blended_keyframes(archive, "square")
         made = archive["square"][:].permute(0, 2, 3, 1).numpy()

@@ -9,6 +9,7 @@ Notable decisions:
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -64,6 +65,7 @@ class Trainer:
         self.batches_per_epoch = -(-len(clips) // config.batch_clips)
         self.step = 0
         self.seconds = 0.0  # spent in training, over all processes of this run
+        self._is_between_steps = True
         self._recent: list[Tensor] = []
         if checkpoint.exists():
             self._restore()
@@ -81,7 +83,7 @@ class Trainer:
         """Train to the end; the model holds the weights to be stored.
 
         Raises:
-            DnervError: the loss is no longer finite.
+            DnervError: the loss or its gradient is no longer finite.
         """
         started = saved = last = time.monotonic()
         first_step, earlier = self.step, self.seconds
@@ -97,7 +99,7 @@ class Trainer:
                     listener(self._progress(now - started, self.step - first_step))
                     last = now
         finally:
-            if self.step > first_step:
+            if self.step > first_step and self._is_between_steps:
                 self._save()
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
@@ -113,13 +115,17 @@ class Trainer:
         wanted = batch.wanted.to(self.device).flatten(0, 1).float() / 255
         mask = batch.mask.to(self.device).flatten()
         loss = frame_loss(config.loss, made, wanted, mask)
+        # Before the backward pass: on a CPU, grid_sample's gradient at a place that is not a number ends the process.
+        self._check_finite("loss", loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if config.gradient_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_norm)
+        longest = math.inf if config.gradient_norm is None else config.gradient_norm
+        self._check_finite("gradient's length", nn.utils.clip_grad_norm_(self.model.parameters(), longest))
+        self._is_between_steps = False  # half a step, cut short by Ctrl-C, must not reach the checkpoint
         self.optimizer.step()
         self.step += 1
-        self._note(made.detach(), wanted, mask, loss.detach())
+        self._note(made.detach(), wanted, mask)
+        self._is_between_steps = True
 
     def _indices(self) -> list[int]:
         epoch, place = divmod(self.step, self.batches_per_epoch)
@@ -136,11 +142,13 @@ class Trainer:
                 made = self.model(inputs)
         return made.flatten(0, 1)
 
-    def _note(self, made: Tensor, wanted: Tensor, mask: Tensor, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
+    def _check_finite(self, what: str, value: Tensor) -> None:
+        if not torch.isfinite(value):
             raise DnervError(
-                f"training diverged at step {self.step}: the loss is {loss.item()}; try a lower --learning-rate"
+                f"training diverged at step {self.step + 1}: the {what} is {value.item()}; try a lower --learning-rate"
             )
+
+    def _note(self, made: Tensor, wanted: Tensor, mask: Tensor) -> None:
         error = squared_error(made.float(), wanted)[mask]
         self._recent = [*self._recent, -10 * torch.log10(error + 1e-10)][-self.batches_per_epoch :]
         if self.average:
@@ -182,7 +190,7 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.average, self.step, self.seconds = state["average"], state["step"], state["seconds"]
         except Exception as error:  # whatever is wrong with the file, the user's answer is the same
-            reason = str(error).splitlines()[0]
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise DnervError(
                 f"{self.checkpoint} is not a checkpoint of this run ({reason}); --restart begins anew"
             ) from None

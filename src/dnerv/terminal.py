@@ -21,7 +21,7 @@ from dnerv.model import PUBLISHED, DNeRVConfig, compact_dnerv, config_to_json, c
 from dnerv.training import Progress as TrainingProgress
 
 _LONGEST_LIST = 40  # rows of videos; more are summed up, --json has them all
-_PRESET_CANVAS = (4, 5)  # grid for which our own sizes are listed
+_PRESET_CANVAS = (128, 160)  # for which our own sizes are listed
 Record = dict[str, Any]
 
 

@@ -23,8 +23,8 @@ CONFIGS = [
     NeRVConfig(7),
     DNeRVConfig(3, (1, 2), (2, 3), 5, 2, head="residual", contrast=True, encoding_base=2.0, encoding_levels=9),
     DNeRVConfig(3, fusion=False, flow=False, temporal_mlp=False),
-    compact_dnerv(4, (1, 1), clip_length=8, keyframe_every=4, mean=(0.1, 0.2, 0.3)),
-    compact_nerv(4, (2, 1), clip_length=8),
+    compact_dnerv(4, (32, 32), clip_length=8, keyframe_every=4, mean=(0.1, 0.2, 0.3)),
+    compact_nerv(4, (64, 32), clip_length=8),
     *(published.config for published in PUBLISHED.values()),
 ]
 
@@ -78,6 +78,9 @@ HOSTILE: list[Any] = [
     {"family": "dnerv", "base_channels": 4, "encoder_channels": 10**7},
     {"family": "dnerv", "base_channels": 4, "min_channels": 10**7},
     {"family": "dnerv", "base_channels": 4, "min_hidden": 0},
+    {"family": "dnerv", "base_channels": 4, "output_stride": 0},
+    {"family": "dnerv", "base_channels": 4, "output_stride": 10**6},
+    {"family": "dnerv", "base_channels": 4, "grid": [512, 5], "strides": [8], "output_stride": 4},
     {"family": "dnerv", "base_channels": 4, "stem_channels": 0},
     {"family": "dnerv", "base_channels": 4, "encoding_levels": 10**6},
     {"family": "dnerv", "base_channels": 4, "encoding_base": 1e300},

@@ -82,10 +82,14 @@ def residual(small: Small, **changes: object) -> DNeRVConfig:
     return small(head="residual", min_hidden=2, **changes)
 
 
-@pytest.mark.parametrize("changes", [{}, {"adaptive_blend": True, "refined_flow": True, "contrast": True}])
+OURS = {"adaptive_blend": True, "refined_flow": True, "contrast": True}
+HALF = OURS | {"strides": (4, 2), "output_stride": 2}
+
+
+@pytest.mark.parametrize("changes", [{}, OURS, HALF], ids=["plain", "ours", "ours at half resolution"])
 @pytest.mark.parametrize(("num_frames", "every"), [(11, 4), (11, 2), (11, 1), (11, 8), (1, 4)])
 def test_residual_head_starts_at_the_blend(
-    plain: SimpleNamespace, small: Small, changes: dict[str, bool], num_frames: int, every: int
+    plain: SimpleNamespace, small: Small, changes: dict[str, object], num_frames: int, every: int
 ) -> None:
     config = residual(small, keyframe_every=every, **changes)
     timeline = Timeline(num_frames, 4, every)
@@ -151,6 +155,18 @@ def test_refined_flow_adds_the_coarser_scale_in_finer_pixels(plain: SimpleNamesp
     assert motion is not None
     torch.testing.assert_close(motion.to_start[:, 0], torch.full_like(motion.to_start[:, 0], expected))
     torch.testing.assert_close(motion.to_end[:, 1], torch.full_like(motion.to_end[:, 1], -0.5 * expected))
+
+
+def test_flow_of_half_the_resolution_is_doubled(plain: SimpleNamespace, small: Small) -> None:
+    """A constant flow of one pixel at the last scale fetches keyframe pixels from two away."""
+    model = DNeRV(residual(small, strides=(4, 2), output_stride=2))
+    inputs = plain.inputs(model.config, 5, [0])
+    with torch.no_grad():
+        model.flow_heads[-1][2].bias[0] = 1
+        made, motion = model.frames_and_motion(inputs)
+    assert motion is not None
+    assert torch.equal(motion.to_start[:, 0], torch.full_like(motion.to_start[:, 0], 2))
+    torch.testing.assert_close(made[0, :, :, :-2], inputs.keyframes[0, :, :, 2:], atol=2e-5, rtol=0)
 
 
 def test_adaptive_blend_shifts_the_weight(plain: SimpleNamespace, small: Small) -> None:

@@ -47,6 +47,17 @@ def test_encoder_gives_a_map_per_scale_and_the_keyframe_itself() -> None:
     assert maps[-1] is keyframes
 
 
+def test_encoder_of_half_the_resolution_sees_every_pixel() -> None:
+    encoder = VisualContentEncoder(5, (4, 2), 2)
+    keyframes = torch.rand(1, 3, 16, 32)
+    maps = encoder(keyframes)
+    assert [tuple(m.shape) for m in maps] == [(1, 5, 1, 2), (1, 5, 4, 8), (1, 3, 16, 32)]
+    for y, x in [(0, 0), (3, 5), (15, 31)]:
+        keyframes[0, 1, y, x] += 1
+        assert not torch.equal(encoder(keyframes)[0], maps[0])
+        keyframes[0, 1, y, x] -= 1
+
+
 def test_fusion_takes_gamma_first() -> None:
     fusion = SpatiallyAdaptiveFusion(2, 3)
     with torch.no_grad():

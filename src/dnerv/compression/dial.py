@@ -13,7 +13,7 @@ training is how much the network will add; `EXPECTED_GAIN` says what it added in
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from math import exp, log, prod
 from typing import Any, Literal
@@ -33,7 +33,7 @@ from dnerv.model import (
     count_parameters,
     tensor_shapes,
 )
-from dnerv.model.compact import SCALE, WIDTHS
+from dnerv.model.compact import CANVAS_MULTIPLE, WIDTHS
 from dnerv.video import CachedVideo, Timeline, choose_canvas
 
 KEYFRAME_DISTANCES = (1, 2, 4, 8)  # candidates, frames
@@ -161,29 +161,27 @@ def _sized(corpus: Corpus, options: EncodeOptions, every: int, bits: int, target
 
 
 def _builder(corpus: Corpus, options: EncodeOptions, every: int) -> Callable[[int], ModelConfig]:
-    paper = options.paper or options.preset is not None
-    canvas = _canvas(corpus, options)
-    scale = prod(PAPER_STRIDES) if paper else SCALE
-    grid = (canvas[0] // scale, canvas[1] // scale)
-
-    def build(width: int) -> ModelConfig:
+    canvas, length = _canvas(corpus, options), options.clip_length
+    if not _is_paper(options):
         if options.model == "nerv":
-            if paper:
-                return NeRVConfig(width, grid, PAPER_STRIDES, options.clip_length)
-            return compact_nerv(width, grid, clip_length=options.clip_length)
-        if paper:
-            return DNeRVConfig(width, grid, PAPER_STRIDES, options.clip_length, every, mean=corpus.mean, std=corpus.std)
-        config = compact_dnerv(width, grid, clip_length=options.clip_length, keyframe_every=every)
-        return replace(config, mean=corpus.mean, std=corpus.std)
-
-    return build
+            return lambda width: compact_nerv(width, canvas, clip_length=length)
+        colours = {"mean": corpus.mean, "std": corpus.std}
+        return lambda width: compact_dnerv(width, canvas, clip_length=length, keyframe_every=every, **colours)
+    grid = (canvas[0] // prod(PAPER_STRIDES), canvas[1] // prod(PAPER_STRIDES))
+    if options.model == "nerv":
+        return lambda width: NeRVConfig(width, grid, PAPER_STRIDES, length)
+    return lambda width: DNeRVConfig(width, grid, PAPER_STRIDES, length, every, mean=corpus.mean, std=corpus.std)
 
 
 def _canvas(corpus: Corpus, options: EncodeOptions) -> tuple[int, int]:
     if options.preset is not None:
         return PAPER_CANVAS
-    scale = prod(PAPER_STRIDES) if options.paper else SCALE
-    return choose_canvas([(v.height, v.width) for v in corpus.videos], (scale, scale))
+    multiple = prod(PAPER_STRIDES) if options.paper else CANVAS_MULTIPLE
+    return choose_canvas([(v.height, v.width) for v in corpus.videos], (multiple, multiple))
+
+
+def _is_paper(options: EncodeOptions) -> bool:
+    return options.paper or options.preset is not None
 
 
 @cache

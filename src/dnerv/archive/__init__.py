@@ -1,6 +1,6 @@
 """The `.dnerv` file: written whole, opened fast, read at random."""
 
-from dnerv.archive.archive import Archive
+from dnerv.archive.archive import Archive, checked_device
 from dnerv.archive.export import ExportFormat, export_videos
 from dnerv.archive.index import ArchiveConfig, VideoEntry
 from dnerv.archive.integrity import verify_archive
@@ -17,6 +17,7 @@ __all__ = [
     "VideoEntry",
     "VideoMetadata",
     "VideoReader",
+    "checked_device",
     "export_videos",
     "verify_archive",
     "write_archive",

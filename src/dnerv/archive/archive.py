@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ class Archive:
             ArchiveError: not an archive, damaged, or of a version that this dnerv does not read.
             InputError: `device`, `dtype` or `size` is not one of the allowed.
         """
-        self.device, self.dtype = _checked_device(device), _checked_dtype(dtype)
+        self.device, self.dtype = checked_device(device), _checked_dtype(dtype)
         if size not in ("original", "coded"):
             raise InputError(f"size is {size!r}; use 'original' or 'coded'")
         self._coded_size = size == "coded"
@@ -169,6 +169,11 @@ class Archive:
         """Close the file."""
         self.container.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By path: another process opens the file for itself.
+        size = "coded" if self._coded_size else "original"
+        return partial(Archive, device=self.device, dtype=self.dtype, size=size), (self.container.path,)
+
     def __enter__(self) -> Archive:
         return self
 
@@ -194,6 +199,9 @@ class _ClipSource:
 
     def __init__(self, archive: Archive, place: int) -> None:
         self._archive, self._place = archive, place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _ClipSource, (self._archive, self._place)  # open decoders stay behind
 
     def __call__(self, clip: int) -> Tensor:
         archive = self._archive
@@ -231,7 +239,8 @@ def _starts(lengths: Iterable[int]) -> list[int]:
     return [0, *accumulate(lengths)]
 
 
-def _checked_device(device: str | torch.device) -> torch.device:
+def checked_device(device: str | torch.device) -> torch.device:
+    """The device of this name. Raises InputError where there is none."""
     try:
         chosen = torch.device(device)
     except RuntimeError as error:

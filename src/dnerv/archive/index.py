@@ -15,6 +15,7 @@ from dnerv.model import ModelConfig, config_from_json, config_to_json
 from dnerv.video import Timing
 
 _MAX_SIDE = 65_536  # pixels; more is no video
+_MAX_PIXELS = 1 << 27  # of one frame, just above 16K video: a small file must not ask for all of the memory
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class VideoEntry:
     def from_json(cls, record: Any) -> VideoEntry:
         """Back from `to_json`. Raises ArchiveError for anything else."""
         fields = _fields(record, "video", {"name", "size", "timing"}, {"label", "coded", "bytes"})
-        original = _pair(fields["size"], "size", 1, _MAX_SIDE)
+        original = _size(fields["size"], "size")
         table_bytes, keyframe_bytes = _pair(fields.get("bytes", [0, 0]), "bytes", 0, 2**62)
         label = fields.get("label")
         if not (label is None or isinstance(label, str)):
@@ -80,7 +81,7 @@ class VideoEntry:
             _checked_name(fields["name"]),
             label,
             original,
-            _pair(fields["coded"], "coded", 1, _MAX_SIDE) if "coded" in fields else original,
+            _size(fields["coded"], "coded") if "coded" in fields else original,
             Timing.from_json(fields["timing"]),
             table_bytes,
             keyframe_bytes,
@@ -126,6 +127,13 @@ def _integer(value: Any, name: str, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
         raise ArchiveError(f"the archive's {name} is {value!r}; allowed are {low} to {high}")
     return value
+
+
+def _size(value: Any, name: str) -> tuple[int, int]:
+    height, width = _pair(value, name, 1, _MAX_SIDE)
+    if height * width > _MAX_PIXELS:
+        raise ArchiveError(f"the archive's {name} is {height}x{width}; allowed are {_MAX_PIXELS} pixels")
+    return height, width
 
 
 def _pair(value: Any, name: str, low: int, high: int) -> tuple[int, int]:

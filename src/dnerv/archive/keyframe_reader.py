@@ -50,7 +50,11 @@ class KeyframeReader:
         if not self._next <= ordinal < self._group_end:
             self._open(self._table.group_of(ordinal))
         while True:
-            frame = next(self._decoder)
+            try:
+                frame = next(self._decoder)
+            except BaseException:
+                self._group_end = 0  # a decoder that has failed once yields nothing more: begin with another
+                raise
             self._next += 1
             if self._next > ordinal:
                 return frame

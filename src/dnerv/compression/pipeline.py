@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dnerv.archive import Archive, ArchiveConfig, CodedVideo, VideoEntry, write_archive
+from dnerv.archive import Archive, ArchiveConfig, CodedVideo, VideoEntry, checked_device, write_archive
 from dnerv.bitstream import check_target
 from dnerv.compression.dial import Corpus, Design, turn_dial
 from dnerv.compression.keyframe_stage import CodedKeyframes, code_keyframes
@@ -102,6 +102,7 @@ def encode(
         OutputError: the output exists or cannot be written.
     """
     options, listener, output = options or EncodeOptions(), listener or EncodeListener(), Path(output)
+    chosen = checked_device(device)
     check_target(output, force=force)
     members = discover([Path(p) for p in inputs])
     job = {"options": options.to_json(), "skip_bad": skip_bad, "members": members_record(members)}
@@ -109,7 +110,7 @@ def encode(
     try:
         if workspace.is_resumed:
             listener.note(f"going on with the work in {workspace.path}")
-        result = _Encoding(workspace, options, listener, torch.device(device)).run(members, output, skip_bad, force)
+        result = _Encoding(workspace, options, listener, chosen).run(members, output, skip_bad, force)
     except BaseException:
         workspace.close_unfinished()
         raise

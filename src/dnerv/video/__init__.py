@@ -12,14 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .cache import CachedVideo, cache_video
-    from .clips import Conditioning, Timeline
-    from .corpus import Member, discover
-    from .source import FrameStream, VideoSource
-    from .store import FrameStore, FrameStoreWriter
-    from .tiles import TileGrid, choose_canvas
-    from .timing import Timing
-    from .writer import write_mp4, write_png_folder
+    from dnerv.video.cache import CachedVideo, cache_video
+    from dnerv.video.clips import Conditioning, Timeline
+    from dnerv.video.corpus import Member, discover
+    from dnerv.video.source import FrameStream, VideoSource
+    from dnerv.video.store import FrameStore, FrameStoreWriter
+    from dnerv.video.tiles import TileGrid, choose_canvas
+    from dnerv.video.timing import Timing
+    from dnerv.video.writer import write_mp4, write_png_folder
 
 __all__ = [
     "CachedVideo",

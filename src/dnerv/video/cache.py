@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnerv.errors import ArchiveError, InputError, OutputError
-
-from .corpus import Member
-from .store import FrameStore, FrameStoreWriter, write_atomically
-from .timing import Timing
+from dnerv.video.corpus import Member
+from dnerv.video.store import FrameStore, FrameStoreWriter, write_atomically
+from dnerv.video.timing import Timing
 
 if TYPE_CHECKING:
-    from .source import VideoSource
+    from dnerv.video.source import VideoSource
 
 _VERSION = 1  # raise it when the same source and options would give other frames
 
@@ -50,7 +49,7 @@ def cache_video(
     disk.
     """
     # PyAV is needed only to decode: a cache that came from elsewhere is read without it.
-    from .source import VideoSource
+    from dnerv.video.source import VideoSource
 
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dnerv.errors import InputError
-
-from .listing import is_video_name, natural_key, numbered_images
+from dnerv.video.listing import is_video_name, natural_key, numbered_images
 
 
 @dataclass(frozen=True)

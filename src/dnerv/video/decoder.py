@@ -18,8 +18,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from dnerv.errors import InputError
-
-from .cadence import average_step
+from dnerv.video.cadence import average_step
 
 # FFmpeg draws any file named .txt as a terminal; nobody who names a text file means that.
 _NOT_VIDEOS = frozenset({"tty"})

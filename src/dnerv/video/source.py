@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.errors import InputError
-
-from .cadence import Clock, checked_rate, resample
-from .decoder import Decoder, FileDecoder, ImageDecoder, Picture
-from .listing import is_image_name, numbered_images
-from .picture import upright_rgb, upright_size
-from .timing import Timing
+from dnerv.video.cadence import Clock, checked_rate, resample
+from dnerv.video.decoder import Decoder, FileDecoder, ImageDecoder, Picture
+from dnerv.video.listing import is_image_name, numbered_images
+from dnerv.video.picture import upright_rgb, upright_size
+from dnerv.video.timing import Timing
 
 DEFAULT_IMAGE_FPS = Fraction(24)
 _LARGEST_SIDE = 16384  # pixels; swscale's own limit is near, and a larger one is a typing error

@@ -22,9 +22,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dnerv.errors import InputError, OutputError
-
-from .picture import video_frame
-from .timing import Timing
+from dnerv.video.picture import video_frame
+from dnerv.video.timing import Timing
 
 
 def write_mp4(

@@ -171,7 +171,7 @@ class Archive:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By path: another process opens the file for itself.
-        size = "coded" if self._coded_size else "original"
+        size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
         return partial(Archive, device=self.device, dtype=self.dtype, size=size), (self.container.path,)
 
     def __enter__(self) -> Archive:

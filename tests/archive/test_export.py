@@ -1,0 +1,128 @@
+"""Archives as files for people, whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from dnerv.archive import Archive, export_videos
+from dnerv.errors import ArchiveError, InputError, OutputError
+
+Frames = dict[str, torch.Tensor]
+
+
+def decoded(path: Path) -> tuple[np.ndarray, list[float]]:
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames]), [float(frame.time) for frame in frames]
+
+
+def test_mp4_of_all(archive_path: Path, tmp_path: Path, sequential: Frames) -> None:
+    advanced: list[None] = []
+    with Archive(archive_path) as archive:
+        written = export_videos(archive, tmp_path, advance=lambda: advanced.append(None))
+    assert written == [tmp_path / f"{name}.mp4" for name in ("walk", "class/odd", "one", "wide")]
+    assert len(advanced) == 22
+    for path, (_, frames) in zip(written, sequential.items(), strict=True):
+        made, _ = decoded(path)
+        assert made.shape == tuple(frames.permute(0, 2, 3, 1).shape)
+    made, times = decoded(tmp_path / "class" / "odd.mp4")
+    np.testing.assert_allclose(times, [0, 0.04, 0.09, 0.091, 0.3, 0.301], atol=1e-6)
+    assert np.abs(made.astype(float) - sequential["class/odd"].permute(0, 2, 3, 1).numpy()).mean() < 6
+
+
+def test_png_is_exact(archive_path: Path, tmp_path: Path, sequential: Frames) -> None:
+    with Archive(archive_path) as archive:
+        (folder,) = export_videos(archive, tmp_path, names=["class/odd"], frames=(2, 5), format="png")
+    images = sorted(folder.iterdir())
+    assert [image.name for image in images] == ["00000.png", "00001.png", "00002.png"]
+    for image, frame in zip(images, sequential["class/odd"][2:5], strict=True):
+        made, _ = decoded(image)
+        assert np.array_equal(made[0], frame.permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize(("frames", "count"), [((2, 5), 3), ((None, 4), 4), ((8, None), 2)])
+def test_parts_keep_their_times(
+    archive_path: Path, tmp_path: Path, frames: tuple[int | None, int | None], count: int
+) -> None:
+    with Archive(archive_path) as archive:
+        (path,) = export_videos(archive, tmp_path, names=["walk"], frames=frames)
+    made, times = decoded(path)
+    assert len(made) == count
+    np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"names": ["walk", "run"]},
+        {"frames": (0, 11), "names": ["walk"]},
+        {"frames": (4, 4)},
+        {"frames": (-1, 3)},
+        {"frames": (0, 2)},  # one of the videos has one frame
+        {"format": "gif"},
+    ],
+)
+def test_refused_before_anything_is_written(archive_path: Path, tmp_path: Path, arguments: dict[str, Any]) -> None:
+    with Archive(archive_path) as archive, pytest.raises(InputError):
+        export_videos(archive, tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_existing_output(archive_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "walk.mp4").write_text("precious")
+    with Archive(archive_path) as archive:
+        with pytest.raises(OutputError, match=r"walk\.mp4"):
+            export_videos(archive, tmp_path, names=["walk"])
+        assert (tmp_path / "walk.mp4").read_text() == "precious"
+        export_videos(archive, tmp_path, names=["walk"], force=True)
+    assert len(decoded(tmp_path / "walk.mp4")[0]) == 10
+
+
+@pytest.mark.parametrize("format", ["mp4", "png"])
+def test_damage_in_the_middle_leaves_nothing_half_written(
+    archive_path: Path, tmp_path: Path, format: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Archive(archive_path) as archive:
+        read = archive.container.read_range
+
+        def failing(kind: str, offset: int, length: int) -> bytes:
+            data = read(kind, offset, length)
+            return bytes([data[0] ^ 1]) + data[1:] if offset >= archive.keyframe_offset(1) else data
+
+        monkeypatch.setattr(archive.container, "read_range", failing)
+        with pytest.raises(ArchiveError, match="class/odd"):
+            export_videos(archive, tmp_path / "out", format=format)
+    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.suffix != ".png"]
+    assert left == ([tmp_path / "out" / "walk.mp4"] if format == "mp4" else [])
+    assert not any("odd" in path.name or "partial" in path.name for path in (tmp_path / "out").rglob("*"))
+
+
+@pytest.mark.parametrize("format", ["mp4", "png"])
+def test_a_failure_after_some_frames_leaves_nothing(
+    archive_path: Path, tmp_path: Path, format: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dnerv.archive import archive as module
+
+    make, made = module.make_clip, []
+
+    def failing(*arguments: Any) -> torch.Tensor:
+        made.append(arguments[2])
+        if len(made) == 3:
+            raise ArchiveError("damaged")
+        return make(*arguments)
+
+    monkeypatch.setattr(module, "make_clip", failing)
+    with Archive(archive_path) as archive, pytest.raises(ArchiveError, match="damaged"):
+        export_videos(archive, tmp_path / "out", names=["walk"], format=format)
+    assert made == [0, 1, 2]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_unwritable_folder(archive_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with Archive(archive_path) as archive, pytest.raises(OutputError, match="cannot be created"):
+        export_videos(archive, tmp_path / "file", names=["walk"])

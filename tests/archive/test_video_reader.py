@@ -1,0 +1,165 @@
+"""Random access: torchcodec's manners, and the same bits in whatever order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dnerv.archive import Archive, VideoReader
+from dnerv.errors import InputError
+
+Frames = dict[str, torch.Tensor]
+
+
+@pytest.fixture
+def archive(archive_path: Path) -> Iterator[Archive]:
+    with Archive(archive_path) as opened:
+        yield opened
+
+
+def count_clips(reader: VideoReader) -> list[int]:
+    made: list[int] = []
+    make = reader._make_clip
+
+    def counted(clip: int) -> torch.Tensor:
+        made.append(clip)
+        return make(clip)
+
+    reader._make_clip = counted
+    return made
+
+
+def test_sizes_lengths_and_dtype(archive: Archive, sequential: Frames) -> None:
+    shapes = {name: tuple(frames.shape) for name, frames in sequential.items()}
+    assert shapes == {
+        "walk": (10, 3, 32, 32),
+        "class/odd": (6, 3, 27, 31),
+        "one": (1, 3, 45, 51),
+        "wide": (5, 3, 32, 52),
+    }
+    for name, frames in sequential.items():
+        assert frames.dtype == torch.uint8
+        assert len(archive[name]) == len(frames)
+        assert frames.float().std() > 5
+
+
+@pytest.mark.parametrize("name", ["walk", "class/odd", "one", "wide"])
+def test_any_order_gives_the_sequential_bits(archive: Archive, sequential: Frames, name: str) -> None:
+    reader, expected = archive[name], sequential[name]
+    order = np.random.default_rng(0).permutation(len(expected)).tolist()
+    for i in [*order, *reversed(range(len(expected)))]:
+        assert torch.equal(reader[i], expected[i])
+        assert torch.equal(archive[name][i], expected[i])  # a reader that has seen nothing else
+    assert torch.equal(reader.get_frames_at(order).data, expected[order])
+    assert torch.equal(reader[:], expected)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [slice(None), slice(2, 9), slice(-3, None), slice(None, None, 3), slice(8, 1, -2), slice(None, None, -1),
+     slice(3, 3), slice(7, 100), slice(-100, 2)],
+)  # fmt: skip
+def test_slices(archive: Archive, sequential: Frames, key: slice) -> None:
+    expected = sequential["walk"][list(range(10))[key]]
+    assert torch.equal(archive["walk"][key], expected)
+
+
+def test_indices(archive: Archive, sequential: Frames) -> None:
+    reader = archive["walk"]
+    assert torch.equal(reader[-1], sequential["walk"][9])
+    assert torch.equal(reader[np.int64(4)], sequential["walk"][4])
+    for index in (10, -11, 10**12):
+        with pytest.raises(InputError, match=f"frame {index} of video 'walk': it has 10 frames, 0 to 9"):
+            reader[index]
+        with pytest.raises(InputError):
+            reader.get_frames_at([0, index])
+
+
+def test_get_frames_at(archive: Archive, sequential: Frames) -> None:
+    for wanted in ([5, 0, 5, -1, 9], torch.tensor([5, 0, 5, -1, 9])):
+        batch = archive["walk"].get_frames_at(wanted)
+        assert torch.equal(batch.data, sequential["walk"][[5, 0, 5, 9, 9]])
+        np.testing.assert_allclose(batch.pts_seconds, np.array([5, 0, 5, 9, 9]) / 25)
+        np.testing.assert_allclose(batch.duration_seconds, 1 / 25)
+        assert [frame.data.shape for frame in batch] == [(3, 32, 32)] * len(batch)
+    assert len(archive["walk"].get_frames_at([])) == 0
+    assert archive["walk"].get_frames_at([]).data.shape == (0, 3, 32, 32)
+
+
+def test_get_frames_in_range(archive: Archive, sequential: Frames) -> None:
+    reader = archive["walk"]
+    assert torch.equal(reader.get_frames_in_range(1, 10, 4).data, sequential["walk"][1:10:4])
+    assert len(reader.get_frames_in_range(3, 3)) == 0
+    for arguments in [(-1, 3), (0, 11), (10, 10), (4, 2), (0, 5, 0), (0, 5, -1)]:
+        with pytest.raises(InputError, match="of video 'walk'"):
+            reader.get_frames_in_range(*arguments)
+
+
+def test_frames_by_time(archive: Archive, sequential: Frames) -> None:
+    """Uneven times: frames start at 0, 40, 90, 91, 300 and 301 ms, and the last is shown for 60 ms."""
+    reader, frames = archive["class/odd"], sequential["class/odd"]
+    for seconds, index in [(0, 0), (0.0399, 0), (0.04, 1), (0.0905, 2), (0.091, 3), (0.2999, 3), (0.301, 5), (0.36, 5)]:
+        frame = reader.get_frame_played_at(seconds)
+        assert torch.equal(frame.data, frames[index]), seconds
+    assert frame.pts_seconds == 0.301
+    assert frame.duration_seconds == pytest.approx(0.06)
+    batch = reader.get_frames_played_at([0.3, 0.0, 0.3])
+    assert torch.equal(batch.data, frames[[4, 0, 4]])
+    assert torch.equal(reader.get_frames_played_in_range(0.05, 0.3).data, frames[1:4])
+    assert torch.equal(reader.get_frames_played_in_range(0, 0.361).data, frames)
+    assert len(reader.get_frames_played_in_range(0.1, 0.1)) == 0
+    for seconds in (-0.001, 0.361, 5, float("nan")):
+        with pytest.raises(InputError):
+            reader.get_frame_played_at(seconds)
+    for span in [(-0.1, 0.2), (0.2, 0.1), (0.2, 0.5), (float("nan"), 0.2)]:
+        with pytest.raises(InputError):
+            reader.get_frames_played_in_range(*span)
+
+
+def test_metadata(archive: Archive) -> None:
+    odd, one = archive["class/odd"].metadata, archive["one"].metadata
+    assert (odd.name, odd.label, odd.num_frames, odd.height, odd.width) == ("class/odd", "class", 6, 27, 31)
+    assert (odd.begin_stream_seconds, odd.end_stream_seconds) == (0, 0.361)
+    assert odd.duration_seconds == pytest.approx(0.361)
+    assert odd.average_fps == pytest.approx(6 / 0.361)
+    assert (one.label, one.height, one.width, one.coded_height, one.coded_width) == (None, 45, 51, 32, 32)
+    assert one.begin_stream_seconds == pytest.approx(7 / 30)
+    assert one.end_stream_seconds == pytest.approx(10 / 30)
+
+
+def test_times_are_those_of_the_source(archive: Archive, sources: tuple[Any, ...]) -> None:
+    for source in sources:
+        assert archive[source.name].entry.timing == source.timing
+
+
+def test_only_needed_clips_are_decoded(archive: Archive) -> None:
+    reader = archive["walk"]
+    made = count_clips(reader)
+    reader[5]
+    assert made == [1]
+    reader[4:8]
+    assert made == [1]
+    reader.get_frames_at([9, 0, 9])
+    assert made == [1, 0, 2]
+    list(reader)
+    assert made == [1, 0, 2]
+
+
+def test_few_clips_are_held(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dnerv.archive.video_reader._KEPT_CLIPS", 1)
+    reader = archive["walk"]
+    made = count_clips(reader)
+    reader[::-1]
+    assert made == [0, 1, 2]  # each once, ascending
+    assert len(reader._clips) == 1
+
+
+def test_coded_size(archive_path: Path) -> None:
+    with Archive(archive_path, size="coded") as archive:
+        reader = archive["one"]
+        assert reader[0].shape == (3, 32, 32)
+        assert reader.metadata.height == 32
+        assert reader[:0].shape == (0, 3, 32, 32)

@@ -20,7 +20,7 @@ from dnerv.video.store import write_atomically
 _GROUP_PIXELS = 8_000_000  # decoded at most to reach one keyframe
 _CLOSE_ENOUGH = 0.02  # of the keyframes' bytes: a quarter step of crf moves them by about this much
 _MOST_TRIALS = 5  # encodings of the whole corpus, until the bytes fit
-_RETRIED_PIXELS = 64_000_000  # a larger corpus is coded once, at the crf that its sample gave
+_FITTED_PIXELS = 48_000_000  # of keyframes; of a larger corpus only a sample is coded more than once
 
 
 @dataclass(frozen=True)
@@ -70,29 +70,35 @@ def keyframe_codec(video: CachedVideo, crf: float, design: Design) -> SvtAv1:
 
 
 def _fitting_crf(videos: Sequence[CachedVideo], design: Design, every: int, directory: Path, crf: float) -> float:
-    """The crf whose bytes come closest to the budget from below: secant steps on the corpus itself."""
+    """The crf whose bytes come closest to the budget from below: secant steps on (a sample of) the corpus."""
     assert design.keyframe_budget is not None
-    pixels = sum(v.height * v.width * Timeline(v.timing.num_frames, 1, every).num_keyframes for v in videos)
-    if pixels > _RETRIED_PIXELS:
-        return crf
+    pixels = [v.height * v.width * Timeline(v.timing.num_frames, 1, every).num_keyframes for v in videos]
+    stride = -(-sum(pixels) // _FITTED_PIXELS)
+    sample = videos[::stride]
+    budget = design.keyframe_budget * sum(pixels[::stride]) / sum(pixels)
     tried: dict[float, int] = {}
     while crf not in tried and len(tried) < _MOST_TRIALS:
-        coded = [_code(video, keyframe_codec(video, crf, design), every, directory) for video in videos]
+        coded = [_code(video, keyframe_codec(video, crf, design), every, directory) for video in sample]
         tried[crf] = sum(keyframes.packet_bytes for keyframes in coded)
-        if 1 - _CLOSE_ENOUGH <= tried[crf] / design.keyframe_budget <= 1:
+        if 1 - _CLOSE_ENOUGH <= tried[crf] / budget <= 1:
             return crf
-        crf = _next_crf(tried, design.keyframe_budget)
-    fitting = [c for c, size in tried.items() if size <= design.keyframe_budget]
+        crf = _next_crf(tried, budget)
+    fitting = [c for c, size in tried.items() if size <= budget]
     return min(fitting) if fitting else max(tried)
 
 
-def _next_crf(tried: dict[float, int], budget: int) -> float:
+def _next_crf(tried: dict[float, int], budget: float) -> float:
     points = sorted(tried, key=lambda c: abs(log(tried[c] / budget)))
     slope = -0.06
     if len(points) > 1:
         slope = min(-0.01, log(tried[points[0]] / tried[points[1]]) / (points[0] - points[1]))
     # Half a step further, so that the bytes end below the budget rather than above.
-    return nearest_crf(min(CRF_RANGE[1], points[0] + log(budget / tried[points[0]]) / slope + 0.125))
+    crf = min(CRF_RANGE[1], points[0] + log(budget / tried[points[0]]) / slope + 0.125)
+    too_large = [c for c, size in tried.items() if size > budget]
+    fitting = [c for c, size in tried.items() if size <= budget]
+    if too_large and fitting and not max(too_large) < nearest_crf(crf) < min(fitting):
+        crf = (max(too_large) + min(fitting)) / 2  # bytes do not fall evenly: a secant may point where it was
+    return nearest_crf(crf)
 
 
 def _code(video: CachedVideo, codec: SvtAv1, every: int, directory: Path) -> CodedKeyframes:

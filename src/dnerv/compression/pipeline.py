@@ -139,7 +139,7 @@ class _Encoding:
         self.listener.stage("writing the archive")
         config = ArchiveConfig(
             model,
-            OVERLAP if model.canvas > (OVERLAP, OVERLAP) else 0,
+            _overlap(model),
             KeyframeFormat() if keyframes else None,
             _provenance(self.options, design, crf),
         )
@@ -238,7 +238,12 @@ def _clip_set(videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes]
         timeline = Timeline(video.timing.num_frames, model.clip_length, model.keyframe_every)
         training.append(TrainingVideo(video, timeline, keyframes[place].decoded if keyframes else None, first))
         first += video.timing.num_frames
-    return ClipSet(training, model.canvas, OVERLAP, absolute_time=isinstance(model, NeRVConfig))
+    return ClipSet(training, model.canvas, _overlap(model), absolute_time=isinstance(model, NeRVConfig))
+
+
+def _overlap(model: ModelConfig) -> int:
+    """Pixels that neighbouring tiles share: fewer than a canvas has on its shorter side."""
+    return min(OVERLAP, min(model.canvas) - 1)
 
 
 def _coded(video: CachedVideo, keyframes: CodedKeyframes | None) -> CodedVideo:

@@ -36,10 +36,15 @@ class Workspace:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._lock.close()
             raise InputError(f"{self.path} is in use by another encoding; wait for it or name another output") from None
-        if restart:
-            self._empty()
-        self._claim({"version": _VERSION, **job})
+        try:
+            if restart:
+                self._empty()
+            self._claim({"version": _VERSION, **job})
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def frames(self) -> Path:
@@ -87,7 +92,6 @@ class Workspace:
             return
         self.is_resumed = True
         if json.loads(path.read_text()) != job:
-            self.close()
             raise InputError(
                 f"{self.path} holds the unfinished work of another command or of other videos; "
                 "repeat that command to go on with it, or add --restart to discard it"

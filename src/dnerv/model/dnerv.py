@@ -42,12 +42,10 @@ class Motion:
         """The same motion at a scale `stride` times finer, in its pixels."""
         if stride == 1:
             return self
-        weight = self.weight if self.weight.shape[-1] == 1 else _upsampled(self.weight, stride)
-        return Motion(stride * _upsampled(self.to_start, stride), stride * _upsampled(self.to_end, stride), weight)
-
-
-def _upsampled(x: Tensor, stride: int) -> Tensor:
-    return F.interpolate(x, scale_factor=stride, mode="bilinear", align_corners=False)
+        is_map = self.weight.shape[-1] > 1
+        maps = (stride * self.to_start, stride * self.to_end, *((self.weight,) if is_map else ()))
+        finer = F.interpolate(torch.cat(maps, dim=1), scale_factor=stride, mode="bilinear", align_corners=False)
+        return Motion(finer[:, :2], finer[:, 2:4], finer[:, 4:] if is_map else self.weight)
 
 
 class DNeRV(nn.Module):

@@ -58,7 +58,7 @@ class Trainer:
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.clips, self.config, self.checkpoint, self.device = clips, config, checkpoint, device
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=0.0
+            model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=0.0, fused=True
         )
         self.average = {n: p.detach().clone() for n, p in model.named_parameters()} if config.ema else {}
         self.autocast = computes_in_bf16(device) if config.precision == "auto" else config.precision == "bf16"

@@ -42,6 +42,9 @@ class Workspace:
             if restart:
                 self._empty()
             self._claim({"version": _VERSION, **job})
+        except OutputError:
+            self.close_unfinished()
+            raise
         except BaseException:
             self.close()
             raise

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from dnerv.training.quantised import straight_through
 from dnerv.training.schedule import learning_rate_factor
 
 
+_RECENT_BATCHES = 2000  # that the PSNR on show is averaged over, where a pass over the clips has more
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a run stands."""
@@ -37,7 +41,7 @@ class Progress:
     done: float  # [0, 1]
     epoch: int  # the one under way, from 0
     step: int  # steps taken
-    psnr: float  # dB, mean over the frames trained on in the last pass over the clips
+    psnr: float  # dB, mean over the frames trained on lately, a pass over the clips at most
     frames_per_second: float  # trained on, since this process began
     seconds_left: float
 
@@ -66,7 +70,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # spent in training, over all processes of this run
         self._is_between_steps = True
-        self._recent: list[Tensor] = []
+        self._recent: deque[Tensor] = deque(maxlen=min(self.batches_per_epoch, _RECENT_BATCHES))
         if checkpoint.exists():
             self._restore()
 
@@ -150,7 +154,7 @@ class Trainer:
 
     def _note(self, made: Tensor, wanted: Tensor, mask: Tensor) -> None:
         error = squared_error(made.float(), wanted)[mask]
-        self._recent = [*self._recent, -10 * torch.log10(error + 1e-10)][-self.batches_per_epoch :]
+        self._recent.append(-10 * torch.log10(error + 1e-10))
         if self.average:
             assert self.config.ema is not None
             with torch.no_grad():
@@ -168,7 +172,7 @@ class Trainer:
             self.done,
             self.step // self.batches_per_epoch,
             self.step,
-            float(torch.cat(self._recent).mean()),
+            float(torch.cat(tuple(self._recent)).mean()),
             rate * self.config.batch_clips * self.clips.videos[0].timeline.clip_length,
             max(0.0, left),
         )

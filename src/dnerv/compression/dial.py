@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import exp, log, prod
+from math import inf, prod
 from typing import Any, Literal
 
-from dnerv.compression.options import DEFAULT_BITS_PER_PIXEL, EncodeOptions
+from dnerv.compression.options import DEFAULT_BITS_PER_PIXEL, DEFAULT_BUDGET_SECONDS, EncodeOptions
 from dnerv.compression.probe import PROBE_PRESET, KeyframeProbe
 from dnerv.keyframes import CRF_RANGE, nearest_crf
 from dnerv.model import (
@@ -31,6 +31,7 @@ from dnerv.model import (
     config_from_json,
     config_to_json,
     count_parameters,
+    multiply_adds,
     tensor_shapes,
 )
 from dnerv.model.compact import CANVAS_MULTIPLE, WIDTHS
@@ -39,6 +40,8 @@ from dnerv.video import CachedVideo, Timeline, choose_canvas
 KEYFRAME_DISTANCES = (1, 2, 4, 8)  # candidates, frames
 EXPECTED_GAIN = {1: 0.3, 2: 0.5, 4: 0.8, 8: 1.2}  # dB that the network adds to the blend, by keyframe distance
 NETWORK_SHARE = 0.15  # of all bytes, at most; more pays only with more training than people wait for
+LEAST_PASSES = 8  # over the corpus that a network must be able to make in the time for training
+TRAINING_RATE = {"cpu": 2e9, "cuda": 2e12}  # multiply-adds of frames trained on, a second; cautious guesses
 PAPER_NETWORK_SHARE = 0.45  # the published runs spend 24 to 65 % of the rate on the network
 PAPER_STRIDES = (4, 2, 2, 2, 2)
 PAPER_CANVAS = (256, 320)
@@ -82,6 +85,7 @@ class Corpus:
     videos: Sequence[CachedVideo]
     mean: tuple[float, float, float]  # RGB, [0, 1]
     std: tuple[float, float, float]
+    device_type: str = "cpu"  # that will train: "cpu" or "cuda"
 
     @property
     def num_pixels(self) -> int:
@@ -156,8 +160,22 @@ def _sized(corpus: Corpus, options: EncodeOptions, every: int, bits: int, target
         return build(PUBLISHED[options.preset].config.base_channels)
     if options.width is not None:
         return build(options.width)
-    fitting = [width for width in WIDTHS if network_bytes(build(width), bits) <= share * target]
-    return build(fitting[-1] if fitting else WIDTHS[0])
+    candidates = [build(width) for width in WIDTHS]
+    fitting = [
+        model
+        for model in candidates
+        if network_bytes(model, bits) <= share * target and multiply_adds(model) <= _affordable(corpus, options)
+    ]
+    return fitting[-1] if fitting else candidates[0]
+
+
+def _affordable(corpus: Corpus, options: EncodeOptions) -> float:
+    """Multiply-adds for a frame that leave time for enough passes; the paper's recipe and epochs ask for no limit."""
+    if options.epochs is not None or _is_paper(options):
+        return inf
+    seconds = DEFAULT_BUDGET_SECONDS if options.budget_seconds is None else options.budget_seconds
+    canvases = corpus.num_pixels / prod(_canvas(corpus, options))
+    return seconds * TRAINING_RATE[corpus.device_type] / (LEAST_PASSES * canvases)
 
 
 def _builder(corpus: Corpus, options: EncodeOptions, every: int) -> Callable[[int], ModelConfig]:
@@ -195,9 +213,3 @@ def _index_bytes(corpus: Corpus, every: int | None) -> float:
     """Expected bytes of everything but network and keyframe packets."""
     packets = 0 if every is None else corpus.num_keyframes(every)
     return 550 + 25 * len(corpus.videos) + 1.4 * packets
-
-
-def interpolate_log(x: float, points: Sequence[tuple[float, float]]) -> float:
-    """The y at `x` on the line through the two nearest (x, y) points, linear in log y."""
-    (x0, y0), (x1, y1) = sorted(points, key=lambda point: abs(point[0] - x))[:2]
-    return exp(log(y0) + (x - x0) / (x1 - x0) * (log(y1) - log(y0)))

@@ -170,7 +170,7 @@ class _Encoding:
         self.listener.stage("choosing network and keyframes")
         mean, std = _statistics(videos)
         probe = KeyframeProbe(videos, self.options.keyframe_mode or "inter")
-        return turn_dial(Corpus(videos, mean, std), self.options, probe)
+        return turn_dial(Corpus(videos, mean, std, self.device.type), self.options, probe)
 
     def _keyframes(self, videos: Sequence[CachedVideo], design: Design) -> tuple[float | None, list[CodedKeyframes]]:
         if not design.model.uses_keyframes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 
 import torch
@@ -56,6 +57,23 @@ def count_parameters(config: ModelConfig) -> int:
     """Parameters of a configuration's network, without allocating them."""
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in build_model(config).parameters())
+
+
+def multiply_adds(config: ModelConfig) -> int:
+    """Multiply-adds of the convolutions for one frame of the canvas, those for each keyframe shared by its frames."""
+    scales = [prod(config.strides[:stage]) for stage in range(len(config.strides) + 1)]
+    areas = [config.grid[0] * config.grid[1] * scale**2 for scale in scales]
+    total = 0.0
+    for name, shape in tensor_shapes(config).items():
+        room, _, rest = name.partition(".")
+        if len(shape) == 4 and room in ("blocks", "flow_heads"):
+            total += prod(shape) * areas[int(rest.partition(".")[0])]
+        elif len(shape) == 4 and room == "head":
+            total += prod(shape) * areas[-1]
+        elif len(shape) == 4:
+            stage = int(rest.split(".")[1]) if rest.startswith("body") else -1
+            total += prod(shape) * areas[-2 - stage] / config.keyframe_every
+    return round(total)
 
 
 def tensor_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:

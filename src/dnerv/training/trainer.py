@@ -30,7 +30,6 @@ from dnerv.training.losses import frame_loss, squared_error
 from dnerv.training.quantised import straight_through
 from dnerv.training.schedule import learning_rate_factor
 
-
 _RECENT_BATCHES = 2000  # that the PSNR on show is averaged over, where a pass over the clips has more
 
 

@@ -1,0 +1,51 @@
+"""What can be asked, and in what words it is refused."""
+
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from dnerv.compression import EncodeOptions
+from dnerv.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"bits_per_pixel": 0.1, "quality": 50}, "--bpp, --quality and --size are one dial"),
+        ({"quality": 50, "preset": "uvg-s"}, "--bpp, --quality and --size are one dial"),
+        ({"epochs": 1, "budget_seconds": 1}, "--epochs and --budget both bound"),
+        ({"preset": "uvg-xxl"}, "no network is called 'uvg-xxl'; known: uvg-xs"),
+        ({"preset": "nerv-ucf101-s"}, "--size nerv-ucf101-s does not go with --model dnerv"),
+        ({"preset": "uvg-s", "model": "nerv"}, "--size uvg-s does not go with --model nerv"),
+        ({"bits_per_pixel": 0.0}, r"--bpp is 0\.0; allowed are 0\.0001 to 24"),
+        ({"bits_per_pixel": float("nan")}, "--bpp is nan"),
+        ({"bits_per_pixel": 25.0}, r"--bpp is 25\.0"),
+        ({"quality": 0}, "--quality is 0; allowed are 1 to 100"),
+        ({"quality": 101}, "--quality is 101"),
+        ({"fps": Fraction(0)}, "--fps is 0; allowed are 1/1000 to 1000"),
+        ({"budget_seconds": -1.0}, "--budget is"),
+        ({"epochs": -1}, "--epochs is -1"),
+        ({"keyframe_every": 0}, "--keyframe-every is 0; allowed are 1 to 65535"),
+        ({"keyframe_crf": 0.5}, r"--keyframe-crf is 0\.5"),
+        ({"width": 0}, "--width is 0"),
+        ({"clip_length": 257}, "--clip-length is 257; allowed are 1 to 256"),
+        ({"weight_bits": 3}, "--weight-bits is 3; allowed are 4 to 8"),
+        ({"learning_rate": 0.0}, "--learning-rate is"),
+        ({"batch_clips": 0}, "--batch is 0"),
+        ({"ema": 1.0}, "--ema is"),
+        ({"resolution": (240, 7)}, "--resolution is 7; allowed are 8 to 8192"),
+    ],
+)
+def test_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        EncodeOptions(**fields)
+
+
+def test_json_tells_jobs_apart() -> None:
+    one = EncodeOptions(fps=Fraction(30000, 1001), resolution=(240, 320))
+    record = json.loads(json.dumps(one.to_json()))
+    assert record["fps"] == "30000/1001"
+    assert record["resolution"] == [240, 320]
+    assert record != json.loads(json.dumps(EncodeOptions(fps=Fraction(30)).to_json()))

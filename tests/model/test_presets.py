@@ -2,7 +2,15 @@
 
 import pytest
 
-from dnerv.model import PUBLISHED, DNeRVConfig, NeRVConfig, build_model, count_parameters, tensor_shapes
+from dnerv.model import (
+    PUBLISHED,
+    DNeRVConfig,
+    NeRVConfig,
+    build_model,
+    count_parameters,
+    multiply_adds,
+    tensor_shapes,
+)
 
 TABLE = {  # millions of parameters and base channels, from the paper
     "uvg-xs": (8.02, 107),
@@ -39,3 +47,9 @@ def test_shapes_are_those_of_the_built_network() -> None:
     assert tensor_shapes(config) == built
     assert list(tensor_shapes(config)) == list(built)
     assert count_parameters(config) == sum(p.numel() for p in build_model(config).parameters())
+
+
+def test_multiply_adds_are_near_the_published_networks_known_cost() -> None:
+    # 4.29 and 9.56 GFLOP a frame at 2 FLOP a multiply-add, GTMLP and the stem included, which are left out here.
+    assert 0.93 < 2 * multiply_adds(PUBLISHED["uvg-xs"].config) / 4.29e9 < 1
+    assert 0.93 < 2 * multiply_adds(PUBLISHED["ucf101-s"].config) / 9.56e9 < 1

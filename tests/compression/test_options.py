@@ -49,3 +49,11 @@ def test_json_tells_jobs_apart() -> None:
     assert record["fps"] == "30000/1001"
     assert record["resolution"] == [240, 320]
     assert record != json.loads(json.dumps(EncodeOptions(fps=Fraction(30)).to_json()))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"model": "x"}, {"keyframe_mode": "x"}, {"precision": "x"}, {"loss": "x"}], ids=lambda w: next(iter(w))
+)
+def test_unknown_names_are_refused_before_any_work(wrong: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"is 'x'; known: \w+"):
+        EncodeOptions(**wrong)

@@ -10,6 +10,7 @@ import numpy as np
 
 from dnerv.archive.index import ArchiveConfig, VideoEntry, index_to_json
 from dnerv.bitstream import encode_json, pack_weights, write_container
+from dnerv.errors import DnervError
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,20 @@ def write_archive(
         weight_bits: levels of the quantiser, 2^bits, 4 to 8.
 
     Raises:
+        DnervError: weights that the quantiser cannot hold: not finite, or beyond float16.
         OutputError: the file exists and `force` is off, or cannot be written.
     """
+    try:
+        network = pack_weights(weights, weight_bits)
+    except ValueError as error:
+        raise DnervError(f"the trained weights cannot be stored: {error}") from None
     write_container(
         path,
         [
             ("CONF", encode_json(config.to_json())),
             ("INDX", encode_json(index_to_json([video.entry for video in videos]))),
             ("PKTS", b"".join(video.packet_table for video in videos)),
-            ("NETW", pack_weights(weights, weight_bits)),
+            ("NETW", network),
             ("KEYF", _packets(videos)),
         ],
         force=force,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dnerv.errors import InputError
 from dnerv.model import PUBLISHED
-from dnerv.training import LossName, Precision
+from dnerv.training import LOSS_NAMES, LossName, Precision
 
 DEFAULT_BITS_PER_PIXEL = 0.05
 DEFAULT_BUDGET_SECONDS = 300.0
@@ -50,6 +51,10 @@ class EncodeOptions:
             raise InputError(f"no network is called {self.preset!r}; known: {', '.join(PUBLISHED)}")
         if self.preset is not None and self.preset.startswith("nerv") != (self.model == "nerv"):
             raise InputError(f"--size {self.preset} does not go with --model {self.model}")
+        _check_name("--model", self.model, ("dnerv", "nerv"))
+        _check_name("--keyframe-mode", self.keyframe_mode, ("inter", "stills", None))
+        _check_name("--precision", self.precision, get_args(Precision))
+        _check_name("--loss", self.loss, (*LOSS_NAMES, None))
         _check("--bpp", self.bits_per_pixel, 0.0001, 24)
         _check("--quality", self.quality, 1, 100)
         _check("--fps", self.fps, Fraction(1, 1000), 1000)
@@ -69,6 +74,11 @@ class EncodeOptions:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: what an interrupted run compares itself by."""
         return {name: str(v) if isinstance(v, Fraction) else v for name, v in asdict(self).items()}
+
+
+def _check_name(flag: str, value: str | None, known: Sequence[str | None]) -> None:
+    if value not in known:
+        raise InputError(f"{flag} is {value!r}; known: {', '.join(name for name in known if name)}")
 
 
 def _check(flag: str, value: float | Fraction | None, low: float | Fraction, high: float) -> None:

@@ -37,8 +37,8 @@ from dnerv.training import (
 from dnerv.video import CachedVideo, Member, Timeline, cache_video, discover
 
 OVERLAP = 16  # pixels shared by neighbouring tiles
-_LARGEST_BATCH = 8  # clips per step
-_CLIPS_PER_BATCHED_CLIP = 256  # one more clip per step for every so many clips of the corpus
+_LARGEST_BATCH = 2  # clips per step: memory must not grow with the corpus
+_CLIPS_PER_BATCHED_CLIP = 64  # one more clip per step for every so many clips of the corpus
 _LEARNING_RATE, _SMALL_NETWORK = 5e-3, 20_000  # the rate for networks up to so many parameters; falling from there
 _STATISTICS_FRAMES = 256  # frames, spread over the corpus, that its mean and standard deviation are taken from
 

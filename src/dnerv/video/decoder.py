@@ -6,9 +6,11 @@ cannot be decoded is skipped and counted. Nothing but the named file is opened: 
 network.
 """
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -46,6 +48,10 @@ class Decoder(Protocol):
         """Release the file."""
 
 
+_CLOSED_BEFORE_COLLECTING = 2  # files: a collection takes as long as decoding a few frames
+_closed = count(1)
+
+
 class FileDecoder:
     """Decoder of the best video stream of one file (cover art of an audio file is not video)."""
 
@@ -78,6 +84,10 @@ class FileDecoder:
     def close(self) -> None:
         """Release the file."""
         self._container.close()
+        # A container and its streams refer to each other, so their buffers (tens of megabytes) would wait for a
+        # collection that a program which makes few objects hardly ever runs.
+        if next(_closed) % _CLOSED_BEFORE_COLLECTING == 0:
+            gc.collect()
 
     def _packets(self) -> Iterator["av.Packet[VideoStream] | None"]:
         """Packets of the stream, then None to flush; after a read error, the rest is tried."""

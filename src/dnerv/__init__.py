@@ -11,11 +11,11 @@ Names are imported when first used: `import dnerv` is instant.
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnerv.errors import ArchiveError, DnervError, InputError, OutputError
+from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
     from dnerv.archive import Archive as open
@@ -43,23 +43,19 @@ __all__ = [
     "open",
 ]
 
-_HOME = {
-    "open": ("archive", "Archive"),
-    "Frame": ("archive", "Frame"),
-    "FrameBatch": ("archive", "FrameBatch"),
-    "VideoMetadata": ("archive", "VideoMetadata"),
-    "VideoReader": ("archive", "VideoReader"),
-    "EncodeListener": ("compression", "EncodeListener"),
-    "EncodeOptions": ("compression", "EncodeOptions"),
-    "EncodeResult": ("compression", "EncodeResult"),
-    "encode": ("compression", "encode"),
-    "ArchiveQuality": ("evaluation", "ArchiveQuality"),
-    "evaluate": ("evaluation", "evaluate"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room, attribute = _HOME[name]
-    return getattr(import_module(f"dnerv.{room}"), attribute)
+__getattr__ = imports_on_use(
+    __name__,
+    {
+        "open": "archive:Archive",
+        "Frame": "archive",
+        "FrameBatch": "archive",
+        "VideoMetadata": "archive",
+        "VideoReader": "archive",
+        "EncodeListener": "compression",
+        "EncodeOptions": "compression",
+        "EncodeResult": "compression",
+        "encode": "compression",
+        "ArchiveQuality": "evaluation",
+        "evaluate": "evaluation",
+    },
+)

@@ -91,7 +91,11 @@ def test_damage_in_the_middle_leaves_nothing_half_written(
 
         def failing(kind: str, offset: int, length: int) -> bytes:
             data = read(kind, offset, length)
-            return bytes([data[0] ^ 1]) + data[1:] if offset >= archive.keyframe_offset(1) else data
+            return (
+                bytes([data[0] ^ 1]) + data[1:]
+                if offset >= sum(entry.keyframe_bytes for entry in archive.entries[:1])
+                else data
+            )
 
         monkeypatch.setattr(archive.container, "read_range", failing)
         with pytest.raises(ArchiveError, match="class/odd"):

@@ -157,13 +157,18 @@ class Archive:
         model = self.config.model
         return Timeline(self.entries[place].timing.num_frames, model.clip_length, model.keyframe_every)
 
+    def keyframe_reader(self, place: int) -> KeyframeReader | None:
+        """A reader of the keyframes of video number `place`; None where the network has none."""
+        if self.config.keyframes is None:
+            return None
+        entry = self.entries[place]
+        return KeyframeReader(
+            self.container, self.packet_table(place), self._keyframes[place], entry.coded_size, entry.name
+        )
+
     def first_frame(self, place: int) -> int:
         """Place of the video's first frame in the concatenation of all."""
         return self._frames[place]
-
-    def keyframe_offset(self, place: int) -> int:
-        """Byte of KEYF at which the video's packets begin."""
-        return self._keyframes[place]
 
     def close(self) -> None:
         """Close the file."""
@@ -222,17 +227,7 @@ class _ClipSource:
 
     @cached_property
     def _reader(self) -> KeyframeReader | None:
-        archive, entry = self._archive, self._archive.entries[self._place]
-        if archive.config.keyframes is None:
-            return None
-        return KeyframeReader(
-            archive.container,
-            archive.packet_table(self._place),
-            archive.keyframe_offset(self._place),
-            entry.coded_size,
-            archive.config.keyframes,
-            entry.name,
-        )
+        return self._archive.keyframe_reader(self._place)
 
 
 def _starts(lengths: Iterable[int]) -> list[int]:

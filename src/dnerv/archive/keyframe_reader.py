@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dnerv.bitstream import Container, PacketGroup, PacketTable
 from dnerv.errors import ArchiveError
-from dnerv.keyframes import KeyframeFormat, decode_packets
+from dnerv.keyframes import decode_packets
 
 
 class KeyframeReader:
@@ -21,12 +21,11 @@ class KeyframeReader:
         table: PacketTable,
         offset: int,
         size: tuple[int, int],
-        format: KeyframeFormat,
         name: str,
     ) -> None:
         """`offset`: of the video's first packet in KEYF. `name`: of the video, for messages."""
         self._container, self._table, self._offset, self._name = container, table, offset, name
-        self._size, self._format = size, format
+        self._size = size
         self._kept: dict[int, NDArray[np.uint8]] = {}
         self._next = 0  # ordinal that the open decoder yields next
         self._group_end = 0
@@ -70,5 +69,5 @@ class KeyframeReader:
             start, length = self._table.packet_range(packet)
             start -= group.byte_offset
             packets.append(data[start : start + length])
-        self._decoder = decode_packets(packets, height=self._size[0], width=self._size[1], format=self._format)
+        self._decoder = decode_packets(packets, height=self._size[0], width=self._size[1])
         self._next, self._group_end = group.first_packet, group.first_packet + group.packet_count

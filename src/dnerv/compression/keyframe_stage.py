@@ -118,7 +118,7 @@ def _code(video: CachedVideo, codec: SvtAv1, every: int, directory: Path) -> Cod
     table = encode_packet_table([len(d) for d in data], sync, packet_group_crc32s(data, sync))
     write_atomically(packets, b"".join(data))
     with FrameStoreWriter(rgb) as writer:
-        for frame in decode_packets(data, height=video.height, width=video.width, format=codec.format):
+        for frame in decode_packets(data, height=video.height, width=video.width):
             writer.append(frame)
     write_atomically(record, json.dumps(key | {"table": table.hex()}).encode())
     return CodedKeyframes(table, packets, decoded)

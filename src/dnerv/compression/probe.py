@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.keyframes import Mode, SvtAv1, better_mode, decode_packets, nearest_crf
+from dnerv.keyframes import Mode, SvtAv1, better_mode, blended, decode_packets, nearest_crf
 from dnerv.video import CachedVideo, Timeline
 
 PROBE_PRESET = 5  # of SVT-AV1: quick, and a little larger than what slower presets make of the same crf
@@ -72,7 +72,9 @@ class KeyframeProbe:
         packets = SvtAv1(crf, self._mode, PROBE_PRESET).encode(keyframes)
         height, width = frames.shape[1:3]
         decoded = np.stack(list(decode_packets([p.data for p in packets], height=height, width=width)))
-        psnr = _blend_psnr(decoded, frames, Timeline(len(frames), 1, every))
+        blends = blended(decoded, Timeline(len(frames), 1, every))
+        errors = [np.square(b.astype(np.float32) - f).mean() for b, f in zip(blends, frames, strict=True)]
+        psnr = 10 * np.log10(255**2 / np.maximum(errors, 1e-6))
         return sum(len(p.data) for p in packets), frames[..., 0].size, psnr
 
     def _keyframes(self, video: CachedVideo, every: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -89,13 +91,3 @@ def _centre(video: CachedVideo) -> NDArray[np.uint8]:
     region = (slice(top, top + height), slice(left, left + width))
     # Frame by frame: a long read of a large video would hold all of its pixels.
     return np.stack([video.store.read([first + i])[0][region] for i in range(count)])
-
-
-def _blend_psnr(keyframes: NDArray[np.uint8], frames: NDArray[np.uint8], timeline: Timeline) -> NDArray[np.float64]:
-    values = np.empty(len(frames))
-    for i, frame in enumerate(frames):
-        c = timeline.conditioning(np.array([i]))
-        d = c.distance[0]
-        blend = np.rint((1 - d) * keyframes[c.start[0]] + d * keyframes[c.end[0]].astype(np.float32))
-        values[i] = 10 * np.log10(255**2 / max(np.square(blend - frame).mean(), 1e-6))
-    return values

@@ -1,9 +1,9 @@
 """Metrics as written down, and conventional codecs on the same frames."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame, psnr, ssim_per_frame
+from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
     from dnerv.evaluation.anchors import AnchorStream, encode_anchor
@@ -27,21 +27,17 @@ __all__ = [
     "ssim_per_frame",
 ]
 
-_LAZY = {
-    "AnchorMatch": "matching",
-    "AnchorPoint": "matching",
-    "AnchorStream": "anchors",
-    "ArchiveQuality": "archive_quality",
-    "VideoQuality": "archive_quality",
-    "encode_anchor": "anchors",
-    "evaluate": "archive_quality",
-    "match_bytes": "matching",
-    "measure_archive": "archive_quality",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """FFmpeg is imported with the first anchor, the archive with its evaluation; the metrics need neither."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+__getattr__ = imports_on_use(
+    __name__,
+    {
+        "AnchorMatch": "matching",
+        "AnchorPoint": "matching",
+        "AnchorStream": "anchors",
+        "ArchiveQuality": "archive_quality",
+        "VideoQuality": "archive_quality",
+        "encode_anchor": "anchors",
+        "evaluate": "archive_quality",
+        "match_bytes": "matching",
+        "measure_archive": "archive_quality",
+    },
+)

@@ -10,7 +10,8 @@ from math import exp, log
 import numpy as np
 
 from dnerv.errors import InputError
-from dnerv.keyframes.codec import Frame, decode_packets
+from dnerv.keyframes.codec import Frame
+from dnerv.keyframes.decoding import decode_packets
 from dnerv.keyframes.svtav1 import CRF_RANGE, Mode, SvtAv1, nearest_crf
 
 _CRF_STRIDE = 6.0  # spacing of the measured points; log-rate is close to linear in PSNR over it

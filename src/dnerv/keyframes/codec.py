@@ -10,7 +10,7 @@ Notable decisions:
 - This module imports neither FFmpeg nor torch; whoever only handles packets does not pay for either.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, get_args
 
@@ -76,35 +76,6 @@ class KeyframeCodec(Protocol):
         sync packet. The same frames give the same bytes. Raises InputError when a frame cannot be coded.
         """
         ...
-
-
-def decode_packets(
-    packets: Sequence[bytes],
-    *,
-    height: int,
-    width: int,
-    format: KeyframeFormat | None = None,
-    threads: int = 1,
-) -> Iterator[Frame]:
-    """Decode the packets of consecutive keyframes, the first of them a sync packet.
-
-    Args:
-        packets: coded bytes, one packet per frame, in display order.
-        height, width: size of the frames that went into the encoder, in pixels.
-        format: as stored by the archive; the default is what this version writes.
-        threads: decoder threads; the frames do not depend on it.
-
-    Yields:
-        As many frames as there are packets, uint8 [height, width, 3] RGB, each as soon as its packet is
-        decoded.
-
-    Raises:
-        ArchiveError: a packet is damaged, out of place, of another size, or does not hold exactly one frame.
-    """
-    from dnerv.keyframes.decoding import decode_av1  # FFmpeg is loaded only when pixels are wanted
-
-    chosen = format or KeyframeFormat()
-    return decode_av1(packets, height=height, width=width, matrix=chosen.matrix, threads=threads)
 
 
 def checked_frames(frames: Iterable[Frame]) -> Iterator[Frame]:

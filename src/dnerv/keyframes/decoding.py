@@ -11,17 +11,28 @@ import numpy as np
 from av.error import FFmpegError
 
 from dnerv.errors import ArchiveError
-from dnerv.keyframes.codec import ColourMatrix, Frame
+from dnerv.keyframes.codec import Frame
 from dnerv.keyframes.colour import ColourConverter, padded_size
 from dnerv.keyframes.obu import unpack_temporal_unit
 
 SMALLEST_SIDE = 64  # pixels; SVT-AV1 hangs when one side is under 30 and the other over 64
 
 
-def decode_av1(
-    packets: Sequence[bytes], *, height: int, width: int, matrix: ColourMatrix, threads: int
-) -> Iterator[Frame]:
-    """See `dnerv.keyframes.codec.decode_packets`; `matrix` has one value so far."""
+def decode_packets(packets: Sequence[bytes], *, height: int, width: int, threads: int = 1) -> Iterator[Frame]:
+    """Decode the packets of consecutive keyframes, the first of them a sync packet.
+
+    Args:
+        packets: coded bytes, one packet per frame, in display order.
+        height, width: size of the frames that went into the encoder, in pixels.
+        threads: decoder threads; the frames do not depend on it.
+
+    Yields:
+        As many frames as there are packets, uint8 [height, width, 3] RGB, each as soon as its packet is
+        decoded.
+
+    Raises:
+        ArchiveError: a packet is damaged, out of place, of another size, or does not hold exactly one frame.
+    """
     coded_height, coded_width = padded_size(height, width, smallest=SMALLEST_SIDE)
     decoder = _open_decoder(coded_height * coded_width, threads)
     converter = ColourConverter()

@@ -8,8 +8,9 @@ Names are imported on first use, so that the rooms which need only clips, tiles 
 machines without PyAV, and a command line that only lists files does not wait for torch.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
     from dnerv.video.cache import CachedVideo, cache_video
@@ -39,26 +40,23 @@ __all__ = [
     "write_png_folder",
 ]
 
-_HOME = {
-    "CachedVideo": "cache",
-    "Conditioning": "clips",
-    "FrameStore": "store",
-    "FrameStoreWriter": "store",
-    "FrameStream": "source",
-    "Member": "corpus",
-    "TileGrid": "tiles",
-    "Timeline": "clips",
-    "Timing": "timing",
-    "VideoSource": "source",
-    "cache_video": "cache",
-    "choose_canvas": "tiles",
-    "discover": "corpus",
-    "write_mp4": "writer",
-    "write_png_folder": "writer",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+__getattr__ = imports_on_use(
+    __name__,
+    {
+        "CachedVideo": "cache",
+        "Conditioning": "clips",
+        "FrameStore": "store",
+        "FrameStoreWriter": "store",
+        "FrameStream": "source",
+        "Member": "corpus",
+        "TileGrid": "tiles",
+        "Timeline": "clips",
+        "Timing": "timing",
+        "VideoSource": "source",
+        "cache_video": "cache",
+        "choose_canvas": "tiles",
+        "discover": "corpus",
+        "write_mp4": "writer",
+        "write_png_folder": "writer",
+    },
+)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerv.archive import Archive
-from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.errors import InputError
+from dnerv.keyframes import blended
 from dnerv.model import ClipRequest, DNeRV, assemble
 from dnerv.model.dnerv import Motion
 from dnerv.video import TileGrid
@@ -19,13 +19,7 @@ def blended_keyframes(archive: Archive, name: str) -> NDArray[np.uint8]:
     """Every frame of a video as the distance-weighted mean of its two keyframes: uint8 [T, H, W, 3], coded size."""
     place = archive.names.index(name)
     timeline = archive.timeline(place)
-    keyframes = _keyframes(archive, place, 0, timeline.num_keyframes - 1)
-    conditioning = timeline.conditioning(np.arange(timeline.num_frames))
-    blend = np.empty((timeline.num_frames, *keyframes.shape[1:]), np.uint8)
-    for i, weight in enumerate(conditioning.distance):
-        before, after = keyframes[conditioning.start[i]], keyframes[conditioning.end[i]].astype(np.float32)
-        blend[i] = np.rint((1 - weight) * before + weight * after)
-    return blend
+    return np.stack(list(blended(_keyframes(archive, place, 0, timeline.num_keyframes - 1), timeline)))
 
 
 def in_between(archive: Archive, name: str) -> list[int]:
@@ -67,9 +61,7 @@ def _motion(archive: Archive, request: ClipRequest) -> Motion:
 
 
 def _keyframes(archive: Archive, place: int, first: int, last: int) -> NDArray[np.uint8]:
-    entry = archive.entries[place]
-    if archive.config.keyframes is None:
+    reader = archive.keyframe_reader(place)
+    if reader is None:
         raise InputError("this archive has no keyframes")
-    offset, format = archive.keyframe_offset(place), archive.config.keyframes
-    table = archive.packet_table(place)
-    return KeyframeReader(archive.container, table, offset, entry.coded_size, format, entry.name).read(first, last)
+    return reader.read(first, last)

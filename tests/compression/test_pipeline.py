@@ -217,7 +217,8 @@ def test_a_disk_that_is_full_at_the_very_end(
 def blended(archive: Archive, name: str) -> np.ndarray:
     """The archive's decoded keyframes, blended by distance: float [N, H, W, 3]."""
     place = archive.names.index(name)
-    table, offset = archive.packet_table(place), archive.keyframe_offset(place)
+    table = archive.packet_table(place)
+    offset = sum(entry.keyframe_bytes for entry in archive.entries[:place])
     data = archive.container.read("KEYF")[offset : offset + table.byte_length]
     packets = [data[a:b] for a, b in zip(table.offsets, table.offsets[1:], strict=False)]
     height, width = archive.entries[place].coded_size

@@ -43,6 +43,11 @@ __all__ = [
     "open",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 __getattr__ = imports_on_use(
     __name__,
     {

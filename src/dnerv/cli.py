@@ -56,7 +56,12 @@ def encode(
     budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
     resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
-    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate: 2, 23.976, 30000/1001.")] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(
+            help="Resample videos to this rate (2, 23.976, 30000/1001); of image folders, otherwise 24, it is the rate."
+        ),
+    ] = None,
     model: Annotated[Literal["dnerv", "nerv"], typer.Option(help="The network's family.")] = "dnerv",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's output head and recipe.")] = False,
     width: Annotated[int | None, typer.Option(help="The network's width C0, in place of the dial's choice.")] = None,

@@ -12,6 +12,17 @@ class InputError(DnervError):
     """A video, folder or option that cannot be used."""
 
 
+class FrameIndexError(InputError, IndexError):
+    """A frame that a video has not: also an `IndexError`, as Python's sequences raise."""
+
+
+class VideoNameError(InputError, KeyError):
+    """A video that an archive has not: also a `KeyError`, as Python's mappings raise."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the representation
+
+
 class ArchiveError(DnervError):
     """A `.dnerv` file that is damaged, truncated, of another version, or not an archive at all."""
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from dnerv.archive import Archive
 from dnerv.compression import EncodeListener, EncodeResult
+from dnerv.errors import InputError
 from dnerv.model import PUBLISHED, DNeRVConfig, compact_dnerv, config_to_json, count_parameters
 from dnerv.training import Progress as TrainingProgress
 
@@ -61,7 +62,10 @@ class EncodeDisplay(EncodeListener):
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("", visible=False)
-        self._curves = _curves(tensorboard) if tensorboard is not None else None
+        self._folder = tensorboard
+        self._curves: Any = None
+        if tensorboard is not None:
+            _summary_writer()
         self._last_epoch = -1
 
     def __enter__(self) -> EncodeDisplay:
@@ -95,10 +99,12 @@ class EncodeDisplay(EncodeListener):
     def training(self, progress: TrainingProgress) -> None:
         """Show epoch, PSNR, speed and time left; write curves where asked for."""
         text = (
-            f"training: epoch {progress.epoch}  {progress.psnr:.2f} dB  "
+            f"training: epoch {progress.epoch + 1}  {progress.psnr:.2f} dB  "
             f"{progress.frames_per_second:.0f} frames/s  {_clock(progress.seconds_left)} left"
         )
         self._bar.update(self._task, description=text, total=100, completed=int(100 * progress.done))
+        if self._folder is not None and self._curves is None:
+            self._curves = _summary_writer()(self._folder)
         if self._curves is not None:
             self._curves.add_scalar("psnr", progress.psnr, progress.step)
             self._curves.add_scalar("frames per second", progress.frames_per_second, progress.step)
@@ -237,13 +243,17 @@ def _network_line(record: Record) -> str:
         return text
     crf = f", crf {record['source']['crf']:g}" if "crf" in record["source"] else ""
     every, codec = model.get("keyframe_every", 8), record["keyframe_codec"]["bitstream"]
-    return f"{text}; a keyframe every {every} frames, {codec}{crf}"
+    mode = f" {record['source']['mode']}" if "mode" in record["source"] else ""
+    head = f"{model.get('head', 'paper')} head"
+    return f"{text}, {head}; a keyframe every {every} frames, {codec}{mode}{crf}"
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left", no_wrap=column[0] == ">")
+        right = column[0] == ">"
+        # Names are broken, never cut: they are there to be copied.
+        table.add_column(column.lstrip(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
     return table
 
 
@@ -271,11 +281,10 @@ def _next_line(epoch: int) -> int:
     return min(2 * epoch, epoch + 100) if epoch > 0 else 0
 
 
-def _curves(folder: Path) -> Any:
+def _summary_writer() -> Any:
+    """TensorBoard's writer class. Raises InputError where the extra is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        from dnerv.errors import InputError
-
-        raise InputError("--tensorboard needs the extra: pip install dnerv[tensorboard]") from None
-    return SummaryWriter(folder)
+        raise InputError("--tensorboard needs the extra: pip install 'dnerv[tensorboard]'") from None
+    return SummaryWriter

@@ -17,7 +17,7 @@ from dnerv.archive.index import ArchiveConfig, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
-from dnerv.errors import ArchiveError, InputError
+from dnerv.errors import ArchiveError, InputError, VideoNameError
 from dnerv.model import NeRVConfig, build_model, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
@@ -95,6 +95,9 @@ class Archive:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def __repr__(self) -> str:
+        return f"<dnerv archive {str(self.container.path)!r}: {len(self)} videos, {self.num_frames} frames>"
+
     def __contains__(self, name: str) -> bool:
         return name in self._places
 
@@ -102,10 +105,10 @@ class Archive:
         return (self[name] for name in self.names)
 
     def __getitem__(self, name: str) -> VideoReader:
-        """The video of this name. Raises InputError, naming some that are there, where there is none."""
+        """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""
         if name not in self._places:
             there = ", ".join(self.names[:5]) + (", ..." if len(self) > 5 else "")
-            raise InputError(f"no video is called {name!r} in this archive; it holds {len(self)}: {there}")
+            raise VideoNameError(f"no video is called {name!r} in this archive; it holds {len(self)}: {there}")
         place = self._places[name]
         return VideoReader(
             self.entries[place], self.config.model.clip_length, _ClipSource(self, place), coded_size=self._coded_size
@@ -240,8 +243,12 @@ def checked_device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise InputError(f"device is {str(device)!r}: {str(error).splitlines()[0]}") from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("device is 'cuda', but this machine's torch sees no CUDA device; use 'cpu'")
+    if chosen.type not in ("cpu", "cuda"):
+        raise InputError(f"device is {str(device)!r}; use 'cpu', 'cuda' or 'cuda:N'")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device is {str(device)!r}; this machine's torch sees {torch.cuda.device_count()} CUDA devices"
+        )
     return chosen
 
 

@@ -63,7 +63,7 @@ def _span(reader: VideoReader, frames: tuple[int | None, int | None] | None) -> 
     first, past = first or 0, len(reader) if past is None else past
     if not 0 <= first < past <= len(reader):
         raise InputError(
-            f"frames {first}:{past} of video {reader.entry.name!r}: it has {len(reader)} frames, 0 to {len(reader) - 1}"
+            f"frames {first}:{past} of video {reader.entry.name!r}: give a range that is not empty, in 0:{len(reader)}"
         )
     return range(first, past)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import index
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dnerv.archive.index import VideoEntry
-from dnerv.errors import InputError
+from dnerv.errors import FrameIndexError, InputError
 
 _KEPT_CLIPS = 4  # decoded clips that a reader holds, so that walking a video frame by frame decodes each clip once
 
@@ -41,6 +42,9 @@ class Frame:
     pts_seconds: float
     duration_seconds: float
 
+    def __iter__(self) -> Iterator[Tensor | float]:
+        return iter((self.data, self.pts_seconds, self.duration_seconds))
+
 
 @dataclass(frozen=True)
 class FrameBatch:
@@ -53,9 +57,11 @@ class FrameBatch:
     def __len__(self) -> int:
         return len(self.data)
 
+    def __getitem__(self, key: int) -> Frame:
+        return Frame(self.data[key], self.pts_seconds[key].item(), self.duration_seconds[key].item())
+
     def __iter__(self) -> Iterator[Frame]:
-        for data, pts, duration in zip(self.data, self.pts_seconds, self.duration_seconds, strict=True):
-            yield Frame(data, pts.item(), duration.item())
+        return (self[place] for place in range(len(self)))
 
 
 class VideoReader:
@@ -101,19 +107,25 @@ class VideoReader:
     def __getitem__(self, key: int | slice) -> Tensor:
         if isinstance(key, slice):
             return self._frames(range(*key.indices(len(self))))
-        return self._frames([self._index(key)])[0]
+        return self._frames([self._index(index(key))])[0]
+
+    def __repr__(self) -> str:
+        facts = self.metadata
+        return (
+            f"<video {facts.name!r}: {len(self)} frames of {facts.height}x{facts.width}, {facts.average_fps:.2f} fps>"
+        )
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
     def get_frame_at(self, index: int) -> Frame:
-        """The frame of this index; negative ones count from the end. Raises InputError outside."""
+        """The frame of this index; negative ones count from the end. Raises FrameIndexError (an IndexError) outside."""
         return next(iter(self.get_frames_at([index])))
 
     def get_frames_at(self, indices: Sequence[int] | Tensor) -> FrameBatch:
         """Frames in the order asked for, repeats allowed. Raises InputError for an index outside."""
         wanted = indices.tolist() if isinstance(indices, Tensor) else list(indices)
-        return self._batch([self._index(int(i)) for i in wanted])
+        return self._batch([self._index(index(i)) for i in wanted])
 
     def get_frames_in_range(self, start: int, stop: int, step: int = 1) -> FrameBatch:
         """Frames `start`, `start + step`, ... below `stop`. Raises InputError for a range outside the video."""
@@ -147,12 +159,12 @@ class VideoReader:
         past = int(self._seconds.searchsorted(stop_seconds, side="left"))
         return self._batch(range(first, past))
 
-    def _index(self, index: int) -> int:
-        if not -len(self) <= index < len(self):
-            raise InputError(
-                f"frame {index} of video {self.entry.name!r}: it has {len(self)} frames, 0 to {len(self) - 1}"
+    def _index(self, place: int) -> int:
+        if not -len(self) <= place < len(self):
+            raise FrameIndexError(
+                f"frame {place} of video {self.entry.name!r}: it has {len(self)} frames, 0 to {len(self) - 1}"
             )
-        return index % len(self)
+        return place % len(self)
 
     def _batch(self, indices: Sequence[int]) -> FrameBatch:
         wanted = torch.tensor(indices, dtype=torch.int64)
@@ -164,12 +176,12 @@ class VideoReader:
             height, width = self.entry.coded_size if self._coded_size else self.entry.original_size
             return torch.empty(0, 3, height, width, dtype=torch.uint8)
         made: dict[int, Tensor] = {}
-        for clip in sorted({index // self._clip_length for index in indices}):
+        for clip in sorted({place // self._clip_length for place in indices}):
             frames = self._clip(clip)
-            for index in indices:
-                if index // self._clip_length == clip and index not in made:
-                    made[index] = self._original(frames[index % self._clip_length])
-        return torch.stack([made[index] for index in indices])
+            for place in indices:
+                if place // self._clip_length == clip and place not in made:
+                    made[place] = self._original(frames[place % self._clip_length])
+        return torch.stack([made[place] for place in indices])
 
     def _clip(self, clip: int) -> Tensor:
         if clip not in self._clips:

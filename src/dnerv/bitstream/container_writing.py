@@ -67,7 +67,7 @@ def check_target(path: str | os.PathLike[str], *, force: bool = False) -> None:
         if target.exists() and not target.is_file():
             raise OutputError(f"{target}: exists and is not a regular file")
         if target.exists() and not force:
-            raise OutputError(f"{target}: exists; force overwrites it")
+            raise OutputError(f"{target}: exists already; --force (force=True) replaces it")
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:

@@ -59,6 +59,7 @@ class Design:
     keyframe_mode: Literal["inter", "stills"]
     keyframe_preset: int  # SVT-AV1's effort
     keyframe_crf: float  # where the search for the keyframes' final quality begins
+    target_bytes: int  # of the whole file, as asked
     keyframe_budget: int | None  # bytes that the keyframes should fill; None: the crf is as asked
 
     def to_json(self) -> dict[str, Any]:
@@ -69,6 +70,7 @@ class Design:
             "keyframe_mode": self.keyframe_mode,
             "keyframe_preset": self.keyframe_preset,
             "keyframe_crf": self.keyframe_crf,
+            "target_bytes": self.target_bytes,
             "keyframe_budget": self.keyframe_budget,
         }
 
@@ -103,14 +105,14 @@ def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> D
     target = _target_bytes(corpus, options, probe)
     if options.model == "nerv":
         model = _sized(corpus, options, 1, bits, target - _index_bytes(corpus, None), share=1.0)
-        return Design(model, bits, "inter", PROBE_PRESET, CRF_RANGE[1], None)
+        return Design(model, bits, "inter", PROBE_PRESET, CRF_RANGE[1], round(target), None)
     distances = _distances(options)
     plans = [_plan(corpus, options, probe, every, bits, target) for every in distances]
     best = max(plans, key=lambda plan: plan.score)
     mode = options.keyframe_mode or probe.better_mode(best.every, best.crf)
     budget = None if options.keyframe_crf is not None or _is_open(options) else best.budget
     is_small = corpus.num_pixels <= best.every * SMALL_CORPUS_PIXELS
-    return Design(best.model, bits, mode, 2 if is_small else PROBE_PRESET, best.crf, budget)
+    return Design(best.model, bits, mode, 2 if is_small else PROBE_PRESET, best.crf, round(target), budget)
 
 
 @dataclass(frozen=True)

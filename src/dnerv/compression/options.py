@@ -51,6 +51,11 @@ class EncodeOptions:
             raise InputError(f"no network is called {self.preset!r}; known: {', '.join(PUBLISHED)}")
         if self.preset is not None and self.preset.startswith("nerv") != (self.model == "nerv"):
             raise InputError(f"--size {self.preset} does not go with --model {self.model}")
+        if self.preset is not None and self.width is not None:
+            raise InputError("--size names a network, and --width sizes one: give at most one of them")
+        keyframes = [self.keyframe_every, self.keyframe_crf, self.keyframe_mode]
+        if self.model == "nerv" and any(option is not None for option in keyframes):
+            raise InputError("--model nerv has no keyframes: leave the --keyframe options out")
         _check_name("--model", self.model, ("dnerv", "nerv"))
         _check_name("--keyframe-mode", self.keyframe_mode, ("inter", "stills", None))
         _check_name("--precision", self.precision, get_args(Precision))

@@ -40,6 +40,7 @@ OVERLAP = 16  # pixels shared by neighbouring tiles
 _LARGEST_BATCH = 2  # clips per step: memory must not grow with the corpus
 _CLIPS_PER_BATCHED_CLIP = 64  # one more clip per step for every so many clips of the corpus
 _LEARNING_RATE, _SMALL_NETWORK = 5e-3, 20_000  # the rate for networks up to so many parameters; falling from there
+_TOLERANCE = 1.1  # times the bytes asked for: a larger file is remarked upon
 _STATISTICS_FRAMES = 256  # frames, spread over the corpus, that its mean and standard deviation are taken from
 
 
@@ -105,7 +106,7 @@ def encode(
     chosen = checked_device(device)
     check_target(output, force=force)
     members = discover([Path(p) for p in inputs])
-    job = {"options": options.to_json(), "skip_bad": skip_bad, "members": members_record(members)}
+    job = {"options": options.to_json(), "members": members_record(members)}
     workspace = Workspace(output, job, restart=restart)
     try:
         if workspace.is_resumed:
@@ -145,7 +146,13 @@ class _Encoding:
         )
         coded = [_coded(v, keyframes[i] if keyframes else None) for i, v in enumerate(videos)]
         write_archive(output, config, weights, design.weight_bits, coded, force=force)
-        return self._measure(output, videos, design, crf)
+        result = self._measure(output, videos, design, crf)
+        if result.file_bytes > _TOLERANCE * design.target_bytes:
+            self.listener.warning(
+                f"the file has {result.file_bytes:,} bytes, and {design.target_bytes:,} were asked for: the network "
+                "and the keyframes chosen, or the smallest there are, take more"
+            )
+        return result
 
     def _cache(self, members: Sequence[Member], skip_bad: bool) -> list[CachedVideo]:
         """Every frame of every video on disk, scaled and resampled as asked."""

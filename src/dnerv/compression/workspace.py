@@ -23,7 +23,7 @@ class Workspace:
         """Create or take up the folder for `job`, which is any JSON record of what is being encoded.
 
         Raises:
-            InputError: the folder holds another job's work and `restart` is off, or another process is using it.
+            InputError: the folder holds another job's training and `restart` is off, or another process is using it.
             OutputError: the folder cannot be written.
         """
         self.path = output.with_name(output.name + ".work")
@@ -90,15 +90,17 @@ class Workspace:
         path = self.path / "job.json"
         # Through JSON and back: tuples become lists, as they will be read.
         job = json.loads(json.dumps(job))
-        if not path.exists():
-            write_atomically(path, json.dumps(job, indent=1).encode())
-            return
-        self.is_resumed = True
-        if json.loads(path.read_text()) != job:
+        known = json.loads(path.read_text()) if path.exists() else None
+        if known is not None and known != job and self.checkpoint.exists():
             raise InputError(
-                f"{self.path} holds the unfinished work of another command or of other videos; "
+                f"{self.path} holds the unfinished training of another command or of other videos; "
                 "repeat that command to go on with it, or add --restart to discard it"
             )
+        self.is_resumed = known == job
+        if known != job:
+            # Without training nothing is lost: frames and keyframes are kept by what they depend on.
+            (self.path / "design.json").unlink(missing_ok=True)
+            write_atomically(path, json.dumps(job, indent=1).encode())
 
     def _empty(self) -> None:
         for child in self.path.iterdir():

@@ -71,7 +71,7 @@ def write_png_folder(directory: Path, frames: Iterable[NDArray[np.uint8]], *, fo
 def _published(path: Path, force: bool) -> Iterator[Path]:
     """A temporary sibling of `path` that takes its place if the block ends well and vanishes if not."""
     if os.path.lexists(path) and not force:
-        raise OutputError(f"{path}: exists already; choose another name or ask to overwrite")
+        raise OutputError(f"{path}: exists already; --force (force=True) replaces it")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

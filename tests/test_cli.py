@@ -450,7 +450,7 @@ class TestBadRequest:
     @pytest.mark.parametrize("span", ["3:10", "9:", "4:4", "6:2"])
     def test_frames_outside(self, dnerv: Callable[..., Outcome], archive: Path, tmp_path: Path, span: str) -> None:
         done = dnerv("decode", archive, "-o", tmp_path / "out", "--video", "left/one", "--frames", span)
-        assert_one_line(done, "left/one", "0 to 8")
+        assert_one_line(done, "left/one", "not empty, in 0:9")
         assert not (tmp_path / "out").exists()
 
     def test_existing_output(self, dnerv: Callable[..., Outcome], archive: Path, tmp_path: Path) -> None:
@@ -558,7 +558,7 @@ def test_another_job_does_not_take_over_unfinished_work(
     dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "new.dnerv"
-    assert dnerv("encode", videos, "-o", output, "--epochs", 0, *FAST, "--keep-work").code == 0
+    assert dnerv("encode", videos, "-o", output, "--epochs", 1, *FAST, "--keep-work").code == 0
     output.unlink()
-    assert_one_line(dnerv("encode", videos, "-o", output, "--epochs", 1, *FAST), "--restart")
-    assert dnerv("encode", videos, "-o", output, "--epochs", 1, *FAST, "--restart").code == 0
+    assert_one_line(dnerv("encode", videos, "-o", output, "--epochs", 2, *FAST), "--restart")
+    assert dnerv("encode", videos, "-o", output, "--epochs", 2, *FAST, "--restart").code == 0

@@ -63,8 +63,8 @@ def test_a_log_gets_a_line_for_fewer_and_fewer_epochs() -> None:
             display.training(progress(epoch))
             display.training(progress(epoch))
     lines = display._console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert [int(line.split()[2]) for line in lines] == [0, 1, 2, 4, 8, 16, 32, 64, 128, 228]
-    assert lines[0] == "training: epoch 0  30.12 dB  81 frames/s  1:05 left"
+    assert [int(line.split()[2]) for line in lines] == [1, 2, 3, 5, 9, 17, 33, 65, 129, 229]
+    assert lines[0] == "training: epoch 1  30.12 dB  81 frames/s  1:05 left"
 
 
 def test_tensorboard_that_is_not_installed_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -163,3 +163,27 @@ def test_coded_size(archive_path: Path) -> None:
         assert reader[0].shape == (3, 32, 32)
         assert reader.metadata.height == 32
         assert reader[:0].shape == (0, 3, 32, 32)
+
+
+def test_errors_are_also_pythons_own(archive: Archive) -> None:
+    reader = archive[archive.names[0]]
+    with pytest.raises(IndexError):
+        reader[len(reader)]
+    with pytest.raises(KeyError) as caught:
+        archive["nothing"]
+    assert str(caught.value).startswith("no video is called 'nothing'")
+    for wrong in (1.5, "1", [1]):
+        with pytest.raises(TypeError):
+            reader[wrong]  # type: ignore[call-overload]
+    with pytest.raises(TypeError):
+        reader.get_frames_at([1.7])  # type: ignore[list-item]
+    assert torch.equal(reader[torch.tensor(0)], reader[0])  # type: ignore[call-overload]
+
+
+def test_batches_and_frames_unpack(archive: Archive) -> None:
+    batch = archive[archive.names[0]].get_frames_at([0])
+    data, pts_seconds, duration_seconds = batch[0]
+    assert torch.equal(data, batch.data[0])
+    assert (pts_seconds, duration_seconds) == (batch.pts_seconds[0].item(), batch.duration_seconds[0].item())
+    assert archive.names[0] in repr(archive[archive.names[0]])
+    assert f"{len(archive)} videos" in repr(archive)

@@ -57,3 +57,18 @@ def test_json_tells_jobs_apart() -> None:
 def test_unknown_names_are_refused_before_any_work(wrong: dict[str, str]) -> None:
     with pytest.raises(InputError, match=r"is 'x'; known: \w+"):
         EncodeOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        {"model": "nerv", "keyframe_every": 4},
+        {"model": "nerv", "keyframe_crf": 40},
+        {"model": "nerv", "keyframe_mode": "inter"},
+        {"preset": "uvg-xs", "width": 4},
+    ],
+    ids=str,
+)
+def test_options_that_would_do_nothing_are_refused(useless: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"leave the --keyframe options out|at most one of them"):
+        EncodeOptions(**useless)  # type: ignore[arg-type]

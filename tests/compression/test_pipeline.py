@@ -124,7 +124,7 @@ def test_ctrl_c_within_training(corpus: Path, options: EncodeOptions, undisturbe
         encode([corpus], tmp_path / "a.dnerv", options, listener=Impatient())
     assert only(tmp_path) == ["a.dnerv.work"]
     assert (tmp_path / "a.dnerv.work" / "checkpoint.pt").exists()
-    with pytest.raises(InputError, match="unfinished work of another command"):
+    with pytest.raises(InputError, match="unfinished training of another command"):
         encode([corpus], tmp_path / "a.dnerv", replace(options, epochs=4))
     encode([corpus], tmp_path / "a.dnerv", options)
     assert (tmp_path / "a.dnerv").read_bytes() == undisturbed

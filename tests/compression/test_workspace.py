@@ -33,8 +33,9 @@ def test_resumed_by_the_same_job(output: Path) -> None:
 def test_another_job_is_refused_unless_restarted(output: Path) -> None:
     first = Workspace(output, JOB)
     (first.frames / "x.rgb").write_bytes(b"frames")
+    first.checkpoint.write_bytes(b"weights")
     first.close()
-    with pytest.raises(InputError, match=r"unfinished work of another command .* --restart"):
+    with pytest.raises(InputError, match=r"unfinished training of another command .* --restart"):
         Workspace(output, {"options": {"epochs": 2}})
     assert (output.with_name("a.dnerv.work") / "frames" / "x.rgb").exists()
     fresh = Workspace(output, {"options": {"epochs": 2}}, restart=True)
@@ -44,6 +45,18 @@ def test_another_job_is_refused_unless_restarted(output: Path) -> None:
     again = Workspace(output, {"options": {"epochs": 2}})
     assert again.is_resumed
     again.close()
+
+
+def test_without_training_another_job_takes_over_and_keeps_the_frames(output: Path) -> None:
+    first = Workspace(output, JOB)
+    (first.frames / "x.rgb").write_bytes(b"frames")
+    first.once("design", lambda: {"width": 3})
+    first.close()
+    second = Workspace(output, {"options": {"epochs": 2}})
+    assert not second.is_resumed
+    assert (second.frames / "x.rgb").read_bytes() == b"frames"
+    assert second.once("design", lambda: {"width": 4}) == {"width": 4}
+    second.close()
 
 
 def test_one_process_at_a_time(output: Path) -> None:

@@ -147,7 +147,8 @@ class _Encoding:
         coded = [_coded(v, keyframes[i] if keyframes else None) for i, v in enumerate(videos)]
         write_archive(output, config, weights, design.weight_bits, coded, force=force)
         result = self._measure(output, videos, design, crf)
-        if result.file_bytes > _TOLERANCE * design.target_bytes:
+        is_dialled = self.options.width is None or design.keyframe_budget is not None
+        if is_dialled and result.file_bytes > _TOLERANCE * design.target_bytes:
             self.listener.warning(
                 f"the file has {result.file_bytes:,} bytes, and {design.target_bytes:,} were asked for: the network "
                 "and the keyframes chosen, or the smallest there are, take more"

@@ -19,8 +19,8 @@ demo: .venv/ready-demo
 	@$(BIN)/python -m dnerv.studies.demo
 
 test: .venv/ready-test
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 

@@ -533,7 +533,13 @@ def test_interrupted_training_goes_on_when_asked_again(
     output, work = tmp_path / "new.dnerv", tmp_path / "new.dnerv.work"
     words = ["encode", str(videos), "-o", str(output), "--budget", "4s", *FAST]
     lines = []
-    with subprocess.Popen([sys.executable, "-m", "dnerv", *words], stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background job ignores SIGINT, and so would its children; this one is to hear it.
+    with subprocess.Popen(
+        [sys.executable, "-m", "dnerv", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             lines.append(line)

@@ -40,7 +40,8 @@ def write_video(
 ) -> Path:
     frames = list(frames)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(25), options={"crf": "10"} | (options or {}))
+        # One thread: with more, what x264 writes depends on how busy the machine is.
+        stream = container.add_stream(codec, rate=Fraction(25), options={"crf": "10", "threads": "1"} | (options or {}))
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixel_format
         stream.codec_context.time_base = time_base

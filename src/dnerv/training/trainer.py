@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +68,8 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # spent in training, over all processes of this run
         self._is_between_steps = True
-        self._recent: deque[Tensor] = deque(maxlen=min(self.batches_per_epoch, _RECENT_BATCHES))
+        # One buffer, written in place: a small allocation kept from every step would pin the heap around it.
+        self._recent = torch.full((min(self.batches_per_epoch, _RECENT_BATCHES),), math.nan, device=device)
         if checkpoint.exists():
             self._restore()
 
@@ -153,7 +153,7 @@ class Trainer:
 
     def _note(self, made: Tensor, wanted: Tensor, mask: Tensor) -> None:
         error = squared_error(made.float(), wanted)[mask]
-        self._recent.append(-10 * torch.log10(error + 1e-10))
+        self._recent[self.step % len(self._recent)] = -10 * torch.log10(error + 1e-10).mean()
         if self.average:
             assert self.config.ema is not None
             with torch.no_grad():
@@ -171,7 +171,7 @@ class Trainer:
             self.done,
             self.step // self.batches_per_epoch,
             self.step,
-            float(torch.cat(tuple(self._recent)).mean()),
+            float(self._recent.nanmean()),
             rate * self.config.batch_clips * self.clips.videos[0].timeline.clip_length,
             max(0.0, left),
         )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dnerv.archive.keyframe_reader import KeyframeReader
-from dnerv.model import ClipRequest, absolute_time, assemble
+from dnerv.model import ClipRequest, absolute_time, assemble, channels_first
 from dnerv.video import TileGrid, Timeline
 
 
@@ -53,14 +51,10 @@ def make_clip(
     if absolute is not None:
         conditioning = conditioning._replace(time=absolute_time(frames + absolute[0], absolute[1]))
     first, last = int(conditioning.start.min()), int(conditioning.end.max())
-    rgb = None if keyframes is None else _channels_first(keyframes.read(first, last))
+    rgb = None if keyframes is None else channels_first(keyframes.read(first, last))
     empty = torch.empty(0, 3, grid.tile_height, grid.tile_width, dtype=torch.uint8)
     tiles = []
     for tile in range(grid.num_tiles):
         cut = empty if rgb is None else grid.cut_one(rgb, tile)
         tiles.append(maker(ClipRequest(conditioning, first, cut))[: int(real.sum())])
     return (grid.join(torch.stack(tiles)) * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-def _channels_first(frames: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(frames).permute(0, 3, 1, 2)

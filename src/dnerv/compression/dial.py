@@ -7,7 +7,7 @@
                     and the distance is chosen whose keyframes, blended, come closest to the frames in between
 
 Measured, not modelled: rates and blends come from the corpus itself (`KeyframeProbe`). What is not known before
-training is how much the network will add; `EXPECTED_GAIN` says what it added in our experiments (docs/log.md).
+training is how much the network will add: `EXPECTED_GAIN` is an estimate, checked at distance 2 alone (docs/log.md).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TRAINING_RATE = {"cpu": 2e9, "cuda": 2e12}  # multiply-adds of frames trained on
 PAPER_NETWORK_SHARE = 0.45  # the published runs spend 24 to 65 % of the rate on the network
 PAPER_STRIDES = (4, 2, 2, 2, 2)
 PAPER_CANVAS = (256, 320)
-ENTROPY_RATIO = 0.87  # coded over plain size of quantised weights, measured on trained networks
+ENTROPY_RATIO = 0.87  # coded over plain size of quantised weights, assumed; the demo's network came to 0.94
 DEFAULT_WEIGHT_BITS = 5
 SMALL_CORPUS_PIXELS = 32_000_000  # of keyframes: so few are coded slowly, which saves a tenth of their bytes
 
@@ -101,7 +101,7 @@ class Corpus:
 
 def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> Design:
     """Choose network and keyframes for a corpus."""
-    bits = options.weight_bits or (8 if options.paper or options.preset else DEFAULT_WEIGHT_BITS)
+    bits = options.weight_bits or (8 if _is_paper(options) else DEFAULT_WEIGHT_BITS)
     target = _target_bytes(corpus, options, probe)
     if options.model == "nerv":
         model = _sized(corpus, options, 1, bits, target - _index_bytes(corpus, None), share=1.0)
@@ -110,7 +110,8 @@ def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> D
     plans = [_plan(corpus, options, probe, every, bits, target) for every in distances]
     best = max(plans, key=lambda plan: plan.score)
     mode = options.keyframe_mode or probe.better_mode(best.every, best.crf)
-    budget = None if options.keyframe_crf is not None or _is_open(options) else best.budget
+    # A named network's size says nothing of its keyframes': their bytes are not bounded.
+    budget = None if options.keyframe_crf is not None or options.preset is not None else best.budget
     is_small = corpus.num_pixels <= best.every * SMALL_CORPUS_PIXELS
     return Design(best.model, bits, mode, 2 if is_small else PROBE_PRESET, best.crf, round(target), budget)
 
@@ -145,14 +146,9 @@ def _target_bytes(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) 
 def _distances(options: EncodeOptions) -> tuple[int, ...]:
     if options.keyframe_every is not None:
         return (options.keyframe_every,)
-    if options.paper or options.preset:
+    if _is_paper(options):
         return (options.clip_length,)
     return KEYFRAME_DISTANCES
-
-
-def _is_open(options: EncodeOptions) -> bool:
-    """Whether nothing bounds the bytes: a named network's size says nothing of its keyframes'."""
-    return False if options.preset is None else options.bits_per_pixel is None
 
 
 def _sized(corpus: Corpus, options: EncodeOptions, every: int, bits: int, target: float, share: float) -> ModelConfig:
@@ -162,11 +158,11 @@ def _sized(corpus: Corpus, options: EncodeOptions, every: int, bits: int, target
         return build(PUBLISHED[options.preset].config.base_channels)
     if options.width is not None:
         return build(options.width)
-    candidates = [build(width) for width in WIDTHS]
+    candidates, affordable = [build(width) for width in WIDTHS], _affordable(corpus, options)
     fitting = [
         model
         for model in candidates
-        if network_bytes(model, bits) <= share * target and multiply_adds(model) <= _affordable(corpus, options)
+        if network_bytes(model, bits) <= share * target and multiply_adds(model) <= affordable
     ]
     return fitting[-1] if fitting else candidates[0]
 

@@ -6,7 +6,7 @@ Needs torch and numpy alone, so that a network can be trained or decoded where n
 from dnerv.model.compact import compact_dnerv, compact_nerv
 from dnerv.model.config import DNeRVConfig, ModelConfig, NeRVConfig, config_from_json, config_to_json
 from dnerv.model.dnerv import DNeRV, Motion
-from dnerv.model.inputs import ClipInputs, ClipRequest, absolute_time, assemble
+from dnerv.model.inputs import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
 from dnerv.model.nerv import NeRV
 from dnerv.model.presets import PUBLISHED, PublishedModel, build_model, count_parameters, multiply_adds, tensor_shapes
 from dnerv.model.published import load_published, load_published_state
@@ -25,6 +25,7 @@ __all__ = [
     "absolute_time",
     "assemble",
     "build_model",
+    "channels_first",
     "compact_dnerv",
     "compact_nerv",
     "config_from_json",

@@ -55,6 +55,11 @@ def assemble(requests: Sequence[ClipRequest]) -> ClipInputs:
     )
 
 
+def channels_first(frames: np.ndarray) -> Tensor:
+    """Frames [..., H, W, 3] as decoders give them, as [..., 3, H, W] on the same memory."""
+    return torch.from_numpy(frames).movedim(-1, -3)
+
+
 def absolute_time(positions: np.ndarray, total_frames: int) -> np.ndarray:
     """NeRV's time: position in the concatenation of all videos over the total, float32 in [0, 1)."""
     return (positions / total_frames).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dnerv.model import ClipInputs, ClipRequest, absolute_time, assemble
+from dnerv.model import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
 from dnerv.video import CachedVideo, Conditioning, FrameStore, TileGrid, Timeline
 
 
@@ -67,7 +67,7 @@ class ClipSet:
             int(conditioning.start.min()),
             self._keyframes(video, conditioning, tile),
         )
-        wanted = self._grid(video).cut_one(_channels_first(video.video.store.read(frames)), tile)
+        wanted = self._grid(video).cut_one(channels_first(video.video.store.read(frames)), tile)
         return request, wanted, torch.from_numpy(real)
 
     def _in_time(self, video: TrainingVideo, relative: Conditioning, frames: np.ndarray) -> Conditioning:
@@ -79,8 +79,4 @@ class ClipSet:
         if video.keyframes is None:
             return torch.empty(0, 3, *self.canvas, dtype=torch.uint8)
         first, last = int(conditioning.start.min()), int(conditioning.end.max())
-        return self._grid(video).cut_one(_channels_first(video.keyframes.read(range(first, last + 1))), tile)
-
-
-def _channels_first(frames: np.ndarray) -> Tensor:
-    return torch.from_numpy(frames).permute(0, 3, 1, 2)
+        return self._grid(video).cut_one(channels_first(video.keyframes.read(range(first, last + 1))), tile)

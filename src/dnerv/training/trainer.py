@@ -68,6 +68,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # spent in training, over all processes of this run
         self._is_between_steps = True
+        self._ordered_epoch, self._order = -1, np.empty(0, np.int64)  # the order of clips in the epoch under way
         # One buffer, written in place: a small allocation kept from every step would pin the heap around it.
         self._recent = torch.full((min(self.batches_per_epoch, _RECENT_BATCHES),), math.nan, device=device)
         if checkpoint.exists():
@@ -132,8 +133,10 @@ class Trainer:
 
     def _indices(self) -> list[int]:
         epoch, place = divmod(self.step, self.batches_per_epoch)
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
-        return [int(i) for i in order[place * self.config.batch_clips : (place + 1) * self.config.batch_clips]]
+        if epoch != self._ordered_epoch:
+            self._order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
+            self._ordered_epoch = epoch
+        return [int(i) for i in self._order[place * self.config.batch_clips : (place + 1) * self.config.batch_clips]]
 
     def _forward(self, batch: Batch, *, quantised: bool) -> Tensor:
         inputs = batch.inputs.to(self.device)

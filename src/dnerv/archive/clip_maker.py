@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +13,10 @@ from dnerv.video import TileGrid, Timeline
 
 
 class ClipMaker:
-    """Runs the archive's network, one clip of one tile at a time.
+    """Runs the archive's network.
 
-    One at a time, so that a frame's bits do not depend on what else was asked for: convolution libraries choose
-    another order of summation for another batch.
+    Called with one clip of one tile it gives bits that do not depend on what else was asked for; in a batch they may,
+    in the last place: convolution libraries choose another order of summation for another batch.
     """
 
     def __init__(self, model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
@@ -25,10 +27,14 @@ class ClipMaker:
 
     def __call__(self, request: ClipRequest) -> Tensor:
         """float32 [T, 3, H, W] in [0, 1], on the device."""
-        inputs = assemble([request]).to(self.device)
+        return self.batch([request])[0]
+
+    def batch(self, requests: Sequence[ClipRequest]) -> Tensor:
+        """All of them in one pass of the network: float32 [B, T, 3, H, W] in [0, 1], on the device."""
+        inputs = assemble(requests).to(self.device)
         with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             frames: Tensor = self.model(inputs)
-        return frames[0].float()
+        return frames.float()
 
 
 def make_clip(

@@ -108,7 +108,7 @@ class DNeRV(nn.Module):
                 x = block(x, None)
             return (F.pixel_shuffle(self.head(x), stride) * self.std + self.mean).clamp(0, 1), None
         maps = self.encoder((inputs.keyframes - self.mean) / self.std)
-        x = self._enter(x, maps[0], inputs)
+        x = self.enter(x, maps[0], inputs)
         motion: Motion | None = None
         for scale, block in enumerate(self.blocks):
             motion = self._motion(x, scale, motion, inputs)
@@ -121,7 +121,7 @@ class DNeRV(nn.Module):
             rgb = rgb + colours[:, :3]
         return (rgb * self.std + self.mean).clamp(0, 1), motion
 
-    def _enter(self, x: Tensor, coarsest: Tensor, inputs: ClipInputs) -> Tensor:
+    def enter(self, x: Tensor, coarsest: Tensor, inputs: ClipInputs) -> Tensor:
         """Concatenate the stem with the coarsest features, interpolated over time; instance norm over (T, H, W)."""
         weight = inputs.entry.reshape(-1, 1, 1, 1).to(coarsest.dtype)
         features = torch.lerp(coarsest[inputs.start.flatten()], coarsest[inputs.end.flatten()], weight)

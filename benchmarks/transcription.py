@@ -1,10 +1,12 @@
-"""D-NeRV and NeRV once more, transcribed from the paper in the plainest form, on the authors' names and shapes."""
+"""D-NeRV and NeRV once more, transcribed from the paper in the plainest form, on the authors' names and shapes.
+
+Three-dimensional convolutions, a loop over frames for the warp, nothing shared and nothing fused: the oracle of the
+tests, and what the benchmarks compare with.
+"""
 
 import math
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
+from collections.abc import Sequence
 
-import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -159,29 +161,3 @@ def clip_inputs(config: DNeRVConfig | NeRVConfig, num_frames: int, clips: Sequen
         first, last = int(conditioning.start.min()), int(conditioning.end.max())
         requests.append(ClipRequest(conditioning, first, keyframes[first : last + 1]))
     return assemble(requests)
-
-
-@pytest.fixture(scope="session")
-def plain() -> SimpleNamespace:
-    """The transcription and what it needs."""
-    return SimpleNamespace(
-        authors_state=authors_state,
-        dnerv=paper_dnerv,
-        nerv=paper_nerv,
-        shuffle=shuffle,
-        keyframes=smooth_keyframes,
-        inputs=clip_inputs,
-    )
-
-
-@pytest.fixture
-def small() -> Callable[..., DNeRVConfig]:
-    """The paper's network, small in every width."""
-
-    def make(**changes: object) -> DNeRVConfig:
-        fields = {"base_channels": 6, "grid": (2, 3), "strides": (4, 2, 2), "clip_length": 4, "keyframe_every": 4}
-        widths = {"min_channels": 8, "encoder_channels": 10, "stem_channels": 16, "encoding_levels": 12}
-        colours = {"mean": (0.45, 0.4, 0.5), "std": (0.25, 0.3, 0.2)}
-        return DNeRVConfig(**(fields | widths | colours | changes))  # type: ignore[arg-type]
-
-    return make

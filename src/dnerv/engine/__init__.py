@@ -1,0 +1,18 @@
+"""The networks computed fast: `dnerv.model` is the reference, forward and gradient.
+
+Needs torch and numpy alone, as the reference does.
+"""
+
+from dnerv.engine.decoder import PRECISIONS, Decoder, Precision, chosen_precision, computes_in_bf16
+from dnerv.engine.features import Features
+from dnerv.engine.fused import FusedDNeRV
+
+__all__ = [
+    "PRECISIONS",
+    "Decoder",
+    "Features",
+    "FusedDNeRV",
+    "Precision",
+    "chosen_precision",
+    "computes_in_bf16",
+]

@@ -1,0 +1,213 @@
+"""D-NeRV computed fast: the same function as `dnerv.model.DNeRV`, its reference, from the same parameters.
+
+What makes it fast, most important first:
+- channels-last everywhere; a pointwise layer is a matrix product over rows of channels;
+- GTMLP is one product over (time, channel) with the frames of a clip side by side at each pixel ("woven"), and the last
+  one melts into the two pointwise layers that read it;
+- keyframe features are projected to (1 + gamma, beta) once per keyframe, then warped and blended in one sparse product
+  (`engine.warping`);
+- without gradients the last and largest stage is made band by band, so that it stays in cache;
+- half precision throughout but for coordinates, flow, the instance norm and the colours that are warped.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dnerv.engine.features import Features
+from dnerv.engine.folding import Convolution, FlowHead, Folded, Pointwise, Stage, fold
+from dnerv.engine.rows import Planes, Rows
+from dnerv.engine.warping import gather, padded_table
+from dnerv.model import ClipInputs, DNeRV
+
+_BAND_ELEMENTS = 1 << 21  # of a band's widest tensor: it stays in cache, and its memory is not given back to the system
+
+
+class FusedDNeRV(nn.Module):
+    """A D-NeRV with keyframes. `dtype` is that of features and activations: float32, bfloat16 or float16."""
+
+    def __init__(self, model: DNeRV, dtype: torch.dtype = torch.float32) -> None:
+        """Wrap `model`, whose parameters are used as they are at every call."""
+        super().__init__()
+        assert model.encoder is not None, "a network without keyframes has nothing to fuse"
+        self.model, self.dtype = model, dtype
+
+    def forward(self, inputs: ClipInputs) -> Tensor:
+        """-> float32 [B, T, 3, H, W], RGB in [0, 1]; differentiable."""
+        folded = fold(self.model, self.dtype)
+        return self.decode(inputs, self.encode(inputs.keyframes, folded), folded)
+
+    def encode(self, keyframes: Tensor, folded: Folded) -> Features:
+        """Keyframes float32 [M, 3, H, W], RGB in [0, 1], to features."""
+        config = self.model.config
+        first, *body = folded.encoder
+        normalised = ((keyframes - self.model.mean) / self.model.std).to(self.dtype)
+        squares = _unshuffle(normalised, config.output_stride)
+        x = _gelu(_convolve(squares.contiguous(memory_format=torch.channels_last), first))
+        maps = []
+        for layer in body:
+            x = _gelu(_convolve(x, layer))
+            maps.append(x)
+        coarse_to_fine = [features.permute(0, 2, 3, 1) for features in reversed(maps)]
+        if not config.contrast:
+            pairs = zip(coarse_to_fine, folded.stages, strict=True)
+            coarse_to_fine = [_linear(rows, stage.project) for rows, stage in pairs]
+        return Features(maps[-1], tuple(coarse_to_fine), keyframes)
+
+    def decode(self, inputs: ClipInputs, features: Features, folded: Folded) -> Tensor:
+        """Frames of clips whose `start` and `end` count in `features`; `inputs.keyframes` is not read."""
+        clips, length = inputs.time.shape
+        x = self.model.enter(self.model.stem(inputs.time), features.coarsest.float(), inputs).to(self.dtype)
+        rows, planes = Rows(x.permute(0, 2, 3, 1), length, is_woven=False), None
+        for scale, (stage, seen) in enumerate(zip(folded.stages, features.maps, strict=True)):
+            if scale:
+                rows = _upsample(x, folded.stages[scale - 1], length)
+            planes = self._planes(rows, stage.flow, planes, scale, inputs)
+            x = self._modulate(rows, planes, stage, padded_table(seen), inputs)
+        frames = self._finish(x, planes, inputs, features, folded)
+        return frames.view(clips, length, 3, *self.model.config.canvas)
+
+    def _planes(
+        self, rows: Rows, head: FlowHead | None, coarser: Planes | None, scale: int, inputs: ClipInputs
+    ) -> Planes:
+        if head is None:
+            return self._still(*rows.frame_shape, inputs)
+        hidden = rows.unwoven(_gelu(_linear(rows.values, head.enter)))
+        return self._refined(_convolve(hidden.permute(0, 3, 1, 2), head.leave), coarser, scale, inputs)
+
+    def _still(self, frames: int, height: int, width: int, inputs: ClipInputs) -> Planes:
+        return Planes(inputs.distance.new_zeros(4, frames, height, width), inputs.distance.view(-1, 1, 1))
+
+    def _refined(self, answer: Tensor, coarser: Planes | None, scale: int, inputs: ClipInputs) -> Planes:
+        """What a flow head answers, [N, 4 or 5, h, w], as planes."""
+        planes = answer.transpose(0, 1).float().contiguous()
+        flow, share = planes[:4], inputs.distance.reshape(-1, 1, 1)
+        if self.model.config.refined_flow and coarser is not None:
+            flow = flow + coarser.enlarged(self.model.config.strides[scale - 1]).flow
+        if len(planes) > 4:
+            share = (share + planes[4]).clamp(0, 1)
+        return Planes(flow, share)
+
+    def _modulate(self, rows: Rows, planes: Planes, stage: Stage, table: Tensor, inputs: ClipInputs) -> Tensor:
+        """Warp, blend, modulate: [N, h, w, C], frame by frame."""
+        channels = rows.values.shape[-1]
+        flow, share, grid = rows.weave(planes.flow), rows.weave(planes.share[None])[0], rows.grid(inputs)
+        if self.model.config.contrast:
+            before, after = gather(table, flow, None, grid).unbind(1)
+            share = share.expand(flow.shape[1:]).reshape(-1, 1).to(before.dtype)
+            seen = torch.cat((torch.lerp(before, after, share), after - before), dim=1)
+            style = _linear(seen, stage.project)
+        else:
+            style = gather(table, flow, share, grid)
+        style = style.view(*rows.values.shape[:-1], 2 * channels)
+        return rows.modulated(style[..., :channels], style[..., channels:])
+
+    def _finish(
+        self, x: Tensor, planes: Planes | None, inputs: ClipInputs, features: Features, folded: Folded
+    ) -> Tensor:
+        """The last block's input [N, h, w, C] to frames [N, 3, H, W]."""
+        config, tail = self.model.config, folded.tail
+        hidden = self._enter_tail(x, folded, inputs.time.shape[1])  # (N, h', w', hidden)
+        if tail.flow is None:
+            frames, height, width, _ = hidden.shape
+            planes = self._still(frames, height, width, inputs)
+        else:
+            answer = _convolve(F.gelu(hidden).permute(0, 3, 1, 2), tail.flow)
+            planes = self._refined(answer, planes, len(folded.stages), inputs)
+        colours = _warp_colours(features.colours, planes.enlarged(config.output_stride), inputs, config.contrast)
+        seen = _unshuffle(colours, config.output_stride).permute(0, 2, 3, 1)
+        coloured = torch.addmm(hidden.flatten(0, 2), seen.to(self.dtype).flatten(0, 2), tail.colour)
+        rgb = _convolve(_gelu(coloured).view(hidden.shape).permute(0, 3, 1, 2), tail.head)
+        if config.output_stride > 1:
+            rgb = F.pixel_shuffle(rgb, config.output_stride)
+        if config.head == "residual":
+            rgb = rgb + colours[:, :3]
+        return rgb.float().clamp(0, 1)
+
+    def _enter_tail(self, x: Tensor, folded: Folded, length: int) -> Tensor:
+        """The last block and both heads' first layers, [N, h', w', hidden] before GELU; in bands without gradients."""
+        stage, tail = folded.stages[-1], folded.tail
+        if torch.is_grad_enabled():
+            return _into_heads(_convolve(x.permute(0, 3, 1, 2), stage.convolution), stage, tail.enter, length)
+        frames, height, width, _ = x.shape
+        band = max(1, _BAND_ELEMENTS // (frames * width * stage.convolution.weight.shape[0]))
+        hidden = x.new_empty(frames, height * stage.stride, width * stage.stride, tail.colour.shape[1])
+        for top in range(0, height, band):
+            past = min(top + band, height)
+            part = x[:, max(top - 1, 0) : past + 1]
+            part = F.pad(part, (0, 0, 0, 0, int(top == 0), int(past == height)))
+            made = F.conv2d(part.permute(0, 3, 1, 2), stage.convolution.weight, stage.convolution.bias, padding=(0, 1))
+            hidden[:, top * stage.stride : past * stage.stride] = _into_heads(made, stage, tail.enter, length)
+        return hidden
+
+
+def _upsample(x: Tensor, stage: Stage, length: int) -> Rows:
+    """Convolution, GELU, shuffle, GTMLP: [N, h, w, C] to the next stage's rows."""
+    y = _shuffled(_gelu(_convolve(x.permute(0, 3, 1, 2), stage.convolution)), stage)
+    if stage.mixing is not None:
+        clips = torch.unflatten(y, 0, (-1, length)).permute(0, 2, 3, 4, 5, 1, 6)  # (B, h, s, w, s, T, C)
+        mixed = _linear(clips.flatten(5), stage.mixing)
+        shape = (len(clips), x.shape[1] * stage.stride, x.shape[2] * stage.stride, length, stage.out_channels)
+        return Rows(mixed.view(shape), length, is_woven=True)
+    frames = y.reshape(len(x), x.shape[1] * stage.stride, x.shape[2] * stage.stride, stage.out_channels)
+    if stage.mixings is not None:
+        clips = torch.unflatten(frames, 0, (-1, length)).permute(4, 1, 0, 2, 3)  # (C, T, B, h, w)
+        mixed = torch.baddbmm(stage.mixings.bias, stage.mixings.weight, clips.flatten(2))
+        frames = mixed.view(clips.shape).permute(2, 1, 3, 4, 0).reshape(frames.shape)
+    return Rows(frames, length, is_woven=False)
+
+
+def _into_heads(made: Tensor, stage: Stage, enter: Pointwise, length: int) -> Tensor:
+    """The last convolution's output [N, C', h, w] through GELU, shuffle, GTMLP and the heads' first layers."""
+    y = _shuffled(_gelu(made), stage)
+    frames, height, _, width, _, channels = y.shape
+    shape = (frames, height * stage.stride, width * stage.stride, -1)
+    if enter.weight.shape[1] == channels:
+        return _linear(y.reshape(*shape[:3], channels), enter)
+    clips = torch.unflatten(y, 0, (-1, length)).permute(0, 2, 3, 4, 5, 1, 6)  # (B, h, s, w, s, T, C)
+    hidden = torch.unflatten(_linear(clips.flatten(5), enter), 5, (length, -1))
+    return hidden.permute(0, 5, 1, 2, 3, 4, 6).reshape(shape)
+
+
+def _shuffled(made: Tensor, stage: Stage) -> Tensor:
+    """PixelShuffle without its copy: [N, s * s * C, h, w] to a view [N, h, s, w, s, C]."""
+    rows = made.permute(0, 2, 3, 1)
+    return torch.unflatten(rows, 3, (stage.stride, stage.stride, -1)).permute(0, 1, 3, 2, 4, 5)
+
+
+def _warp_colours(colours: Tensor, planes: Planes, inputs: ClipInputs, contrast: bool) -> Tensor:
+    """RGB of the keyframes [M, 3, H, W], warped and blended: [N, 3, H, W]; with `contrast` [N, 6, H, W]."""
+    height, width = planes.flow.shape[-2:]
+    scale_x, scale_y = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
+    x = torch.arange(width, device=colours.device, dtype=torch.float32) * scale_x - 1
+    y = torch.arange(height, device=colours.device, dtype=torch.float32)[:, None] * scale_y - 1
+    seen = []
+    for keyframe, (dx, dy) in ((inputs.start, planes.flow[:2]), (inputs.end, planes.flow[2:])):
+        at = torch.stack((torch.add(x, dx, alpha=scale_x), torch.add(y, dy, alpha=scale_y)), dim=-1)
+        seen.append(F.grid_sample(colours[keyframe.flatten()], at, padding_mode="border", align_corners=True))
+    before, after = seen
+    blend = torch.lerp(before, after, planes.share[:, None])
+    return torch.cat((blend, after - before), dim=1) if contrast else blend
+
+
+def _unshuffle(x: Tensor, stride: int) -> Tensor:
+    return x if stride == 1 else F.pixel_unshuffle(x, stride)  # by 1 it would copy
+
+
+def _convolve(x: Tensor, layer: Convolution) -> Tensor:
+    """A 3x3 convolution, or one whose stride is its size, on [N, C, H, W] in channels-last memory."""
+    padding = layer.weight.shape[-1] // 2 if layer.stride == 1 else 0
+    return F.conv2d(x, layer.weight, layer.bias, stride=layer.stride, padding=padding)
+
+
+def _linear(x: Tensor, layer: Pointwise) -> Tensor:
+    return F.linear(x, layer.weight, layer.bias)
+
+
+def _gelu(x: Tensor) -> Tensor:
+    """GELU; in place where no gradient will ask for the input."""
+    if torch.is_grad_enabled():
+        return F.gelu(x)
+    return torch.ops.aten.gelu_(x)  # type: ignore[no-any-return]

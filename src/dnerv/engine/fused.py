@@ -118,7 +118,7 @@ class FusedDNeRV(nn.Module):
             planes = self._refined(answer, planes, len(folded.stages), inputs)
         colours = _warp_colours(features.colours, planes.enlarged(config.output_stride), inputs, config.contrast)
         seen = _unshuffle(colours, config.output_stride).permute(0, 2, 3, 1)
-        coloured = torch.addmm(hidden.flatten(0, 2), seen.to(self.dtype).flatten(0, 2), tail.colour)
+        coloured = _add_product(hidden.flatten(0, 2), seen.to(self.dtype).flatten(0, 2), tail.colour)
         rgb = _convolve(_gelu(coloured).view(hidden.shape).permute(0, 3, 1, 2), tail.head)
         if config.output_stride > 1:
             rgb = F.pixel_shuffle(rgb, config.output_stride)
@@ -128,19 +128,21 @@ class FusedDNeRV(nn.Module):
 
     def _enter_tail(self, x: Tensor, folded: Folded, length: int) -> Tensor:
         """The last block and both heads' first layers, [N, h', w', hidden] before GELU; in bands without gradients."""
-        stage, tail = folded.stages[-1], folded.tail
-        if torch.is_grad_enabled():
-            return _into_heads(_convolve(x.permute(0, 3, 1, 2), stage.convolution), stage, tail.enter, length)
+        stage, enter = folded.stages[-1], folded.tail.enter
         frames, height, width, _ = x.shape
+        stride, channels = stage.stride, folded.tail.colour.shape[1]
+        if torch.is_grad_enabled():
+            made = _into_heads(_convolve(x.permute(0, 3, 1, 2), stage.convolution), stage, enter, length)
+            return made.reshape(frames, height * stride, width * stride, channels)
         band = max(1, _BAND_ELEMENTS // (frames * width * stage.convolution.weight.shape[0]))
-        hidden = x.new_empty(frames, height * stage.stride, width * stage.stride, tail.colour.shape[1])
+        hidden = x.new_empty(frames // length, length, height, stride, width, stride, channels)
         for top in range(0, height, band):
             past = min(top + band, height)
             part = x[:, max(top - 1, 0) : past + 1]
-            part = F.pad(part, (0, 0, 0, 0, int(top == 0), int(past == height)))
-            made = F.conv2d(part.permute(0, 3, 1, 2), stage.convolution.weight, stage.convolution.bias, padding=(0, 1))
-            hidden[:, top * stage.stride : past * stage.stride] = _into_heads(made, stage, tail.enter, length)
-        return hidden
+            part = F.pad(part, (0, 0, 0, 0, int(top == 0), int(past == height))).permute(0, 3, 1, 2)
+            made = F.conv2d(part, stage.convolution.weight, stage.convolution.bias, padding=(0, 1))
+            hidden[:, :, top:past] = _into_heads(made, stage, enter, length)
+        return hidden.view(frames, height * stride, width * stride, channels)
 
 
 def _upsample(x: Tensor, stage: Stage, length: int) -> Rows:
@@ -160,15 +162,16 @@ def _upsample(x: Tensor, stage: Stage, length: int) -> Rows:
 
 
 def _into_heads(made: Tensor, stage: Stage, enter: Pointwise, length: int) -> Tensor:
-    """The last convolution's output [N, C', h, w] through GELU, shuffle, GTMLP and the heads' first layers."""
-    y = _shuffled(_gelu(made), stage)
-    frames, height, _, width, _, channels = y.shape
-    shape = (frames, height * stage.stride, width * stage.stride, -1)
-    if enter.weight.shape[1] == channels:
-        return _linear(y.reshape(*shape[:3], channels), enter)
-    clips = torch.unflatten(y, 0, (-1, length)).permute(0, 2, 3, 4, 5, 1, 6)  # (B, h, s, w, s, T, C)
-    hidden = torch.unflatten(_linear(clips.flatten(5), enter), 5, (length, -1))
-    return hidden.permute(0, 5, 1, 2, 3, 4, 6).reshape(shape)
+    """The last convolution's output [N, C', h, w] through GELU, shuffle, GTMLP and the heads' first layers.
+
+    Returns:
+        A view [B, T, h, s, w, s, hidden].
+    """
+    y = torch.unflatten(_shuffled(_gelu(made), stage), 0, (-1, length))
+    if enter.weight.shape[1] == stage.out_channels:
+        return _linear(y, enter)
+    hidden = _linear(y.permute(0, 2, 3, 4, 5, 1, 6).flatten(5), enter)
+    return torch.unflatten(hidden, 5, (length, -1)).permute(0, 5, 1, 2, 3, 4, 6)
 
 
 def _shuffled(made: Tensor, stage: Stage) -> Tensor:
@@ -204,6 +207,11 @@ def _convolve(x: Tensor, layer: Convolution) -> Tensor:
 
 def _linear(x: Tensor, layer: Pointwise) -> Tensor:
     return F.linear(x, layer.weight, layer.bias)
+
+
+def _add_product(x: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """`x + left @ right`; in place where no gradient will ask for `x`."""
+    return torch.addmm(x, left, right) if torch.is_grad_enabled() else x.addmm_(left, right)
 
 
 def _gelu(x: Tensor) -> Tensor:

@@ -61,20 +61,21 @@ class _Gather(torch.autograd.Function):
         weights = _weights(across, down, _shares(share, across))
         with torch.enable_grad():  # of the weights alone: autograd knows the gradient of a bag's weights
             leaf = weights.detach().requires_grad_(ctx.needs_input_grad[1])
-            made = _sum_bags(table.detach(), index, leaf, blended=share is not None)
-        ctx.made, ctx.leaf, ctx.columns = made, leaf, grid.columns
-        ctx.save_for_backward(table, index, across, down, inside, share)
-        return made.detach()
+            # The gradient of the weights, a dot product per neighbour, is six times slower in half precision.
+            made = _sum_bags(table.detach().float(), index, leaf, blended=share is not None)
+        ctx.made, ctx.leaf, ctx.rows, ctx.columns, ctx.dtype = made, leaf, table.shape[0], grid.columns, table.dtype
+        ctx.save_for_backward(index, across, down, inside, share)
+        return made.detach().to(table.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
-        gradient = gradients[0].contiguous()
-        table, index, across, down, inside, share = ctx.saved_tensors
+        gradient = gradients[0].contiguous().float()
+        index, across, down, inside, share = ctx.saved_tensors
         for_table = for_flow = for_share = None
         if ctx.needs_input_grad[0]:
             for_table = _table_gradient(
-                gradient, index, ctx.leaf.detach(), table.shape[0], ctx.columns, blended=share is not None
-            )
+                gradient, index, ctx.leaf.detach(), ctx.rows, ctx.columns, blended=share is not None
+            ).to(ctx.dtype)
         if ctx.needs_input_grad[1]:
             (of_weights,) = torch.autograd.grad(ctx.made, ctx.leaf, gradient)
             for_flow, for_share = _flow_gradient(of_weights, across, down, inside, _shares(share, across))
@@ -132,7 +133,7 @@ def _table_gradient(
     start, order = torch.sort(first)
     source = (order // 2 if blended else order).to(torch.int32)
     starts = torch.searchsorted(start, torch.arange(rows + 1, dtype=torch.int32, device=start.device), out_int32=True)
-    ordered = weights.view(-1, 4)[order].to(gradient.dtype)
+    ordered = weights.view(-1, 4)[order]
     gradient = gradient.view(-1, gradient.shape[-1])
     made = None
     for k, shift in enumerate((0, 1, columns, columns + 1)):

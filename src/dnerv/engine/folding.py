@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dnerv.model import DNeRV
 from dnerv.model.decoder import DecoderBlock
@@ -64,13 +63,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Tail:
-    """From the last block's output to the frame.
-
-    Both heads' hidden channels go together, in one row of memory; what is not a layer's own has weight zero there.
-    """
+    """From the last block's output to the frame."""
 
     enter: Pointwise  # hidden layers of the last flow head and of the output head; over (time, channel) after GTMLP
-    colour: Tensor  # [k, hidden], of the warped keyframes, the difference of the two included
+    hidden: tuple[int, int]  # channels of the two; the first is 0 without flow
+    colour: Tensor  # [k, output head's hidden], of the warped keyframes, the difference of the two included
     flow: Convolution | None
     head: Convolution  # to 3 * output_stride^2
 
@@ -176,13 +173,10 @@ def _tail(model: DNeRV, dtype: torch.dtype) -> Tail:
     shift = (model.mean / model.std).flatten().repeat_interleave(square)
     colours = torch.unflatten(weights[:, width:], 1, (-1, 3 * square))  # blend, and the difference of the two
     bias = _bias(hidden) - colours[:, 0] @ shift
-    enter, enter_bias, flow_leave = weights[:, :width], bias, None
-    colour, leaving = (colours / per_channel).flatten(1).t(), leave.weight * per_channel[:, None, None, None]
+    enter, enter_bias, flow_hidden = weights[:, :width], bias, 0
     if flow is not None:
-        ours, theirs = len(bias), len(flow.enter.bias)
         enter, enter_bias = torch.cat((flow.enter.weight, enter)), torch.cat((flow.enter.bias, bias))
-        flow_leave = _arranged(F.pad(flow.leave.weight, (0, 0, 0, 0, 0, ours)), flow.leave.bias, dtype)
-        colour, leaving = F.pad(colour, (theirs, 0)), F.pad(leaving, (0, 0, 0, 0, theirs, 0))
+        flow_hidden = len(flow.enter.bias)
     if last.temporal is not None:
         enter, enter_bias = _after_mixing(enter, enter_bias, last.temporal)
     leaving_bias = _bias(leave) * per_channel
@@ -190,9 +184,10 @@ def _tail(model: DNeRV, dtype: torch.dtype) -> Tail:
         leaving_bias = leaving_bias + model.mean.flatten().repeat_interleave(square)
     return Tail(
         _pointwise(enter, enter_bias, dtype),
-        colour.to(dtype),
-        flow_leave,
-        _arranged(leaving, leaving_bias, dtype),
+        (flow_hidden, len(bias)),
+        (colours / per_channel).flatten(1).t().to(dtype),
+        None if flow is None else _arranged(flow.leave.weight, flow.leave.bias, dtype),
+        _arranged(leave.weight * per_channel[:, None, None, None], leaving_bias, dtype),
     )
 
 

@@ -109,12 +109,12 @@ class FusedDNeRV(nn.Module):
     ) -> Tensor:
         """The last block's input [N, h, w, C] to frames [N, 3, H, W]."""
         config, tail = self.model.config, folded.tail
-        hidden = self._enter_tail(x, folded, inputs.time.shape[1])  # (N, h', w', hidden)
+        for_flow, hidden = self._enter_tail(x, folded, inputs.time.shape[1])  # (N, h', w', ...) each
         if tail.flow is None:
             frames, height, width, _ = hidden.shape
             planes = self._still(frames, height, width, inputs)
         else:
-            answer = _convolve(F.gelu(hidden).permute(0, 3, 1, 2), tail.flow)
+            answer = _convolve(_gelu(for_flow).permute(0, 3, 1, 2), tail.flow)
             planes = self._refined(answer, planes, len(folded.stages), inputs)
         colours = _warp_colours(features.colours, planes.enlarged(config.output_stride), inputs, config.contrast)
         seen = _unshuffle(colours, config.output_stride).permute(0, 2, 3, 1)
@@ -126,23 +126,27 @@ class FusedDNeRV(nn.Module):
             rgb = rgb + colours[:, :3]
         return rgb.float().clamp(0, 1)
 
-    def _enter_tail(self, x: Tensor, folded: Folded, length: int) -> Tensor:
-        """The last block and both heads' first layers, [N, h', w', hidden] before GELU; in bands without gradients."""
-        stage, enter = folded.stages[-1], folded.tail.enter
+    def _enter_tail(self, x: Tensor, folded: Folded, length: int) -> tuple[Tensor, Tensor]:
+        """The last block and both heads' first layers, before GELU, [N, h', w', ...]; in bands without gradients."""
+        stage, enter, widths = folded.stages[-1], folded.tail.enter, folded.tail.hidden
         frames, height, width, _ = x.shape
-        stride, channels = stage.stride, folded.tail.colour.shape[1]
+        shape = (frames, height * stage.stride, width * stage.stride)
         if torch.is_grad_enabled():
             made = _into_heads(_convolve(x.permute(0, 3, 1, 2), stage.convolution), stage, enter, length)
-            return made.reshape(frames, height * stride, width * stride, channels)
+            flow, head = (part.reshape(*shape, -1) for part in torch.split(made, widths, dim=-1))
+            return flow, head
         band = max(1, _BAND_ELEMENTS // (frames * width * stage.convolution.weight.shape[0]))
-        hidden = x.new_empty(frames // length, length, height, stride, width, stride, channels)
+        flow, head = (
+            x.new_empty(frames // length, length, height, stage.stride, width, stage.stride, count) for count in widths
+        )
         for top in range(0, height, band):
             past = min(top + band, height)
             part = x[:, max(top - 1, 0) : past + 1]
             part = F.pad(part, (0, 0, 0, 0, int(top == 0), int(past == height))).permute(0, 3, 1, 2)
             made = F.conv2d(part, stage.convolution.weight, stage.convolution.bias, padding=(0, 1))
-            hidden[:, :, top:past] = _into_heads(made, stage, enter, length)
-        return hidden.view(frames, height * stride, width * stride, channels)
+            parts = torch.split(_into_heads(made, stage, enter, length), widths, dim=-1)
+            flow[:, :, top:past], head[:, :, top:past] = parts
+        return flow.view(*shape, -1) if widths[0] else flow, head.view(*shape, -1)
 
 
 def _upsample(x: Tensor, stage: Stage, length: int) -> Rows:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
-from pytorch_msssim import ssim
 from torch import Tensor
 
 from dnerv.errors import InputError
+from dnerv.training.similarity import WINDOW, structural_similarity
 
 LossName = Literal["log-mse", "mse", "l1", "l1-ssim", "mse-ssim"]
 LOSS_NAMES: tuple[LossName, ...] = get_args(LossName)
@@ -38,8 +38,10 @@ def check_loss(name: str, height: int, width: int) -> LossName:
     """
     if name not in LOSS_NAMES:
         raise InputError(f"no loss is called {name!r}; known: {', '.join(LOSS_NAMES)}")
-    if name.endswith("ssim") and min(height, width) < 11:
-        raise InputError(f"loss {name} needs frames of at least 11x11 pixels, these are {height}x{width}; use l1")
+    if name.endswith("ssim") and min(height, width) < WINDOW:
+        raise InputError(
+            f"loss {name} needs frames of at least {WINDOW}x{WINDOW} pixels, these are {height}x{width}; use l1"
+        )
     return name
 
 
@@ -53,8 +55,7 @@ def _absolute_error(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _dissimilarity(made: Tensor, wanted: Tensor) -> Tensor:
-    similarity: Tensor = ssim(made, wanted, data_range=1.0, size_average=False)
-    return 1 - similarity
+    return 1 - structural_similarity(made, wanted)
 
 
 def _log_mse(made: Tensor, wanted: Tensor) -> Tensor:

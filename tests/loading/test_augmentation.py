@@ -101,7 +101,7 @@ def test_refused(arguments: dict[str, Any], message: str) -> None:
 
 def test_one_size_for_all() -> None:
     sizes = {"a": (10, 20), "b": (20, 10)}
-    with pytest.raises(InputError, match="clips of 'a' would have 10x20 .* 'b' 20x10"):
+    with pytest.raises(InputError, match=r"clips of 'a' would have 10x20 .* 'b' 20x10"):
         common_size(Augmentation(), sizes)
     with pytest.raises(InputError, match="'a' would have 5x10"):
         common_size(Augmentation(resize=5), sizes)

@@ -66,7 +66,7 @@ def test_ten_thousand_videos_of_any_length_are_arithmetic() -> None:
 
 @pytest.mark.parametrize("arguments", [([5], 0), ([5], 1, 0), ([5], 1, 1, 0), ([], 1)])
 def test_refused(arguments: tuple[object, ...]) -> None:
-    with pytest.raises(InputError, match="at least 1|no videos"):
+    with pytest.raises(InputError, match=r"at least 1|no videos"):
         Windows(*arguments)  # type: ignore[arg-type]
 
 

@@ -73,7 +73,7 @@ class ClipLayout:
             tiles: float [num_tiles, >= t, 3, tile height, tile width] in [0, 1], in the order of `requests`.
         """
         frames = self.grid.join(tiles[:, : len(self.timeline.clip(clip))])
-        return (frames * 255).round().clamp(0, 255).to(torch.uint8)
+        return (frames * 255).round_().clamp_(0, 255).to(torch.uint8)
 
     def _conditioning(self, clip: int) -> Conditioning:
         conditioning = self.timeline.clip_conditioning(clip)

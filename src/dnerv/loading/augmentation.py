@@ -99,17 +99,20 @@ class Augmentation:
         return clip[..., top : top + height, left : left + width]
 
     def finish(self, clips: Tensor, draws: Sequence[Draw]) -> Tensor:
-        """What `place` gave, stacked [B, L, 3, H, W] -> flipped, in the range of `dtype`, normalised."""
+        """What `place` gave, stacked [B, L, 3, H, W] -> flipped, in the range of `dtype`, normalised.
+
+        Works in place where it can.
+        """
         flipped = [row for row, draw in enumerate(draws) if self.flip and draw.flip]
         if flipped:
             clips[flipped] = clips[flipped].flip(-1)
         if self.dtype == torch.uint8:
             return clips if clips.dtype == torch.uint8 else clips.round().clamp(0, 255).to(torch.uint8)
-        clips = clips.float() / 255
+        floats = clips.float().div_(255)
         if self.normalise is not None:
-            mean, std = (clips.new_tensor(values).view(3, 1, 1) for values in self.normalise)
-            clips = (clips - mean) / std
-        return clips.to(self.dtype)
+            mean, std = (floats.new_tensor(values).view(3, 1, 1) for values in self.normalise)
+            floats.sub_(mean).div_(std)
+        return floats.to(self.dtype)
 
 
 def _offset(share: float, room: int) -> int:

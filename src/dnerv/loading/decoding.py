@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerv.archive import Archive
@@ -44,5 +46,18 @@ def _on_device(request: ClipRequest, device: torch.device) -> ClipRequest:
 
 def gather(sample: Sample, decoded: DecodedClips, clip_length: int) -> Tensor:
     """The sample's frames, uint8 [clip_length, 3, H, W], a copy."""
-    places = (divmod(frame, clip_length) for frame in sample.frames.tolist())
-    return torch.stack([decoded[sample.place, clip][offset] for clip, offset in places])
+    clips = sample.frames // clip_length
+    return torch.cat(
+        [
+            _rows(decoded[sample.place, clip], sample.frames[clips == clip] - clip * clip_length)
+            for clip in np.unique(clips).tolist()
+        ]
+    )
+
+
+def _rows(frames: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    """Rows of `frames`; a view, many times faster than picking them, unless the end of a short video repeats."""
+    step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
+    if step < 1 or rows[-1] - rows[0] != step * (len(rows) - 1):
+        return frames[rows.tolist()]
+    return frames[int(rows[0]) : int(rows[-1]) + 1 : step]

@@ -26,7 +26,8 @@ def decode_clips(archive: Archive, clips: Sequence[NetworkClip]) -> DecodedClips
     tiles = _tiles(archive, [request for clip in clips for request in clip.requests])
     decoded = {}
     for clip in clips:
-        stacked = torch.stack([next(tiles) for _ in clip.requests])
+        own = [next(tiles) for _ in clip.requests]
+        stacked = torch.stack(own) if len(own) > 1 else own[0][None]
         decoded[clip.place, clip.clip] = archive.layout(clip.place).join(clip.clip, stacked)
     return decoded
 

@@ -15,6 +15,7 @@ from threading import Lock
 from types import TracebackType
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dnerv.archive import Archive, KeyframeReader
@@ -128,5 +129,7 @@ def _finished(
 
 
 def _pinned(request: ClipRequest) -> ClipRequest:
-    # From pinned memory a copy to the device does not wait for what the device is doing.
-    return replace(request, keyframes=request.keyframes.pin_memory())
+    # From pinned memory without gaps, a copy to the device does not wait for what the device is doing.
+    if not request.keyframes.numel():
+        return request
+    return replace(request, keyframes=request.keyframes.contiguous(memory_format=torch.channels_last).pin_memory())

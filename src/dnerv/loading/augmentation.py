@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dnerv.errors import InputError
+from dnerv.video import scale_frames
 
 _DRAW = 3  # first word of the seed of a clip's draws; windows.py has the others
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.uint8)
@@ -89,25 +89,24 @@ class Augmentation:
         return crop
 
     def place(self, clip: Tensor, draw: Draw) -> Tensor:
-        """uint8 [L, 3, h, w] -> [L, 3, H, W], resized (then float32, in [0, 255]) and cropped."""
-        height, width = self.cropped((clip.shape[-2], clip.shape[-1]))
-        size = self.resized((clip.shape[-2], clip.shape[-1]))
-        if size != tuple(clip.shape[-2:]):
-            clip = F.interpolate(clip.float(), size, mode="bilinear", antialias=True, align_corners=False)
+        """uint8 [L, 3, h, w] -> uint8 [L, 3, H, W], resized and cropped."""
+        given = (clip.shape[-2], clip.shape[-1])
+        size, (height, width) = self.resized(given), self.cropped(given)
+        clip = scale_frames(clip, size, "bilinear")
         share = (draw.top, draw.left) if self.random_crop else (0.5, 0.5)
         top, left = _offset(share[0], size[0] - height), _offset(share[1], size[1] - width)
         return clip[..., top : top + height, left : left + width]
 
     def finish(self, clips: Tensor, draws: Sequence[Draw]) -> Tensor:
-        """What `place` gave, stacked [B, L, 3, H, W] -> flipped, in the range of `dtype`, normalised.
+        """What `place` gave, stacked, uint8 [B, L, 3, H, W] -> flipped, in the range of `dtype`, normalised.
 
-        Works in place where it can.
+        Flips in place.
         """
         flipped = [row for row, draw in enumerate(draws) if self.flip and draw.flip]
         if flipped:
             clips[flipped] = clips[flipped].flip(-1)
         if self.dtype == torch.uint8:
-            return clips if clips.dtype == torch.uint8 else clips.round().clamp(0, 255).to(torch.uint8)
+            return clips
         floats = clips.float().div_(255)
         if self.normalise is not None:
             mean, std = (floats.new_tensor(values).view(3, 1, 1) for values in self.normalise)

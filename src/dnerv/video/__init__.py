@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dnerv.video.clips import Conditioning, Timeline
     from dnerv.video.corpus import Member, discover
     from dnerv.video.labels import labelled
+    from dnerv.video.scaling import scale_frames
     from dnerv.video.source import FrameStream, VideoSource
     from dnerv.video.store import FrameStore, FrameStoreWriter
     from dnerv.video.tiles import TileGrid, choose_canvas
@@ -38,6 +39,7 @@ __all__ = [
     "choose_canvas",
     "discover",
     "labelled",
+    "scale_frames",
     "write_mp4",
     "write_png_folder",
 ]
@@ -59,6 +61,7 @@ __getattr__ = imports_on_use(
         "choose_canvas": "tiles",
         "discover": "corpus",
         "labelled": "labels",
+        "scale_frames": "scaling",
         "write_mp4": "writer",
         "write_png_folder": "writer",
     },

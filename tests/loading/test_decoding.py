@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from dnerv.loading.decoding import gather
-from dnerv.loading.preparation import Sample
+from dnerv.loading.windows import Sample
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from dnerv.archive import Archive
 from dnerv.errors import ArchiveError
-from dnerv.loading.preparation import KeyframeReaders, Preparation, Sample, wanted_clips
+from dnerv.loading.preparation import KeyframeReaders, Preparation, wanted_clips
+from dnerv.loading.windows import Sample
 
 
 def sample(place: int, *frames: int) -> Sample:

@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 
 from dnerv.errors import InputError
-from dnerv.loading.windows import Windows, epoch_order
+from dnerv.loading.windows import Windows
 
 
 def listed(windows: Windows, seed: tuple[int, int] | None = None) -> list[tuple[int, list[int]]]:
@@ -68,11 +67,3 @@ def test_ten_thousand_videos_of_any_length_are_arithmetic() -> None:
 def test_refused(arguments: tuple[object, ...]) -> None:
     with pytest.raises(InputError, match=r"at least 1|no videos"):
         Windows(*arguments)  # type: ignore[arg-type]
-
-
-def test_order() -> None:
-    assert epoch_order(5, seed=1, epoch=1, shuffle=False).tolist() == [0, 1, 2, 3, 4]
-    orders = [epoch_order(50, seed=s, epoch=e, shuffle=True) for s, e in [(0, 0), (0, 1), (1, 0), (1, 1)]]
-    assert len({tuple(order) for order in orders}) == 4
-    assert all(sorted(order) == list(range(50)) for order in orders)
-    assert np.array_equal(orders[1], epoch_order(50, seed=0, epoch=1, shuffle=True))

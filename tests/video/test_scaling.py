@@ -13,7 +13,7 @@ def test_the_same_size_is_the_same_frames() -> None:
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("size", [(1, 1), (5, 6), (20, 31), (10, 40)])
 def test_as_in_floats(mode: str, size: tuple[int, int]) -> None:
-    # Away from black and white: where bicubic overshoots them, integers are cut after each direction, floats at the end.
+    # Away from black and white: what overshoots them is cut after each direction in integers, and at the end in floats.
     frames = torch.randint(64, 192, (3, 3, 10, 14), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     for given in (
         frames,

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from dnerv.errors import InputError
+from dnerv.loading.windows import AUGMENTATION_DRAW
 from dnerv.video import scale_frames
 
-_DRAW = 3  # first word of the seed of a clip's draws; windows.py has the others
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.uint8)
 
 Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of R, G and B, of values in [0, 1]
@@ -33,7 +33,7 @@ class Draw:
     @classmethod
     def of(cls, seed: int, epoch: int, index: int) -> Draw:
         """What follows from the three numbers."""
-        top, left, side = np.random.default_rng((_DRAW, seed, epoch, index)).random(3)
+        top, left, side = np.random.default_rng((AUGMENTATION_DRAW, seed, epoch, index)).random(3)
         return cls(float(top), float(left), bool(side < 0.5))
 
 

@@ -10,7 +10,7 @@ import torch
 
 from dnerv.archive import VideoEntry
 from dnerv.errors import InputError
-from dnerv.loading.preparation import Sample
+from dnerv.loading.windows import Sample
 
 UNLABELLED = -1
 

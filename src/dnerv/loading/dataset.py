@@ -15,8 +15,7 @@ from torch.utils.data import Dataset
 from dnerv.archive import Archive, VideoReader
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.loading.catalogue import Catalogue
-from dnerv.loading.preparation import Sample
-from dnerv.loading.windows import Windows
+from dnerv.loading.windows import Sample, Windows
 
 _KEPT_VIDEOS = 4  # readers, each with some decoded clips: memory must not grow with the videos
 _Item = tuple[Tensor, int, dict[str, Any]]

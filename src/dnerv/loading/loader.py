@@ -15,9 +15,10 @@ from dnerv.errors import InputError
 from dnerv.loading.augmentation import Augmentation, Draw, Statistics, common_size
 from dnerv.loading.catalogue import Catalogue
 from dnerv.loading.decoding import decode_clips, gather
-from dnerv.loading.preparation import NetworkClip, Preparation, Sample
+from dnerv.loading.epochs import Epochs
+from dnerv.loading.preparation import NetworkClip, Preparation
 from dnerv.loading.shares import chosen_share, keyframe_threads
-from dnerv.loading.windows import Windows, epoch_order
+from dnerv.loading.windows import Sample, Windows
 from dnerv.model import DNeRVConfig, ModelConfig
 
 Batch = tuple[Tensor, Tensor, dict[str, Any]]
@@ -101,19 +102,14 @@ class Loader:
         model = self._archive.config.model
         self._catalogue = Catalogue(self._archive.entries, videos)
         length = model.clip_length if clip_length is None else clip_length
-        self._windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
+        windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
+        share = chosen_share(rank, world_size)
+        self._epochs = Epochs(windows, self._catalogue.places, share, batch_size, shuffle, seed, drop_last)
         statistics = _statistics(model) if normalise == "archive" else normalise
         self._augmentation = Augmentation(resize, crop, shuffle, flip, statistics, dtype)
-        self.clip_shape = (self._windows.clip_length, 3, *common_size(self._augmentation, self._catalogue.coded_sizes))
-        self._batch_size, self._shuffle, self._seed, self._drop_last = batch_size, shuffle, seed, drop_last
-        self._share = chosen_share(rank, world_size)
+        self.clip_shape = (length, 3, *common_size(self._augmentation, self._catalogue.coded_sizes))
         self._prefetch, self._threads = prefetch, threads
         self._next = self._position = (0, 0)  # epoch and batch: of the next iteration, and of the one going on
-        if drop_last and not self._share.clips(len(self._windows), batch_size, drop_last=True):
-            raise InputError(
-                f"drop_last leaves no batch: {len(self._windows)} clips, batch_size {batch_size}, "
-                f"world_size {self._share.of}"
-            )
 
     @property
     def class_names(self) -> list[str]:
@@ -123,7 +119,7 @@ class Loader:
     @property
     def num_clips(self) -> int:
         """Clips of an epoch, of all ranks together; before `drop_last`."""
-        return len(self._windows)
+        return len(self._epochs.windows)
 
     @property
     def epoch(self) -> int:
@@ -132,7 +128,7 @@ class Loader:
 
     def __len__(self) -> int:
         """Batches of an epoch, of this rank (and worker)."""
-        return -(-len(self._clips()) // self._batch_size)
+        return len(self._epochs)
 
     def __repr__(self) -> str:
         return f"<loader of {self._archive.container.path.name!r}: {self.num_clips} clips, {len(self)} batches>"
@@ -153,7 +149,7 @@ class Loader:
         All ranks that have taken equally many batches have the same.
         """
         epoch, batch = self._position
-        return {"epoch": epoch, "batch": batch, **self._settings()}
+        return {"epoch": epoch, "batch": batch, **self._epochs.settings()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there: the next iteration begins with the very batch that would have come.
@@ -161,7 +157,7 @@ class Loader:
         Raises:
             InputError: the state is of a loader with other arguments, or none at all.
         """
-        for name, value in self._settings().items():
+        for name, value in self._epochs.settings().items():
             if state.get(name) != value:
                 raise InputError(f"the state has {name} {state.get(name)!r}, and this loader has {value!r}")
         for name in ("epoch", "batch"):
@@ -169,29 +165,10 @@ class Loader:
                 raise InputError(f"the state's {name} is {state.get(name)!r}; it is a number from 0")
         self._next = self._position = (state["epoch"], state["batch"])
 
-    def _settings(self) -> dict[str, Any]:
-        """What decides which clip is where in an epoch."""
-        windows = self._windows
-        return {
-            "num_clips": len(windows),
-            "clip_length": windows.clip_length,
-            "frame_step": windows.frame_step,
-            "clips_per_video": windows.clips_per_video,
-            "batch_size": self._batch_size,
-            "shuffle": self._shuffle,
-            "seed": self._seed,
-            "drop_last": self._drop_last,
-            "shares": self._share.within_worker().of,
-        }
-
-    def _clips(self) -> range:
-        share = self._share.within_worker()
-        return share.clips(len(self._windows), self._batch_size, drop_last=self._drop_last)
-
     def _iterate(self, epoch: int, first: int) -> Iterator[Batch]:
         batches, threads = len(self), self._threads or keyframe_threads()
         with Preparation(self._archive, threads=threads) as preparation:
-            prepared = preparation.ahead(self._samples(epoch, first), self._prefetch)
+            prepared = preparation.ahead(self._epochs.batches(epoch, first), self._prefetch)
             for number, (samples, clips) in enumerate(prepared, start=first + 1):
                 batch = self._make(samples, clips, epoch)
                 # Before it is handed over: a state asked for by whoever has the batch counts it as done.
@@ -199,21 +176,11 @@ class Loader:
                 yield batch
         self._position = (epoch + 1, 0)
 
-    def _samples(self, epoch: int, first: int) -> Iterator[list[Sample]]:
-        order = epoch_order(len(self._windows), seed=self._seed, epoch=epoch, shuffle=self._shuffle)
-        mine = order[self._clips().start : self._clips().stop].tolist()
-        for start in range(first * self._batch_size, len(mine), self._batch_size):
-            yield [self._sample(index, epoch) for index in mine[start : start + self._batch_size]]
-
-    def _sample(self, index: int, epoch: int) -> Sample:
-        video, frames = self._windows.frames(index, seed=(self._seed, epoch) if self._shuffle else None)
-        return Sample(index, self._catalogue.places[video], frames)
-
     @torch.no_grad()
     def _make(self, samples: Sequence[Sample], clips: Sequence[NetworkClip], epoch: int) -> Batch:
         decoded = decode_clips(self._archive, clips)
         length = self._archive.config.model.clip_length
-        draws = [Draw.of(self._seed, epoch, sample.index) for sample in samples]
+        draws = [Draw.of(self._epochs.seed, epoch, sample.index) for sample in samples]
         placed = [
             self._augmentation.place(gather(sample, decoded, length), draw)
             for sample, draw in zip(samples, draws, strict=True)

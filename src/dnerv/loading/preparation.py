@@ -14,23 +14,13 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from types import TracebackType
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from dnerv.archive import Archive, KeyframeReader
+from dnerv.loading.windows import Sample
 from dnerv.model import ClipRequest
 
 KEPT_READERS = 16  # open keyframe decoders: each holds some frames, so memory must not grow with the videos
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One clip that a training loop will get."""
-
-    index: int  # of the window in the epoch-independent list of all
-    place: int  # of the video in the archive
-    frames: NDArray[np.int64]  # [clip_length], in the video; a short video's last one repeated
 
 
 @dataclass(frozen=True)

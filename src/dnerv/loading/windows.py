@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from dnerv.errors import InputError
 
-_ORDER, _START = 1, 2  # first word of the seed of each kind of draw, so that no two kinds share their numbers
+START_DRAW, ORDER_DRAW, AUGMENTATION_DRAW = 1, 2, 3  # first word of a seed: no two kinds of draws share their numbers
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip that a training loop will get."""
+
+    index: int  # of the window among all
+    place: int  # of the video in the archive
+    frames: NDArray[np.int64]  # [clip_length], in the video; a short video's last one repeated
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Windows:
         if self.clips_per_video is None:
             return number * self.clip_length * self.frame_step
         if seed is not None:
-            return int(np.random.default_rng((_START, *seed)).integers(last + 1))
+            return int(np.random.default_rng((START_DRAW, *seed)).integers(last + 1))
         if self.clips_per_video == 1:
             return last // 2
         return round(number * last / (self.clips_per_video - 1))
@@ -75,10 +84,3 @@ class Windows:
             return np.full_like(lengths, self.clips_per_video)
         # The last window needs its span only, not the step after it.
         return np.maximum(0, lengths - self.span) // (self.clip_length * self.frame_step) + 1
-
-
-def epoch_order(count: int, *, seed: int, epoch: int, shuffle: bool) -> NDArray[np.int64]:
-    """Every index below `count` once, int64: ascending, or an order that follows from seed and epoch."""
-    if not shuffle:
-        return np.arange(count, dtype=np.int64)
-    return np.random.default_rng((_ORDER, seed, epoch)).permutation(count)

@@ -135,6 +135,21 @@ def test_encode_writes_an_archive_and_says_how_good_it_is(
     assert again["psnr"] == pytest.approx(record["quality"]["psnr"], abs=0.01)
 
 
+def test_labels_out_of_a_csv_file_replace_class_folders(
+    dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path
+) -> None:
+    table, output = tmp_path / "labels.csv", tmp_path / "new.dnerv"
+    table.write_text("path,label,split\nleft/one.mp4,red,train\n")
+    done = dnerv("encode", videos, "-o", output, "--labels", table, "--epochs", 1, *FAST, "--json")
+    assert done.code == 0, done.err
+    record = dnerv("info", output, "--json").json
+    assert {video["name"]: video["label"] for video in record["videos"]} == {"left/one": "red", "right/two": None}
+    table.write_text("path,label\nleft/three.mp4,red\n")
+    output.unlink()
+    assert_one_line(dnerv("encode", videos, "-o", output, "--labels", table), "labels.csv, line 2", "left/three.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
+
+
 def test_encode_prints_a_table_within_80_columns(
     dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

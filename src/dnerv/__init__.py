@@ -6,6 +6,9 @@
 
     dnerv.encode(["videos/"], "collection.dnerv", dnerv.EncodeOptions(bits_per_pixel=0.05))
 
+    for clips, labels, info in dnerv.Loader("collection.dnerv", batch_size=8, shuffle=True, device="cuda"):
+        ...                      # float32 [8, T, 3, H, W], int64 [8]
+
 Names are imported when first used: `import dnerv` is instant.
 """
 
@@ -22,12 +25,14 @@ if TYPE_CHECKING:
     from dnerv.archive import Frame, FrameBatch, VideoMetadata, VideoReader
     from dnerv.compression import EncodeListener, EncodeOptions, EncodeResult, encode
     from dnerv.evaluation import ArchiveQuality, evaluate
+    from dnerv.loading import ClipDataset, Loader
 
 __version__ = version("dnerv")
 
 __all__ = [
     "ArchiveError",
     "ArchiveQuality",
+    "ClipDataset",
     "DnervError",
     "EncodeListener",
     "EncodeOptions",
@@ -35,6 +40,7 @@ __all__ = [
     "Frame",
     "FrameBatch",
     "InputError",
+    "Loader",
     "OutputError",
     "VideoMetadata",
     "VideoReader",
@@ -62,5 +68,7 @@ __getattr__ = imports_on_use(
         "encode": "compression",
         "ArchiveQuality": "evaluation",
         "evaluate": "evaluation",
+        "ClipDataset": "loading",
+        "Loader": "loading",
     },
 )

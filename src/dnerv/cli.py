@@ -82,6 +82,10 @@ def encode(
     ema: Annotated[float | None, typer.Option(help="Store an average of the weights with this decay per step.")] = None,
     precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of training.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Labels by columns path,label. [default: class folders]"),
+    ] = None,
     device: Device = "cpu",
     tensorboard: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write training curves there.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out.")] = False,
@@ -126,6 +130,7 @@ def encode(
             inputs,
             output,
             options,
+            labels=labels,
             skip_bad=skip_bad,
             force=force,
             restart=restart,

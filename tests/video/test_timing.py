@@ -114,3 +114,9 @@ def test_untrusted_json_is_refused_by_name(change: dict[str, object]) -> None:
 def test_json_of_another_kind_is_refused(value: object) -> None:
     with pytest.raises(ArchiveError):
         Timing.from_json(value)
+
+
+def test_seconds_of_some_frames_are_those_of_all() -> None:
+    timing = Timing(Fraction(1, 1000), (0, 40, 90, 91), 9)
+    assert timing.seconds_at([3, 0, 3]).tolist() == timing.seconds[[3, 0, 3]].tolist()
+    assert timing.seconds_at([]).shape == (0,)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dnerv.archive.clip_maker import ClipMaker, make_clip
+from dnerv.archive.clip_maker import ClipLayout, ClipMaker, make_clip
 from dnerv.archive.index import ArchiveConfig, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.archive.video_reader import VideoReader
@@ -160,6 +160,12 @@ class Archive:
         model = self.config.model
         return Timeline(self.entries[place].timing.num_frames, model.clip_length, model.keyframe_every)
 
+    def layout(self, place: int) -> ClipLayout:
+        """How the clips of video number `place` are asked of the network."""
+        model, size = self.config.model, self.entries[place].coded_size
+        absolute = (self._frames[place], self.num_frames) if isinstance(model, NeRVConfig) else None
+        return ClipLayout(self.timeline(place), TileGrid(*size, *model.canvas, self.config.overlap), absolute)
+
     def keyframe_reader(self, place: int) -> KeyframeReader | None:
         """A reader of the keyframes of video number `place`; None where the network has none."""
         if self.config.keyframes is None:
@@ -212,21 +218,11 @@ class _ClipSource:
         return _ClipSource, (self._archive, self._place)  # open decoders stay behind
 
     def __call__(self, clip: int) -> Tensor:
-        archive = self._archive
-        absolute = (archive.first_frame(self._place), archive.num_frames)
-        return make_clip(
-            archive.maker,
-            archive.timeline(self._place),
-            clip,
-            self._grid,
-            self._reader,
-            absolute if isinstance(archive.config.model, NeRVConfig) else None,
-        )
+        return make_clip(self._archive.maker, self._layout, clip, self._reader)
 
     @cached_property
-    def _grid(self) -> TileGrid:
-        config = self._archive.config
-        return TileGrid(*self._archive.entries[self._place].coded_size, *config.model.canvas, config.overlap)
+    def _layout(self) -> ClipLayout:
+        return self._archive.layout(self._place)
 
     @cached_property
     def _reader(self) -> KeyframeReader | None:

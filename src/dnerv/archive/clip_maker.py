@@ -1,15 +1,19 @@
-"""Clips out of a network: whole frames of one video, tiles joined, in 8 bits."""
+"""Clips out of a network: whole frames of one video, tiles joined, in 8 bits.
+
+clip number ─ ClipLayout.requests (one per tile, with its keyframes) ─ ClipMaker ─ ClipLayout.join ─ frames
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.model import ClipRequest, absolute_time, assemble, channels_first
-from dnerv.video import TileGrid, Timeline
+from dnerv.video import Conditioning, TileGrid, Timeline
 
 
 class ClipMaker:
@@ -37,30 +41,53 @@ class ClipMaker:
         return frames.float()
 
 
-def make_clip(
-    maker: ClipMaker,
-    timeline: Timeline,
-    clip: int,
-    grid: TileGrid,
-    keyframes: KeyframeReader | None,
-    absolute: tuple[int, int] | None,
-) -> Tensor:
+@dataclass(frozen=True)
+class ClipLayout:
+    """How the clips of one video are asked of the network, and its tiles put together. Arithmetic only."""
+
+    timeline: Timeline
+    grid: TileGrid
+    absolute: tuple[int, int] | None  # (the video's first frame, all frames) of the archive where time is absolute
+
+    def requests(self, clip: int, keyframes: KeyframeReader | None) -> list[ClipRequest]:
+        """One request per tile of clip `clip`, row by row; reads the keyframes that it needs.
+
+        Args:
+            keyframes: None for a network without keyframes.
+
+        Raises:
+            ArchiveError: the keyframes are damaged.
+        """
+        conditioning = self._conditioning(clip)
+        first, last = int(conditioning.start.min()), int(conditioning.end.max())
+        if keyframes is None:
+            nothing = torch.empty(0, 3, self.grid.tile_height, self.grid.tile_width, dtype=torch.uint8)
+            return [ClipRequest(conditioning, first, nothing)] * self.grid.num_tiles
+        rgb = channels_first(keyframes.read(first, last))
+        return [ClipRequest(conditioning, first, self.grid.cut_one(rgb, tile)) for tile in range(self.grid.num_tiles)]
+
+    def join(self, clip: int, tiles: Tensor) -> Tensor:
+        """Frames of clip `clip`, without padding: uint8 [t, 3, H, W] at the coded size, on the tiles' device.
+
+        Args:
+            tiles: float [num_tiles, >= t, 3, tile height, tile width] in [0, 1], in the order of `requests`.
+        """
+        frames = self.grid.join(tiles[:, : len(self.timeline.clip(clip))])
+        return (frames * 255).round_().clamp_(0, 255).to(torch.uint8)
+
+    def _conditioning(self, clip: int) -> Conditioning:
+        conditioning = self.timeline.clip_conditioning(clip)
+        if self.absolute is None:
+            return conditioning
+        frames, _ = self.timeline.padded_clip(clip)
+        return conditioning._replace(time=absolute_time(frames + self.absolute[0], self.absolute[1]))
+
+
+def make_clip(maker: ClipMaker, layout: ClipLayout, clip: int, keyframes: KeyframeReader | None) -> Tensor:
     """Clip `clip` of a video, without padding: uint8 [t, 3, H, W] at the coded size, on the maker's device.
 
-    Args:
-        keyframes: None for a network without keyframes.
-        absolute: (the video's first frame, all frames) in the concatenation of the archive's videos, for a network
-            whose time is absolute.
+    Tiles pass through the network one by one, so that the bits depend on nothing else. Raises ArchiveError.
     """
-    frames, real = timeline.padded_clip(clip)
-    conditioning = timeline.clip_conditioning(clip)
-    if absolute is not None:
-        conditioning = conditioning._replace(time=absolute_time(frames + absolute[0], absolute[1]))
-    first, last = int(conditioning.start.min()), int(conditioning.end.max())
-    rgb = None if keyframes is None else channels_first(keyframes.read(first, last))
-    empty = torch.empty(0, 3, grid.tile_height, grid.tile_width, dtype=torch.uint8)
-    tiles = []
-    for tile in range(grid.num_tiles):
-        cut = empty if rgb is None else grid.cut_one(rgb, tile)
-        tiles.append(maker(ClipRequest(conditioning, first, cut))[: int(real.sum())])
-    return (grid.join(torch.stack(tiles)) * 255).round().clamp(0, 255).to(torch.uint8)
+    real = len(layout.timeline.clip(clip))
+    tiles = [maker(request)[:real] for request in layout.requests(clip, keyframes)]
+    return layout.join(clip, torch.stack(tiles))

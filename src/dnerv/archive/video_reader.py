@@ -9,10 +9,10 @@ from operator import index
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dnerv.archive.index import VideoEntry
 from dnerv.errors import FrameIndexError, InputError
+from dnerv.video import scale_frames
 
 _KEPT_CLIPS = 4  # decoded clips that a reader holds, so that walking a video frame by frame decodes each clip once
 
@@ -194,12 +194,4 @@ class VideoReader:
     def _original(self, frame: Tensor) -> Tensor:
         if self._coded_size or tuple(frame.shape[-2:]) == self.entry.original_size:
             return frame
-        # On a CPU, bytes in channels-last order are scaled a hundred times faster than anything else.
-        picture = frame[None].contiguous(memory_format=torch.channels_last)
-        if frame.device.type != "cpu":
-            picture = picture.float()
-        size = self.entry.original_size
-        scaled = F.interpolate(picture, size, mode="bicubic", antialias=True, align_corners=False)
-        if scaled.dtype != torch.uint8:
-            scaled = scaled.round().clamp(0, 255).to(torch.uint8)
-        return scaled[0].contiguous()
+        return scale_frames(frame[None], self.entry.original_size, "bicubic")[0].contiguous()

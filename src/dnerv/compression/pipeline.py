@@ -34,7 +34,7 @@ from dnerv.training import (
     check_loss,
     paper_recipe,
 )
-from dnerv.video import CachedVideo, Member, Timeline, cache_video, discover
+from dnerv.video import CachedVideo, Member, Timeline, cache_video, discover, labelled
 
 OVERLAP = 16  # pixels shared by neighbouring tiles
 _LARGEST_BATCH = 2  # clips per step: memory must not grow with the corpus
@@ -81,6 +81,7 @@ def encode(
     output: Path | str,
     options: EncodeOptions | None = None,
     *,
+    labels: Path | str | None = None,
     skip_bad: bool = False,
     force: bool = False,
     restart: bool = False,
@@ -93,19 +94,23 @@ def encode(
     Args:
         inputs: files and folders, as `dnerv.video.discover` reads them.
         output: the `.dnerv` file; `OUTPUT.work` beside it keeps the state until it is written.
+        labels: a CSV with the columns `path` and `label`, in place of class folders (`dnerv.video.labelled`).
         skip_bad: leave unreadable videos out, with a warning, instead of stopping.
         force: replace an existing output.
         restart: discard the state of an interrupted run.
         keep_work: leave the state in place at the end.
 
     Raises:
-        InputError: nothing to encode, an unreadable video, or options that contradict each other.
+        InputError: nothing to encode, an unreadable video, labels that fit no video, or options that contradict
+            each other.
         OutputError: the output exists or cannot be written.
     """
     options, listener, output = options or EncodeOptions(), listener or EncodeListener(), Path(output)
     chosen = checked_device(device)
     check_target(output, force=force)
     members = discover([Path(p) for p in inputs])
+    if labels is not None:
+        members = labelled(members, Path(labels))
     job = {"options": options.to_json(), "members": members_record(members)}
     workspace = Workspace(output, job, restart=restart)
     try:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dnerv.video.cache import CachedVideo, cache_video
     from dnerv.video.clips import Conditioning, Timeline
     from dnerv.video.corpus import Member, discover
+    from dnerv.video.labels import labelled
+    from dnerv.video.scaling import scale_frames
     from dnerv.video.source import FrameStream, VideoSource
     from dnerv.video.store import FrameStore, FrameStoreWriter
     from dnerv.video.tiles import TileGrid, choose_canvas
@@ -36,6 +38,8 @@ __all__ = [
     "cache_video",
     "choose_canvas",
     "discover",
+    "labelled",
+    "scale_frames",
     "write_mp4",
     "write_png_folder",
 ]
@@ -56,6 +60,8 @@ __getattr__ = imports_on_use(
         "cache_video": "cache",
         "choose_canvas": "tiles",
         "discover": "corpus",
+        "labelled": "labels",
+        "scale_frames": "scaling",
         "write_mp4": "writer",
         "write_png_folder": "writer",
     },

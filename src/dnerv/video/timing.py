@@ -58,6 +58,10 @@ class Timing:
         """Start of each frame in seconds, float64 [num_frames], strictly increasing."""
         return np.fromiter(map(self._to_seconds, self.pts), np.float64, self.num_frames)
 
+    def seconds_at(self, frames: Sequence[int]) -> NDArray[np.float64]:
+        """Start in seconds of the frames of these indices, in [0, num_frames): float64, one each."""
+        return np.fromiter((self._to_seconds(self.pts[frame]) for frame in frames), np.float64, len(frames))
+
     @property
     def begin_seconds(self) -> float:
         """Time in seconds at which the first frame appears."""

@@ -1,0 +1,116 @@
+"""Single clips by index, for torch's own DataLoader."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dnerv.archive import Archive, VideoReader
+from dnerv.errors import FrameIndexError, InputError
+from dnerv.loading.catalogue import Catalogue
+from dnerv.loading.windows import Sample, Windows
+
+_KEPT_VIDEOS = 4  # readers, each with some decoded clips: memory must not grow with the videos
+_Item = tuple[Tensor, int, dict[str, Any]]
+
+
+class ClipDataset(Dataset[_Item]):
+    """Map-style: `dataset[i]` is `(clip, label, info)`, the frames that the archive's `VideoReader` gives.
+
+    - clip: uint8 [T, 3, H, W], RGB in [0, 255], on the device.
+    - label: index into `class_names`, -1 for a video without a label.
+    - info: `video`, its name; `index`, `i`; `frames`, int64 [T]; `seconds`, float64 [T], when each frame is shown.
+
+    It pickles, and runs in a DataLoader's workers by fork and by spawn: each process opens the archive for itself.
+    `Loader` is the faster way: it decodes whole batches.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clip_length: int | None = None,
+        frame_step: int = 1,
+        clips_per_video: int | None = None,
+        videos: Sequence[str] | None = None,
+        seed: int | None = None,
+        size: Literal["coded", "original"] = "coded",
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Open the archive and lay out its clips; nothing is decoded yet.
+
+        Args:
+            clip_length, frame_step, clips_per_video, videos: as for `Loader`.
+            seed: with `clips_per_video`, clips start anywhere, drawn from it and the epoch; evenly spaced by default.
+            size: frames as the network knows them, all alike where the encoding was given a resolution, or scaled
+                back to the size that each video had.
+            device: where the network runs and clips come out; "cuda" with workers needs those to be spawned.
+            dtype: of the network: float32, bfloat16 or float16.
+
+        Raises:
+            ArchiveError: not an archive, or a damaged one; also when clips are asked for.
+            InputError: an argument is not one of the allowed.
+        """
+        if seed is not None and (type(seed) is not int or seed < 0):
+            raise InputError(f"seed is {seed!r}; it is an integer from 0")
+        self._archive = Archive(path, size=size, device=device, dtype=dtype)
+        self._process = os.getpid()
+        self._readers: OrderedDict[int, VideoReader] = OrderedDict()
+        self._catalogue = Catalogue(self._archive.entries, videos)
+        length = self._archive.config.model.clip_length if clip_length is None else clip_length
+        self._windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
+        self._seed = seed
+        self._epoch = torch.zeros((), dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # one for all workers, also those that persist
+
+    @property
+    def class_names(self) -> list[str]:
+        """The labels of the archive, sorted; a clip's label is the place of its name."""
+        return self._catalogue.class_names
+
+    def set_epoch(self, epoch: int) -> None:
+        """With a seed, draw other places for the clips, in running workers too. Raises InputError below 0."""
+        if epoch < 0:
+            raise InputError(f"epoch is {epoch}; it is at least 0")
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} clips of {self._archive.container.path.name!r}>"
+
+    def __getitem__(self, index: int) -> _Item:
+        """Clip `index`; negative ones count from the end. Raises FrameIndexError (an IndexError) outside."""
+        if not -len(self) <= index < len(self):
+            raise FrameIndexError(f"clip {index}: there are {len(self)}, 0 to {len(self) - 1}")
+        seed = None if self._seed is None else (self._seed, int(self._epoch))
+        video, frames = self._windows.frames(index % len(self), seed=seed)
+        sample = Sample(index % len(self), self._catalogue.places[video], frames)
+        clip = self._reader(sample.place).get_frames_at(frames.tolist()).data
+        return clip, self._catalogue.label(sample.place), self._catalogue.describe(sample)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_readers": OrderedDict()}  # open decoders stay behind; the archive goes by path
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state | {"_process": os.getpid()}
+
+    def _reader(self, place: int) -> VideoReader:
+        """The reader of video number `place`, of this process alone: a decoder does not survive a fork."""
+        if self._process != os.getpid():
+            self._archive, self._readers, self._process = copy(self._archive), OrderedDict(), os.getpid()
+        if place not in self._readers:
+            self._readers[place] = self._archive[self._catalogue.entries[place].name]
+        self._readers.move_to_end(place)
+        while len(self._readers) > _KEPT_VIDEOS:
+            self._readers.popitem(last=False)
+        return self._readers[place]

@@ -1,0 +1,218 @@
+"""Whole batches of clips, decoded on the device that trains on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from dnerv.archive import Archive, checked_device
+from dnerv.errors import InputError
+from dnerv.loading.augmentation import Augmentation, Draw, Statistics, common_size
+from dnerv.loading.catalogue import Catalogue
+from dnerv.loading.decoding import decode_clips, gather
+from dnerv.loading.epochs import Epochs
+from dnerv.loading.preparation import NetworkClip, Preparation
+from dnerv.loading.shares import chosen_share, keyframe_threads
+from dnerv.loading.windows import Sample, Windows
+from dnerv.model import DNeRVConfig, ModelConfig
+
+Batch = tuple[Tensor, Tensor, dict[str, Any]]
+
+
+class Loader:
+    """Iterate over it for the batches of one epoch: `(clips, labels, info)`.
+
+    - clips: `dtype` [B, T, 3, H, W], RGB in [0, 1] (uint8: [0, 255]), at the coded size, on the device.
+    - labels: int64 [B], on the device; index into `class_names`, -1 for a video without a label.
+    - info: `video`, B names; `index`, int64 [B], of the clips; `frames`, int64 [B, T]; `seconds`, float64 [B, T].
+
+    Every iteration is another epoch: 0, 1, 2, ...; also after one that was broken off. The same arguments, device and
+    epoch give the same batches. `state_dict` tells where the iteration is, also in the middle of an epoch, and a
+    loader that is given it goes on with the very next batch.
+
+    Ranks, and the workers of a DataLoader that it may run in, each have their share of the clips: together every clip
+    exactly once. Their numbers of batches differ by at most one; with `drop_last` they are equal, as
+    DistributedDataParallel needs them, and up to `world_size * batch_size - 1` clips of an epoch are left out.
+    """
+
+    def __init__(
+        self,
+        archive: str | os.PathLike[str] | Archive,
+        *,
+        batch_size: int,
+        clip_length: int | None = None,
+        frame_step: int = 1,
+        clips_per_video: int | None = None,
+        videos: Sequence[str] | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        precision: torch.dtype | None = None,
+        resize: int | tuple[int, int] | None = None,
+        crop: int | tuple[int, int] | None = None,
+        flip: bool = False,
+        normalise: Statistics | Literal["archive"] | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+        prefetch: int = 2,
+        threads: int | None = None,
+    ) -> None:
+        """Open the archive and lay out its clips; nothing is decoded yet.
+
+        Args:
+            archive: a path, or an open archive, whose device and precision are then used unless others are given.
+            batch_size: clips of a batch; the last one of an epoch may have fewer.
+            clip_length: frames of a clip; the network's own clip length by default.
+            frame_step: frames from one frame of a clip to the next.
+            clips_per_video: this many clips of every video in an epoch, anywhere if `shuffle` and else evenly spaced.
+                By default those that fit one after the other; the frames that then remain are left out. A video
+                shorter than a clip is one clip that repeats its last frame.
+            videos: names of the videos to use (a split, for example); all by default.
+            shuffle: clips in an order, and with `clips_per_video` at places, that follow from `seed` and epoch.
+            drop_last: whole batches only, equally many on every rank.
+            device: where the network runs and clips come out; for a path "cpu" by default.
+            dtype: of the clips: float32, bfloat16, float16 or uint8.
+            precision: of the network; for a path by default `dtype` where that is a half precision (on a CPU only
+                bfloat16), and float32 otherwise.
+            resize: (height, width) in pixels, or the shorter side; bilinear, antialiased. The network's size by
+                default, whatever size the videos had originally.
+            crop: (height, width) in pixels, or both, after resizing; anywhere if `shuffle`, else the centre.
+            flip: mirror every other clip, at random.
+            normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos.
+            rank, world_size: by default torch.distributed's, or those of the environment (RANK, WORLD_SIZE), or 0, 1.
+            prefetch: batches whose keyframes are decoded ahead; 0 decodes them when asked for.
+            threads: that decode keyframes; by default what the processor has, at most 16.
+
+        Raises:
+            ArchiveError: not an archive, or a damaged one; also while iterating.
+            InputError: an argument is not one of the allowed, or clips of different videos would differ in size.
+        """
+        _check("batch_size", batch_size, 1)
+        _check("seed", seed, 0)
+        _check("prefetch", prefetch, 0)
+        _check("threads", 1 if threads is None else threads, 1)
+        self._archive = _opened(archive, device, dtype, precision)
+        model = self._archive.config.model
+        self._catalogue = Catalogue(self._archive.entries, videos)
+        length = model.clip_length if clip_length is None else clip_length
+        windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
+        share = chosen_share(rank, world_size)
+        self._epochs = Epochs(windows, self._catalogue.places, share, batch_size, shuffle, seed, drop_last)
+        statistics = _statistics(model) if normalise == "archive" else normalise
+        self._augmentation = Augmentation(resize, crop, shuffle, flip, statistics, dtype)
+        self.clip_shape = (length, 3, *common_size(self._augmentation, self._catalogue.coded_sizes))
+        self._prefetch, self._threads = prefetch, threads
+        self._next = self._position = (0, 0)  # epoch and batch: of the next iteration, and of the one going on
+
+    @property
+    def class_names(self) -> list[str]:
+        """The labels of the archive, sorted; a clip's label is the place of its name."""
+        return self._catalogue.class_names
+
+    @property
+    def num_clips(self) -> int:
+        """Clips of an epoch, of all ranks together; before `drop_last`."""
+        return len(self._epochs.windows)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch going on, or the next one."""
+        return self._position[0]
+
+    def __len__(self) -> int:
+        """Batches of an epoch, of this rank (and worker)."""
+        return len(self._epochs)
+
+    def __repr__(self) -> str:
+        return f"<loader of {self._archive.container.path.name!r}: {self.num_clips} clips, {len(self)} batches>"
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, first = self._next
+        self._position, self._next = (epoch, first), (epoch + 1, 0)
+        return self._iterate(epoch, first)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make this epoch, from its first batch, the next one. Raises InputError below 0."""
+        _check("epoch", epoch, 0)
+        self._next = self._position = (epoch, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers: where the iteration is, the batches yielded so far being done, and what it was made with.
+
+        All ranks that have taken equally many batches have the same.
+        """
+        epoch, batch = self._position
+        return {"epoch": epoch, "batch": batch, **self._epochs.settings()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there: the next iteration begins with the very batch that would have come.
+
+        Raises:
+            InputError: the state is of a loader with other arguments, or none at all.
+        """
+        for name, value in self._epochs.settings().items():
+            if state.get(name) != value:
+                raise InputError(f"the state has {name} {state.get(name)!r}, and this loader has {value!r}")
+        for name in ("epoch", "batch"):
+            if type(state.get(name)) is not int or state[name] < 0:
+                raise InputError(f"the state's {name} is {state.get(name)!r}; it is a number from 0")
+        self._next = self._position = (state["epoch"], state["batch"])
+
+    def _iterate(self, epoch: int, first: int) -> Iterator[Batch]:
+        batches, threads = len(self), self._threads or keyframe_threads()
+        with Preparation(self._archive, threads=threads) as preparation:
+            prepared = preparation.ahead(self._epochs.batches(epoch, first), self._prefetch)
+            for number, (samples, clips) in enumerate(prepared, start=first + 1):
+                batch = self._make(samples, clips, epoch)
+                # Before it is handed over: a state asked for by whoever has the batch counts it as done.
+                self._position = (epoch, number) if number < batches else (epoch + 1, 0)
+                yield batch
+        self._position = (epoch + 1, 0)
+
+    @torch.no_grad()
+    def _make(self, samples: Sequence[Sample], clips: Sequence[NetworkClip], epoch: int) -> Batch:
+        decoded = decode_clips(self._archive, clips)
+        length = self._archive.config.model.clip_length
+        draws = [Draw.of(self._epochs.seed, epoch, sample.index) for sample in samples]
+        placed = [
+            self._augmentation.place(gather(sample, decoded, length), draw)
+            for sample, draw in zip(samples, draws, strict=True)
+        ]
+        labels = torch.tensor([self._catalogue.label(sample.place) for sample in samples])
+        info: dict[str, Any] = default_collate([self._catalogue.describe(sample) for sample in samples])
+        frames = self._augmentation.finish(torch.stack(placed), draws)
+        return frames, labels.to(self._archive.device, non_blocking=True), info
+
+
+def _opened(
+    archive: str | os.PathLike[str] | Archive,
+    device: str | torch.device | None,
+    dtype: torch.dtype,
+    precision: torch.dtype | None,
+) -> Archive:
+    if isinstance(archive, Archive):
+        wanted = archive.device if device is None else checked_device(device), precision or archive.dtype
+        if wanted == (archive.device, archive.dtype):
+            return archive
+        return Archive(archive.container.path, device=wanted[0], dtype=wanted[1])
+    chosen = checked_device(device or "cpu")
+    halves = (torch.bfloat16,) if chosen.type == "cpu" else (torch.bfloat16, torch.float16)
+    return Archive(archive, device=chosen, dtype=precision or (dtype if dtype in halves else torch.float32))
+
+
+def _statistics(model: ModelConfig) -> Statistics:
+    if not isinstance(model, DNeRVConfig):
+        raise InputError("normalise is 'archive', and a NeRV archive has no statistics; give (mean, std)")
+    return model.mean, model.std
+
+
+def _check(name: str, value: int, low: int) -> None:
+    if type(value) is not int or value < low:
+        raise InputError(f"{name} is {value!r}; it is an integer from {low}")

@@ -133,7 +133,7 @@ class FusedDNeRV(nn.Module):
         shape = (frames, height * stage.stride, width * stage.stride)
         if torch.is_grad_enabled():
             made = _into_heads(_convolve(x.permute(0, 3, 1, 2), stage.convolution), stage, enter, length)
-            flow, head = (part.reshape(*shape, -1) for part in torch.split(made, widths, dim=-1))
+            flow, head = (part.reshape(*shape, -1) for part in torch.split_with_sizes(made, widths, dim=-1))
             return flow, head
         band = max(1, _BAND_ELEMENTS // (frames * width * stage.convolution.weight.shape[0]))
         flow, head = (
@@ -144,7 +144,7 @@ class FusedDNeRV(nn.Module):
             part = x[:, max(top - 1, 0) : past + 1]
             part = F.pad(part, (0, 0, 0, 0, int(top == 0), int(past == height))).permute(0, 3, 1, 2)
             made = F.conv2d(part, stage.convolution.weight, stage.convolution.bias, padding=(0, 1))
-            parts = torch.split(_into_heads(made, stage, enter, length), widths, dim=-1)
+            parts = torch.split_with_sizes(_into_heads(made, stage, enter, length), widths, dim=-1)
             flow[:, :, top:past], head[:, :, top:past] = parts
         return flow.view(*shape, -1) if widths[0] else flow, head.view(*shape, -1)
 

@@ -52,7 +52,7 @@ def test_unknown_name(archive_path: Path) -> None:
     ("arguments", "message"),
     [
         ({"device": "abacus"}, "device is 'abacus'"),
-        ({"dtype": torch.int8}, "dtype is torch.int8"),
+        ({"precision": "int3"}, "precision is 'int3'; known: auto"),
         ({"size": "large"}, "size is 'large'; use 'original' or 'coded'"),
     ],
 )
@@ -82,7 +82,7 @@ def test_nerv_has_no_keyframes_and_absolute_time(nerv_path: Path) -> None:
 
 
 def test_half_precision_is_close(archive_path: Path, sequential: Frames) -> None:
-    with Archive(archive_path, dtype=torch.bfloat16) as archive:
+    with Archive(archive_path, precision="bf16") as archive:
         difference = archive["walk"][:].float() - sequential["walk"].float()
     assert difference.abs().mean() < 3
 

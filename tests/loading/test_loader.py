@@ -4,7 +4,7 @@ import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from threading import active_count
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import dnerv
 from dnerv.archive import Archive
+from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import ArchiveError, InputError
 from dnerv.loading import Loader
 
@@ -61,7 +62,7 @@ def test_frames_are_the_readers(alike_path: Path, monkeypatch: pytest.MonkeyPatc
     """Windows that straddle the network's clips, in passes of one clip and of many."""
     monkeypatch.setitem(dnerv.loading.decoding.PASS_PIXELS, "cpu", pass_pixels)
     loader = Loader(alike_path, batch_size=4, clip_length=6, frame_step=step, clips_per_video=2, shuffle=True,
-                    dtype=torch.uint8)  # fmt: skip
+                    dtype=torch.uint8, precision="fp32")  # fmt: skip
     with Archive(alike_path) as archive:
         count = 0
         for clips, _, info in loader:
@@ -76,7 +77,7 @@ def test_tiles_odd_sizes_and_one_frame(mixed_path: Path, nerv_path: Path) -> Non
     for path in (mixed_path, nerv_path):
         with Archive(path, size="coded") as archive:
             for name in archive.names:
-                loader = Loader(path, batch_size=8, clip_length=3, videos=[name], dtype=torch.uint8)
+                loader = Loader(path, batch_size=8, clip_length=3, videos=[name], dtype=torch.uint8, precision="fp32")
                 ((clips, _, info),) = list(loader)
                 for clip, frames in zip(clips, info["frames"], strict=True):
                     difference = clip.int() - archive[name].get_frames_at(frames).data.int()
@@ -241,24 +242,22 @@ def test_normalised_by_the_archives_statistics(alike_path: Path, nerv_path: Path
         Loader(nerv_path, batch_size=2, crop=8, normalise="archive")
 
 
-def test_half_precision(alike_path: Path) -> None:
-    exact, _, _ = next(iter(Loader(alike_path, batch_size=4)))
-    for dtype, precision in [(torch.bfloat16, torch.bfloat16), (torch.float16, torch.float32)]:
-        loader = Loader(alike_path, batch_size=4, dtype=dtype)
+def test_precision_of_the_network_and_of_the_clips(alike_path: Path) -> None:
+    exact, _, _ = next(iter(Loader(alike_path, batch_size=4, precision="reference")))
+    for precision in get_args(Precision):
+        loader = Loader(alike_path, batch_size=4, dtype=torch.bfloat16, precision=precision)
         clips, _, _ = next(iter(loader))
-        assert (clips.dtype, loader._archive.dtype) == (dtype, precision)
+        assert loader._archive.precision == chosen_precision(precision, torch.device("cpu"))
+        assert clips.dtype == torch.bfloat16
         assert (clips.float() - exact).abs().mean() < 0.02
-    assert (
-        Loader(alike_path, batch_size=4, dtype=torch.bfloat16, precision=torch.float32)._archive.dtype == torch.float32
-    )
 
 
 def test_an_open_archive_is_used_as_it_is(alike_path: Path) -> None:
-    with Archive(alike_path, dtype=torch.bfloat16) as archive:
+    with Archive(alike_path, precision="bf16") as archive:
         assert Loader(archive, batch_size=1)._archive is archive
-        other = Loader(archive, batch_size=1, precision=torch.float32)._archive
+        other = Loader(archive, batch_size=1, precision="fp32")._archive
         assert other is not archive
-        assert other.dtype == torch.float32
+        assert other.precision == "fp32"
         next(iter(Loader(archive, batch_size=1)))
 
 
@@ -301,7 +300,7 @@ def test_damage_is_an_archive_error(alike_path: Path, tmp_path: Path) -> None:
         ({"crop": 33}, "video 'walk/a': crop is 33x33"),
         ({"device": "abacus"}, "device is 'abacus'"),
         ({"dtype": torch.int64}, "dtype is torch.int64"),
-        ({"precision": torch.uint8}, "dtype is torch.uint8"),
+        ({"precision": "int3"}, "precision is 'int3'"),
         ({"rank": 2, "world_size": 2}, "rank is 2"),
         ({"videos": ["run/x"]}, "no video is called 'run/x'"),
         ({"videos": ["run/b", "run/b"]}, "twice"),

@@ -17,6 +17,7 @@ from dnerv.archive.index import ArchiveConfig, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
+from dnerv.engine import Decoder, Features, Precision, chosen_precision
 from dnerv.errors import ArchiveError, InputError, VideoNameError
 from dnerv.model import NeRVConfig, build_model, tensor_shapes
 from dnerv.video import TileGrid, Timeline
@@ -37,21 +38,23 @@ class Archive:
         path: str | os.PathLike[str],
         *,
         device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        precision: Precision = "fp32",
         size: Literal["original", "coded"] = "original",
     ) -> None:
         """Open the archive at `path`.
 
         Args:
             device: where the network runs and frames come out.
-            dtype: float32 gives the archive's own frames; bfloat16 or float16 decode faster and less exactly.
+            precision: of the network: fp32 gives the archive's own frames; bf16 and fp16 are faster and less exact;
+                auto is the fastest that the device computes in; reference runs the plain modules.
             size: whether frames are scaled back to the size that the videos had, or stay as the network knows them.
 
         Raises:
             ArchiveError: not an archive, damaged, or of a version that this dnerv does not read.
-            InputError: `device`, `dtype` or `size` is not one of the allowed.
+            InputError: `device`, `precision` or `size` is not one of the allowed.
         """
-        self.device, self.dtype = checked_device(device), _checked_dtype(dtype)
+        self.device = checked_device(device)
+        self.precision = chosen_precision(precision, self.device)
         if size not in ("original", "coded"):
             raise InputError(f"size is {size!r}; use 'original' or 'coded'")
         self._coded_size = size == "coded"
@@ -128,7 +131,7 @@ class Archive:
     @cached_property
     def maker(self) -> ClipMaker:
         """The network, ready to decode on the archive's device."""
-        return ClipMaker(self.model, self.device, self.dtype)
+        return ClipMaker(Decoder(self.model, self.device, self.precision))
 
     def breakdown(self) -> dict[str, int]:
         """Bytes by purpose; they sum to the size of the file."""
@@ -186,7 +189,7 @@ class Archive:
     def __reduce__(self) -> tuple[Any, ...]:
         # By path: another process opens the file for itself.
         size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
-        return partial(Archive, device=self.device, dtype=self.dtype, size=size), (self.container.path,)
+        return partial(Archive, device=self.device, precision=self.precision, size=size), (self.container.path,)
 
     def __enter__(self) -> Archive:
         return self
@@ -213,12 +216,13 @@ class _ClipSource:
 
     def __init__(self, archive: Archive, place: int) -> None:
         self._archive, self._place = archive, place
+        self._features: dict[int, Features] = {}  # of the keyframes of the last clip
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ClipSource, (self._archive, self._place)  # open decoders stay behind
 
     def __call__(self, clip: int) -> Tensor:
-        return make_clip(self._archive.maker, self._layout, clip, self._reader)
+        return make_clip(self._archive.maker, self._layout, clip, self._reader, self._features)
 
     @cached_property
     def _layout(self) -> ClipLayout:
@@ -246,9 +250,3 @@ def checked_device(device: str | torch.device) -> torch.device:
             f"device is {str(device)!r}; this machine's torch sees {torch.cuda.device_count()} CUDA devices"
         )
     return chosen
-
-
-def _checked_dtype(dtype: torch.dtype) -> torch.dtype:
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise InputError(f"dtype is {dtype}; use torch.float32, torch.bfloat16 or torch.float16")
-    return dtype

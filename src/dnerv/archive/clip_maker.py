@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dnerv.archive.keyframe_reader import KeyframeReader
+from dnerv.engine import Decoder, Features
 from dnerv.model import ClipRequest, absolute_time, assemble, channels_first
 from dnerv.video import Conditioning, TileGrid, Timeline
 
@@ -20,25 +21,34 @@ class ClipMaker:
     """Runs the archive's network.
 
     Called with one clip of one tile it gives bits that do not depend on what else was asked for; in a batch they may,
-    in the last place: convolution libraries choose another order of summation for another batch.
+    in the last place: convolution libraries choose another order of summation for another batch. For the same reason
+    a single clip's keyframes are encoded one by one.
     """
 
-    def __init__(self, model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-        """`dtype`: float32 for the archive's own frames; bfloat16 or float16 run in autocast, faster and less exact."""
-        self.model = model.to(device).eval().requires_grad_(False)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.device, self.dtype = device, dtype
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
 
-    def __call__(self, request: ClipRequest) -> Tensor:
-        """float32 [T, 3, H, W] in [0, 1], on the device."""
-        return self.batch([request])[0]
+    def __call__(self, request: ClipRequest, known: dict[int, Features] | None = None) -> Tensor:
+        """float32 [T, 3, H, W] in [0, 1], on the device.
+
+        `known`: features by the ordinal of their keyframe, of clips of the same video and tile; afterwards it holds
+        this clip's.
+        """
+        inputs = assemble([request])
+        if not self._decoder.shares_features:
+            return self._decoder.decode(inputs)[0]
+        known = {} if known is None else known
+        features = {
+            ordinal: known.get(ordinal) or self._decoder.encode(keyframe[None])
+            for ordinal, keyframe in enumerate(request.keyframes, request.first_keyframe)
+        }
+        known.clear()
+        known.update(features)
+        return self._decoder.decode(inputs, Features.join(list(features.values())))[0]
 
     def batch(self, requests: Sequence[ClipRequest]) -> Tensor:
         """All of them in one pass of the network: float32 [B, T, 3, H, W] in [0, 1], on the device."""
-        inputs = assemble(requests).to(self.device)
-        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            frames: Tensor = self.model(inputs)
-        return frames.float()
+        return self._decoder.decode(assemble(requests))
 
 
 @dataclass(frozen=True)
@@ -83,11 +93,20 @@ class ClipLayout:
         return conditioning._replace(time=absolute_time(frames + self.absolute[0], self.absolute[1]))
 
 
-def make_clip(maker: ClipMaker, layout: ClipLayout, clip: int, keyframes: KeyframeReader | None) -> Tensor:
+def make_clip(
+    maker: ClipMaker,
+    layout: ClipLayout,
+    clip: int,
+    keyframes: KeyframeReader | None,
+    known: dict[int, Features] | None = None,
+) -> Tensor:
     """Clip `clip` of a video, without padding: uint8 [t, 3, H, W] at the coded size, on the maker's device.
 
-    Tiles pass through the network one by one, so that the bits depend on nothing else. Raises ArchiveError.
+    Tiles pass through the network one by one, so that the bits depend on nothing else. `known`: features of the
+    video's keyframes, as `ClipMaker` keeps them from clip to clip; of use where frames are one tile. Raises
+    ArchiveError.
     """
     real = len(layout.timeline.clip(clip))
-    tiles = [maker(request)[:real] for request in layout.requests(clip, keyframes)]
+    requests = layout.requests(clip, keyframes)
+    tiles = [maker(request, known if len(requests) == 1 else None)[:real] for request in requests]
     return layout.join(clip, torch.stack(tiles))

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dnerv.archive import Archive, VideoReader
+from dnerv.engine import Precision
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.loading.catalogue import Catalogue
 from dnerv.loading.windows import Sample, Windows
@@ -43,7 +44,7 @@ class ClipDataset(Dataset[_Item]):
         seed: int | None = None,
         size: Literal["coded", "original"] = "coded",
         device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        precision: Precision = "auto",
     ) -> None:
         """Open the archive and lay out its clips; nothing is decoded yet.
 
@@ -53,7 +54,7 @@ class ClipDataset(Dataset[_Item]):
             size: frames as the network knows them, all alike where the encoding was given a resolution, or scaled
                 back to the size that each video had.
             device: where the network runs and clips come out; "cuda" with workers needs those to be spawned.
-            dtype: of the network: float32, bfloat16 or float16.
+            precision: of the network, as for `Archive`.
 
         Raises:
             ArchiveError: not an archive, or a damaged one; also when clips are asked for.
@@ -61,7 +62,7 @@ class ClipDataset(Dataset[_Item]):
         """
         if seed is not None and (type(seed) is not int or seed < 0):
             raise InputError(f"seed is {seed!r}; it is an integer from 0")
-        self._archive = Archive(path, size=size, device=device, dtype=dtype)
+        self._archive = Archive(path, size=size, device=device, precision=precision)
         self._process = os.getpid()
         self._readers: OrderedDict[int, VideoReader] = OrderedDict()
         self._catalogue = Catalogue(self._archive.entries, videos)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from dnerv.archive import Archive, checked_device
+from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import InputError
 from dnerv.loading.augmentation import Augmentation, Draw, Statistics, common_size
 from dnerv.loading.catalogue import Catalogue
@@ -54,7 +55,7 @@ class Loader:
         drop_last: bool = False,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
-        precision: torch.dtype | None = None,
+        precision: Precision | None = None,
         resize: int | tuple[int, int] | None = None,
         crop: int | tuple[int, int] | None = None,
         flip: bool = False,
@@ -79,8 +80,7 @@ class Loader:
             drop_last: whole batches only, equally many on every rank.
             device: where the network runs and clips come out; for a path "cpu" by default.
             dtype: of the clips: float32, bfloat16, float16 or uint8.
-            precision: of the network; for a path by default `dtype` where that is a half precision (on a CPU only
-                bfloat16), and float32 otherwise.
+            precision: of the network, as for `Archive`; for a path "auto" by default.
             resize: (height, width) in pixels, or the shorter side; bilinear, antialiased. The network's size by
                 default, whatever size the videos had originally.
             crop: (height, width) in pixels, or both, after resizing; anywhere if `shuffle`, else the centre.
@@ -98,7 +98,7 @@ class Loader:
         _check("seed", seed, 0)
         _check("prefetch", prefetch, 0)
         _check("threads", 1 if threads is None else threads, 1)
-        self._archive = _opened(archive, device, dtype, precision)
+        self._archive = _opened(archive, device, precision)
         model = self._archive.config.model
         self._catalogue = Catalogue(self._archive.entries, videos)
         length = model.clip_length if clip_length is None else clip_length
@@ -192,19 +192,15 @@ class Loader:
 
 
 def _opened(
-    archive: str | os.PathLike[str] | Archive,
-    device: str | torch.device | None,
-    dtype: torch.dtype,
-    precision: torch.dtype | None,
+    archive: str | os.PathLike[str] | Archive, device: str | torch.device | None, precision: Precision | None
 ) -> Archive:
-    if isinstance(archive, Archive):
-        wanted = archive.device if device is None else checked_device(device), precision or archive.dtype
-        if wanted == (archive.device, archive.dtype):
-            return archive
-        return Archive(archive.container.path, device=wanted[0], dtype=wanted[1])
-    chosen = checked_device(device or "cpu")
-    halves = (torch.bfloat16,) if chosen.type == "cpu" else (torch.bfloat16, torch.float16)
-    return Archive(archive, device=chosen, dtype=precision or (dtype if dtype in halves else torch.float32))
+    if not isinstance(archive, Archive):
+        return Archive(archive, device=device or "cpu", precision=precision or "auto")
+    wanted = archive.device if device is None else checked_device(device)
+    chosen = chosen_precision(precision or archive.precision, wanted)
+    if (wanted, chosen) == (archive.device, archive.precision):
+        return archive
+    return Archive(archive.container.path, device=wanted, precision=chosen)
 
 
 def _statistics(model: ModelConfig) -> Statistics:

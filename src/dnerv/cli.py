@@ -5,9 +5,11 @@ Exit codes: 0, 1 for a named error (one line on stderr), 2 for usage, 130 after 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -93,9 +95,11 @@ def encode(
     """Encode videos into one archive.
 
     Interrupted, even killed, it goes on when the same command is given again.
+
+    In several processes: torchrun --nproc-per-node N -m dnerv encode ...
     """
     from dnerv import compression, terminal
-    from dnerv.training import check_loss
+    from dnerv.training import check_loss, join_processes, local_device
 
     options = _usage(
         compression.EncodeOptions,
@@ -121,18 +125,25 @@ def encode(
         precision=precision,
         seed=seed,
     )
-    with terminal.EncodeDisplay(tensorboard) as display:
-        result = compression.encode(
-            inputs,
-            output,
-            options,
-            skip_bad=skip_bad,
-            force=force,
-            restart=restart,
-            keep_work=keep_work,
-            device=device,
-            listener=display,
-        )
+    device = local_device(device)
+    with join_processes(device) as group:
+        if group.rank > 0:
+            if not compression.follow(device, group):
+                raise typer.Exit(1)
+            return
+        with terminal.EncodeDisplay(tensorboard) as display:
+            result = compression.encode(
+                inputs,
+                output,
+                options,
+                skip_bad=skip_bad,
+                force=force,
+                restart=restart,
+                keep_work=keep_work,
+                device=device,
+                listener=display,
+                group=group,
+            )
     terminal.show(terminal.encode_record(result), terminal.encode_tables, as_json)
 
 
@@ -214,7 +225,8 @@ def main() -> None:
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        app(arguments, prog_name="dnerv")
+        with _first_process_speaks():
+            app(arguments, prog_name="dnerv")
     except (DnervError, OSError, MemoryError) as error:
         if debug:
             raise
@@ -227,8 +239,19 @@ def main() -> None:
         raise
 
 
+@contextmanager
+def _first_process_speaks() -> Iterator[None]:
+    """Of processes started together all read the same command line: what is wrong with it is said once."""
+    if os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with redirect_stderr(io.StringIO()):
+        yield
+
+
 def _fail(reason: str, code: int) -> NoReturn:
-    print(f"dnerv: {reason}", file=sys.stderr)
+    if code != 130 or os.environ.get("RANK", "0") == "0":
+        print(f"dnerv: {reason}", file=sys.stderr)
     sys.exit(code)
 
 

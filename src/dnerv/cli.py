@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict
@@ -246,7 +247,12 @@ def _first_process_speaks() -> Iterator[None]:
         yield
         return
     with redirect_stderr(io.StringIO()):
-        yield
+        try:
+            yield
+        except SystemExit as end:
+            if end.code == 2:
+                time.sleep(1)  # launchers end all processes as soon as one has ended: let the first one speak
+            raise
 
 
 def _fail(reason: str, code: int) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from dnerv.training import (
     Trainer,
     TrainingConfig,
 )
+
+_HEAD_START = 1.0  # seconds in which the first process says why: launchers end all as soon as one has ended
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def follow(device: str, group: ProcessGroup) -> bool:
     try:
         _trained(group.receive(), chosen, group, lambda progress: None)
     except (LostProcessError, DivergenceError):
+        time.sleep(_HEAD_START)
         return False
     return True
 

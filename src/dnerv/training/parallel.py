@@ -95,11 +95,12 @@ class DistributedGroup(ProcessGroup):
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
         torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=_PATIENCE)
         self._flat = torch.empty(0)
-        self._gradients: list[Tensor] = []
+        self._gradients: list[Tensor] = []  # views of it
+        self._parameters: Sequence[nn.Parameter] = ()  # that they belong to
 
     def combine(self, parameters: Sequence[nn.Parameter], figures: Sequence[Tensor]) -> list[Tensor]:
         """As in the base class: one all-reduce."""
-        if not self._gradients:
+        if parameters is not self._parameters:
             self._allocate(parameters, len(figures))
         for gradient, parameter in zip(self._gradients, parameters, strict=True):
             gradient.zero_() if parameter.grad is None else gradient.copy_(parameter.grad)
@@ -153,7 +154,7 @@ class DistributedGroup(ProcessGroup):
     def _allocate(self, parameters: Sequence[nn.Parameter], figures: int) -> None:
         total = sum(parameter.numel() for parameter in parameters)
         self._flat = torch.zeros(total + figures, device=parameters[0].device)
-        start = 0
+        self._parameters, self._gradients, start = parameters, [], 0
         for parameter in parameters:
             # Strides as the weight's: the fused optimizer walks both in memory order.
             part = self._flat[start : start + parameter.numel()]

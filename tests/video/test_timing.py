@@ -114,3 +114,11 @@ def test_untrusted_json_is_refused_by_name(change: dict[str, object]) -> None:
 def test_json_of_another_kind_is_refused(value: object) -> None:
     with pytest.raises(ArchiveError):
         Timing.from_json(value)
+
+
+@pytest.mark.parametrize("base", [Fraction(1, 1000), Fraction(1001, 30000), Fraction(2**31 - 1, 3)])
+@pytest.mark.parametrize("first", [0, -7, 2**40])
+def test_seconds_are_rounded_once(base: Fraction, first: int) -> None:
+    timing = Timing(base, [first, first + 1, first + 3, first + 1000], 5)
+    assert timing.seconds.tolist() == [float(tick * base) for tick in timing.pts]
+    assert all(timing.index_at(second) == i for i, second in enumerate(timing.seconds.tolist()))

@@ -19,15 +19,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
-from torch._C._distributed_c10d import Store
-from torch.distributed.rendezvous import rendezvous
 
 from dnerv.errors import DnervError
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
 
 _PATIENCE = timedelta(hours=1)  # for one step of another rank: a checkpoint on a slow disk, a suspended machine
 _POLL_SECONDS = 0.2
@@ -180,6 +181,8 @@ def join_processes(device: str) -> ProcessGroup:
     """
     if not is_launched():
         return ONE_PROCESS
+    from torch.distributed.rendezvous import rendezvous  # here: some builds of torch have none
+
     chosen = torch.device(device)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)

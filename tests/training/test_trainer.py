@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -139,6 +140,26 @@ def test_stopped_within_a_step_keeps_no_half_of_it(
     assert resumed.step == 3
     resumed.run()
     assert same(weights(resumed), uninterrupted)
+
+
+def test_a_second_interruption_waits_for_the_checkpoint(
+    clips: ClipSet, config: DNeRVConfig, tmp_path: Path, every_step: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers pass the user's Ctrl-C on, so that every process hears two."""
+
+    def impatient(state: dict[str, Any], path: Path) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save_atomically(state, path)
+
+    def listener(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dnerv.training.trainer.save_atomically", impatient)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, checkpoint_seconds=1e9)).run(listener)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert trainer(clips, config, tmp_path / "c.pt").step == 1
 
 
 PROGRAM = """

@@ -21,7 +21,7 @@ def launch(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
     command = [sys.executable, "-m", *(launcher if processes > 1 else []), "dnerv", "encode", *map(str, words), *TINY]
     around = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=around, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, env=around, capture_output=True, text=True, timeout=240, check=False)
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:

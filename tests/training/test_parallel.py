@@ -95,7 +95,7 @@ def launch(folder: Path, what: str) -> list[tuple[int, str]]:
         for rank in range(2)
     ]
     try:
-        errors = [process.communicate(timeout=60)[1] for process in processes]
+        errors = [process.communicate(timeout=180)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# Idle threads sleep instead of spinning: 15 times faster where another process wants a core.
-export OMP_WAIT_POLICY ?= PASSIVE
+# As the command line sets them for itself: threads that wait spin a little, large tensors lie in huge pages.
+export GOMP_SPINCOUNT ?= 10000
+export THP_MEM_ALLOC_ENABLE ?= 1
 
 .PHONY: demo test clean help
 
@@ -19,8 +20,8 @@ demo: .venv/ready-demo
 	@$(BIN)/python -m dnerv.studies.demo
 
 test: .venv/ready-test
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 

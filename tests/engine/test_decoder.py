@@ -48,9 +48,13 @@ def test_networks_without_keyframes_are_decoded_too(precision: str, plain: Simpl
         torch.testing.assert_close(decoder.decode(inputs), model(inputs), atol=0.02, rtol=0)
 
 
-def test_auto_is_bf16_where_the_device_computes_in_it() -> None:
-    assert chosen_precision("auto", CPU) == ("bf16" if computes_in_bf16(CPU) else "fp32")
-    assert chosen_precision("fp16", CPU) == "fp16"
+def test_auto_is_bf16_only_where_the_hardware_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for capabilities, expected in [({}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)]:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found, raising=False)
+        assert computes_in_bf16(CPU) is expected
+        assert chosen_precision("auto", CPU) == ("bf16" if expected else "fp32")
+        assert chosen_precision("fp16", CPU) == "fp16"
+    assert not computes_in_bf16(torch.device("meta"))
 
 
 def test_unknown_precision_is_refused() -> None:

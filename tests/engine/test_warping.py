@@ -90,3 +90,13 @@ def test_share_may_differ_from_pixel_to_pixel() -> None:
     torch.testing.assert_close(made, expected, atol=2e-5, rtol=0)
     ours, theirs = (torch.autograd.grad(value.square().sum(), scene["share"])[0] for value in (made, expected))
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-4)
+
+
+def test_flow_that_is_not_a_number_gives_frames_that_are_not() -> None:
+    scene = _scene(5, 6)
+    with torch.no_grad():
+        scene["flow"][:, 0, 2, 3] = torch.nan
+        scene["flow"][:, 1, 0, 0] = torch.inf
+    made = _gathered(scene, blended=True).view(3, 5, 6, 5)
+    assert made[0, 2, 3].isnan().all()
+    assert made.isnan().any(-1).sum() == 1

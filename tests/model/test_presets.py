@@ -1,13 +1,17 @@
 """The paper's table of sizes."""
 
 import pytest
+import torch
 
 from dnerv.model import (
     PUBLISHED,
     DNeRVConfig,
+    ModelConfig,
     NeRVConfig,
     build_model,
+    compact_dnerv,
     count_parameters,
+    model_from_weights,
     multiply_adds,
     tensor_shapes,
 )
@@ -53,3 +57,16 @@ def test_multiply_adds_are_near_the_published_networks_known_cost() -> None:
     # 4.29 and 9.56 GFLOP a frame at 2 FLOP a multiply-add, GTMLP and the stem included, which are left out here.
     assert 0.93 < 2 * multiply_adds(PUBLISHED["uvg-xs"].config) / 4.29e9 < 1
     assert 0.93 < 2 * multiply_adds(PUBLISHED["ucf101-s"].config) / 9.56e9 < 1
+
+
+@pytest.mark.parametrize("config", [compact_dnerv(3, (32, 48), clip_length=4, keyframe_every=4), NeRVConfig(3, (1, 1))])
+def test_a_model_from_weights_is_the_model(config: ModelConfig) -> None:
+    original = build_model(config)
+    weights = {name: p.detach() for name, p in original.named_parameters()}
+    made = model_from_weights(config, weights)
+    assert list(dict(made.named_parameters())) == list(weights)
+    for name, parameter in made.named_parameters():
+        assert parameter.data_ptr() == weights[name].data_ptr()  # no copy
+        assert parameter.requires_grad
+    for name, buffer in original.named_buffers():
+        assert torch.equal(made.get_buffer(name), buffer)

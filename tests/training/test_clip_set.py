@@ -50,3 +50,13 @@ def test_tiles_are_clips_of_their_own(
     assert torch.equal(batch.wanted[2], frames[[4] * 4, :, :, 12:])
     first = (batch.inputs.keyframes[batch.inputs.start[1, 0]] * 255).round().to(torch.uint8)
     assert torch.equal(first, frames[0, :, :, 12:])
+
+
+def test_real_frames_are_those_that_masks_show(
+    tmp_path: Path, config: DNeRVConfig, clips_of: Callable[..., ClipSet]
+) -> None:
+    many = clips_of(tmp_path, config, (9, 1, 6), (16, 24))  # of several tiles
+    for index in range(len(many)):
+        assert many.num_real_frames([index]) == int(many.batch([index]).mask.sum())
+    assert many.num_real_frames(range(len(many))) == (9 + 1 + 6) * (len(many) // 6)
+    assert many.num_real_frames([]) == 0

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from dnerv.engine import Differentiable
 from dnerv.errors import DnervError, OutputError
 from dnerv.model import DNeRV, DNeRVConfig
-from dnerv.training import ClipSet, Progress, Trainer, TrainingConfig, computes_in_bf16
+from dnerv.training import ClipSet, Progress, Trainer, TrainingConfig
 from dnerv.training.quantised import quantise_like_archive
 from dnerv.training.trainer import save_atomically
 
@@ -139,6 +141,26 @@ def test_stopped_within_a_step_keeps_no_half_of_it(
     assert resumed.step == 3
     resumed.run()
     assert same(weights(resumed), uninterrupted)
+
+
+def test_a_second_interruption_waits_for_the_checkpoint(
+    clips: ClipSet, config: DNeRVConfig, tmp_path: Path, every_step: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers pass the user's Ctrl-C on, so that every process hears two."""
+
+    def impatient(state: dict[str, Any], path: Path) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save_atomically(state, path)
+
+    def listener(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dnerv.training.trainer.save_atomically", impatient)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, checkpoint_seconds=1e9)).run(listener)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert trainer(clips, config, tmp_path / "c.pt").step == 1
 
 
 PROGRAM = """
@@ -285,30 +307,30 @@ def test_the_average_of_the_weights_is_stored(clips: ClipSet, config: DNeRVConfi
 def test_the_last_share_sees_stored_weights(clips: ClipSet, config: DNeRVConfig, tmp_path: Path) -> None:
     run = trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, quantise_from=0.5, weight_bits=4))
     seen = []
-    forward = run.model.forward
+    forward = run.model.stem.forward
 
-    def spy(inputs: object) -> torch.Tensor:
+    def spy(time: torch.Tensor) -> torch.Tensor:
         weight = run.model.stem.hidden.weight.detach()
         stored = quantise_like_archive(run.model.stem.hidden.weight.detach(), 4)
         seen.append(torch.allclose(weight, stored, atol=1e-7))
-        return forward(inputs)
+        return forward(time)
 
-    run.model.forward = spy  # type: ignore[method-assign]
+    run.model.stem.forward = spy  # type: ignore[method-assign]
     run.run()
     assert seen == [False] * 4 + [True] * 4
 
 
-def test_bf16_only_where_the_hardware_computes_in_it(
-    clips: ClipSet, config: DNeRVConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for capabilities, expected in [({}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)]:
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found, raising=False)
-        assert computes_in_bf16(CPU) is expected
-        auto = trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, precision="auto"))
-        assert auto.autocast is expected
-    assert not computes_in_bf16(torch.device("meta"))
-    assert trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, precision="bf16")).autocast
-    assert not trainer(clips, config, tmp_path / "c.pt").autocast
+def test_the_fused_path_trains_like_the_reference(clips: ClipSet, config: DNeRVConfig, tmp_path: Path) -> None:
+    gradients = []
+    for precision in ("fp32", "reference"):
+        run = trainer(clips, config, tmp_path / f"{precision}.pt")
+        with torch.no_grad():
+            for parameter in run.parameters:
+                parameter.add_(0.05)  # no head starts at zero
+        run._network = Differentiable(run.model, precision)  # type: ignore[arg-type]
+        run._add_gradients([0, 1], quantised=True)
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in run.parameters]))  # type: ignore[union-attr]
+    assert (gradients[0] - gradients[1]).norm() <= 1e-3 * gradients[1].norm()
 
 
 def test_training_in_bf16_is_finite(clips: ClipSet, config: DNeRVConfig, tmp_path: Path) -> None:

@@ -120,3 +120,11 @@ def test_seconds_of_some_frames_are_those_of_all() -> None:
     timing = Timing(Fraction(1, 1000), (0, 40, 90, 91), 9)
     assert timing.seconds_at([3, 0, 3]).tolist() == timing.seconds[[3, 0, 3]].tolist()
     assert timing.seconds_at([]).shape == (0,)
+
+
+@pytest.mark.parametrize("base", [Fraction(1, 1000), Fraction(1001, 30000), Fraction(2**31 - 1, 3)])
+@pytest.mark.parametrize("first", [0, -7, 2**40])
+def test_seconds_are_rounded_once(base: Fraction, first: int) -> None:
+    timing = Timing(base, [first, first + 1, first + 3, first + 1000], 5)
+    assert timing.seconds.tolist() == [float(tick * base) for tick in timing.pts]
+    assert all(timing.index_at(second) == i for i, second in enumerate(timing.seconds.tolist()))

@@ -19,7 +19,7 @@ from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
 from dnerv.engine import Decoder, Features, Precision, chosen_precision
 from dnerv.errors import ArchiveError, InputError, VideoNameError
-from dnerv.model import NeRVConfig, build_model, tensor_shapes
+from dnerv.model import NeRVConfig, model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
 _SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
@@ -122,11 +122,7 @@ class Archive:
         """The network with the archive's weights, on the CPU. Raises ArchiveError where they are damaged."""
         config = self.config.model
         weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
-        model = build_model(config)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.copy_(torch.from_numpy(weights[name]))
-        return model.eval()
+        return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
 
     @cached_property
     def maker(self) -> ClipMaker:

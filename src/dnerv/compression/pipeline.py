@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +21,17 @@ from dnerv.compression.dial import Corpus, Design, turn_dial
 from dnerv.compression.keyframe_stage import CodedKeyframes, code_keyframes
 from dnerv.compression.options import DEFAULT_BUDGET_SECONDS, EncodeOptions
 from dnerv.compression.probe import KeyframeProbe
+from dnerv.compression.training_stage import TrainingTask, train
 from dnerv.compression.workspace import Workspace, members_record
 from dnerv.errors import InputError
 from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.keyframes import KeyframeFormat
-from dnerv.model import ModelConfig, NeRVConfig, build_model, count_parameters
+from dnerv.model import ModelConfig, NeRVConfig, count_parameters
 from dnerv.training import (
+    ONE_PROCESS,
     ClipSet,
+    ProcessGroup,
     Progress,
-    Trainer,
     TrainingConfig,
     TrainingVideo,
     check_loss,
@@ -88,6 +91,7 @@ def encode(
     keep_work: bool = False,
     device: str = "cpu",
     listener: EncodeListener | None = None,
+    group: ProcessGroup = ONE_PROCESS,
 ) -> EncodeResult:
     """Encode videos and folders of videos into one archive.
 
@@ -99,6 +103,7 @@ def encode(
         force: replace an existing output.
         restart: discard the state of an interrupted run.
         keep_work: leave the state in place at the end.
+        group: the processes that train; this is its rank 0, and each of the others calls `follow`.
 
     Raises:
         InputError: nothing to encode, an unreadable video, labels that fit no video, or options that contradict
@@ -111,12 +116,14 @@ def encode(
     members = discover([Path(p) for p in inputs])
     if labels is not None:
         members = labelled(members, Path(labels))
-    job = {"options": options.to_json(), "members": members_record(members)}
+    job: dict[str, Any] = {"options": options.to_json(), "members": members_record(members)}
+    if group.world_size > 1 and options.batch_clips is None:
+        job["processes"] = group.world_size  # the batch depends on them, and the schedule on the batch
     workspace = Workspace(output, job, restart=restart)
     try:
         if workspace.is_resumed:
             listener.note(f"going on with the work in {workspace.path}")
-        result = _Encoding(workspace, options, listener, chosen).run(members, output, skip_bad, force)
+        result = _Encoding(workspace, options, listener, chosen, group).run(members, output, skip_bad, force)
     except BaseException:
         workspace.close_unfinished()
         raise
@@ -131,9 +138,15 @@ class _Encoding:
     """One run of the pipeline."""
 
     def __init__(
-        self, workspace: Workspace, options: EncodeOptions, listener: EncodeListener, device: torch.device
+        self,
+        workspace: Workspace,
+        options: EncodeOptions,
+        listener: EncodeListener,
+        device: torch.device,
+        group: ProcessGroup,
     ) -> None:
-        self.workspace, self.options, self.listener, self.device = workspace, options, listener, device
+        self.workspace, self.options, self.listener = workspace, options, listener
+        self.device, self.group = device, group
 
     def run(self, members: Sequence[Member], output: Path, skip_bad: bool, force: bool) -> EncodeResult:
         videos = self._cache(members, skip_bad)
@@ -197,13 +210,12 @@ class _Encoding:
         self, videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes], design: Design
     ) -> dict[str, np.ndarray]:
         self.listener.stage("training")
-        torch.manual_seed(self.options.seed)
-        model = build_model(design.model)
         clips = _clip_set(videos, keyframes, design)
-        config = _training_config(self.options, design, len(clips))
-        trainer = Trainer(model, clips, config, self.workspace.checkpoint, self.device)
-        trainer.run(self.listener.training)
-        return {name: p.detach().cpu().float().numpy() for name, p in model.named_parameters()}
+        config = _training_config(self.options, design, len(clips), self.group.world_size)
+        if self.group.world_size > 1:
+            self.listener.note(f"training in {self.group.world_size} processes, {config.batch_clips} clips a step")
+        task = TrainingTask(design.model, self.options.seed, clips, config, self.workspace.checkpoint)
+        return train(task, self.device, self.group, self.listener.training)
 
     def _measure(self, output: Path, videos: Sequence[CachedVideo], design: Design, crf: float | None) -> EncodeResult:
         self.listener.stage("measuring the archive", sum(v.timing.num_frames for v in videos))
@@ -221,14 +233,15 @@ class _Encoding:
             )
 
 
-def _training_config(options: EncodeOptions, design: Design, num_clips: int) -> TrainingConfig:
+def _training_config(options: EncodeOptions, design: Design, num_clips: int, processes: int) -> TrainingConfig:
     budget = options.budget_seconds
     if options.epochs is None and budget is None:
         budget = DEFAULT_BUDGET_SECONDS
     if options.paper:
         config = paper_recipe(loss="l1-ssim", epochs=options.epochs, budget_seconds=budget, seed=options.seed)
     else:
-        batch = min(_LARGEST_BATCH, max(1, num_clips // _CLIPS_PER_BATCHED_CLIP))
+        # A clip for each process at least, where there are as many: they would have nothing to do otherwise.
+        batch = max(min(_LARGEST_BATCH, max(1, num_clips // _CLIPS_PER_BATCHED_CLIP)), min(processes, num_clips))
         rate = _LEARNING_RATE * min(1.0, (_SMALL_NETWORK / count_parameters(design.model)) ** 0.25)
         config = TrainingConfig(
             epochs=options.epochs,

@@ -13,8 +13,9 @@ from dnerv.engine.fused import FusedDNeRV
 from dnerv.errors import InputError
 from dnerv.model import ClipInputs, DNeRV
 
-Precision = Literal["auto", "reference", "fp32", "bf16", "fp16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ChosenPrecision = Literal["reference", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", ChosenPrecision]
+PRECISIONS: tuple[Precision, ...] = ("auto", *get_args(ChosenPrecision))
 _DTYPES = {"reference": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -71,13 +72,13 @@ class Decoder:
         return frames.float()
 
 
-def chosen_precision(precision: Precision, device: torch.device) -> Precision:
+def chosen_precision(precision: Precision, device: torch.device) -> ChosenPrecision:
     """What "auto" stands for on `device`. Raises InputError for an unknown name."""
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; known: {', '.join(PRECISIONS)}")
-    if precision != "auto":
-        return precision
-    return "bf16" if computes_in_bf16(device) else "fp32"
+    if precision == "auto":
+        return "bf16" if computes_in_bf16(device) else "fp32"
+    return precision
 
 
 def computes_in_bf16(device: torch.device) -> bool:

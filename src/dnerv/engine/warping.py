@@ -44,7 +44,7 @@ def gather(table: Tensor, flow: Tensor, share: Tensor | None, grid: Grid) -> Ten
     if torch.is_grad_enabled():
         made: Tensor = _Gather.apply(table, flow, share, grid)  # type: ignore[no-untyped-call]
         return made
-    index, across, down, _ = _places(flow, grid)
+    index, across, down, _ = _places(flow, grid, len(table))
     return _sum_bags(table, index, _weights(across, down, _shares(share, across)), blended=share is not None)
 
 
@@ -57,7 +57,7 @@ def padded_table(maps: Tensor) -> Tensor:
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, flow: Tensor, share: Tensor | None, grid: Grid) -> Tensor:
-        index, across, down, inside = _places(flow, grid, keep_inside=True)
+        index, across, down, inside = _places(flow, grid, len(table), keep_inside=True)
         weights = _weights(across, down, _shares(share, across))
         with torch.enable_grad():  # of the weights alone: autograd knows the gradient of a bag's weights
             leaf = weights.detach().requires_grad_(ctx.needs_input_grad[1])
@@ -85,7 +85,9 @@ class _Gather(torch.autograd.Function):
         return for_table, for_flow, for_share, None
 
 
-def _places(flow: Tensor, grid: Grid, *, keep_inside: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+def _places(
+    flow: Tensor, grid: Grid, table_rows: int, *, keep_inside: bool = False
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """-> rows of the four neighbours int32 [*S, 2, 4], ways across and down [2, *S], which flow no border stopped."""
     x, y = flow[0::2] + grid.x, flow[1::2] + grid.y  # (2, *S) each
     inside = None
@@ -95,6 +97,7 @@ def _places(flow: Tensor, grid: Grid, *, keep_inside: bool = False) -> tuple[Ten
     left, top = x.floor(), y.floor()
     across, down = x.sub_(left), y.sub_(top)
     row = top.mul_(grid.columns).add_(left).to(torch.int32).add_(grid.first_rows)
+    row.clamp_(0, table_rows - grid.columns - 2)  # flow that is not a number: its row is any, its weight not a number
     neighbours = torch.tensor((0, 1, grid.columns, grid.columns + 1), dtype=torch.int32, device=flow.device)
     index = torch.empty(*flow.shape[1:], 2, 4, dtype=torch.int32, device=flow.device)
     torch.add(row.movedim(0, -1)[..., None], neighbours, out=index)

@@ -91,8 +91,9 @@ def measure_archive(
         InputError: a video has another number of frames or another size than the archive says.
     """
     meter, videos = QualityMeter(), []
-    for place, reader in enumerate(archive):
-        videos.append(_measure_video(archive, place, reader, frames_of(reader.entry.name), meter, advance))
+    common = 8 * (archive.file_bytes - sum(e.keyframe_bytes for e in archive.entries)) / archive.num_pixels
+    for reader in archive:
+        videos.append(_measure_video(reader, frames_of(reader.entry.name), common, meter, advance))
     scores = [video.ms_ssim for video in videos if video.ms_ssim is not None]
     return ArchiveQuality(
         meter.psnr,
@@ -105,10 +106,9 @@ def measure_archive(
 
 
 def _measure_video(
-    archive: Archive,
-    place: int,
     reader: VideoReader,
     frames: Iterable[NDArray[np.uint8]],
+    common: float,
     meter: QualityMeter,
     advance: Callable[[], None],
 ) -> VideoQuality:
@@ -137,15 +137,15 @@ def _measure_video(
         alone.psnr,
         alone.psnr_of_mean_mse,
         float(torch.cat(similarity).mean()) if similarity else None,
-        _bits_per_pixel(archive, place),
+        _bits_per_pixel(reader, common),
     )
 
 
-def _bits_per_pixel(archive: Archive, place: int) -> float:
-    entry = archive.entries[place]
+def _bits_per_pixel(reader: VideoReader, common: float) -> float:
+    """`common`: bits per pixel of everything in the file that is not keyframes."""
+    entry = reader.entry
     pixels = entry.timing.num_frames * entry.coded_size[0] * entry.coded_size[1]
-    common = archive.file_bytes - sum(e.keyframe_bytes for e in archive.entries)
-    return 8 * (entry.keyframe_bytes / pixels + common / archive.num_pixels)
+    return 8 * entry.keyframe_bytes / pixels + common
 
 
 def _original_frames(archive: Archive, member: Member, at: str) -> Iterator[NDArray[np.uint8]]:

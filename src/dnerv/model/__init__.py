@@ -8,7 +8,15 @@ from dnerv.model.config import DNeRVConfig, ModelConfig, NeRVConfig, config_from
 from dnerv.model.dnerv import DNeRV, Motion
 from dnerv.model.inputs import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
 from dnerv.model.nerv import NeRV
-from dnerv.model.presets import PUBLISHED, PublishedModel, build_model, count_parameters, multiply_adds, tensor_shapes
+from dnerv.model.presets import (
+    PUBLISHED,
+    PublishedModel,
+    build_model,
+    count_parameters,
+    model_from_weights,
+    multiply_adds,
+    tensor_shapes,
+)
 from dnerv.model.published import load_published, load_published_state
 
 __all__ = [
@@ -33,6 +41,7 @@ __all__ = [
     "count_parameters",
     "load_published",
     "load_published_state",
+    "model_from_weights",
     "multiply_adds",
     "tensor_shapes",
 ]

@@ -83,8 +83,9 @@ class DNeRV(nn.Module):
         square = config.output_stride**2
         colours = 3 * (config.fusion + config.contrast)
         self.head = PointwiseThenSpatial(widths[-1] + colours * square, 3 * square, config.min_hidden)
-        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
+        # On the CPU even where the weights are left on "meta": nobody loads these.
+        self.register_buffer("mean", torch.tensor(config.mean, device="cpu").view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std, device="cpu").view(1, 3, 1, 1), persistent=False)
         if config.head == "residual":
             self._start_from_blend()
 

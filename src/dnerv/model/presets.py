@@ -8,7 +8,7 @@ from math import prod
 from types import MappingProxyType
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dnerv.model.config import DNeRVConfig, ModelConfig, NeRVConfig
 from dnerv.model.dnerv import DNeRV
@@ -51,6 +51,17 @@ PUBLISHED: Mapping[str, PublishedModel] = MappingProxyType(
 def build_model(config: ModelConfig) -> nn.Module:
     """The network of a configuration, freshly initialised, on the CPU."""
     return NeRV(config) if isinstance(config, NeRVConfig) else DNeRV(config)
+
+
+def model_from_weights(config: ModelConfig, weights: Mapping[str, Tensor]) -> nn.Module:
+    """The network of a configuration with these float32 weights, by name; it takes them over without a copy.
+
+    Nothing is initialised only to be overwritten, which for large networks takes longer than everything else here.
+    """
+    with torch.device("meta"):
+        model = build_model(config)
+    model.load_state_dict(weights, assign=True)
+    return model
 
 
 def count_parameters(config: ModelConfig) -> int:

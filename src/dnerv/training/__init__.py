@@ -3,20 +3,26 @@
 from dnerv.training.clip_set import Batch, ClipSet, TrainingVideo
 from dnerv.training.config import Precision, TrainingConfig, paper_recipe
 from dnerv.training.losses import LOSS_NAMES, LossName, check_loss
-from dnerv.training.trainer import Listener, Progress, Trainer, computes_in_bf16
+from dnerv.training.parallel import ONE_PROCESS, LostProcessError, ProcessGroup, join_processes, local_device
+from dnerv.training.trainer import DivergenceError, Listener, Progress, Trainer
 
 __all__ = [
     "LOSS_NAMES",
+    "ONE_PROCESS",
     "Batch",
     "ClipSet",
+    "DivergenceError",
     "Listener",
     "LossName",
+    "LostProcessError",
     "Precision",
+    "ProcessGroup",
     "Progress",
     "Trainer",
     "TrainingConfig",
     "TrainingVideo",
     "check_loss",
-    "computes_in_bf16",
+    "join_processes",
+    "local_device",
     "paper_recipe",
 ]

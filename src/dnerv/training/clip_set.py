@@ -53,13 +53,26 @@ class ClipSet:
         requests, wanted, masks = zip(*(self._clip(int(i)) for i in indices), strict=True)
         return Batch(assemble(requests), torch.stack(wanted), torch.stack(masks))
 
+    def num_real_frames(self, indices: Sequence[int]) -> int:
+        """Frames of the clips at `indices` that are not padding, those of each tile counted."""
+        total = 0
+        for index in indices:
+            video, clip, _ = self._locate(int(index))
+            total += len(video.timeline.clip(clip))
+        return total
+
+    def _locate(self, index: int) -> tuple[TrainingVideo, int, int]:
+        """Video, clip and tile."""
+        which = int(np.searchsorted(self._ends, index, side="right"))
+        video = self.videos[which]
+        clip, tile = divmod(index - (int(self._ends[which - 1]) if which else 0), self._grid(video).num_tiles)
+        return video, clip, tile
+
     def _grid(self, video: TrainingVideo) -> TileGrid:
         return TileGrid(video.video.height, video.video.width, *self.canvas, self.overlap)
 
     def _clip(self, index: int) -> tuple[ClipRequest, Tensor, Tensor]:
-        which = int(np.searchsorted(self._ends, index, side="right"))
-        video = self.videos[which]
-        clip, tile = divmod(index - (int(self._ends[which - 1]) if which else 0), self._grid(video).num_tiles)
+        video, clip, tile = self._locate(index)
         frames, real = video.timeline.padded_clip(clip)
         conditioning = video.timeline.clip_conditioning(clip)
         request = ClipRequest(

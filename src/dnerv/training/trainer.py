@@ -4,15 +4,20 @@ Notable decisions:
 - how far the run is, a number from 0 to 1, is all that the schedule knows; epochs or the clock supply it;
 - the order of clips is a function of seed and epoch, so a checkpoint needs no random state and a run that was killed
   ends, with `epochs` on a CPU, with the same bits as one that was not;
-- a checkpoint is written beside its place and renamed: there is always a whole one.
+- a checkpoint is written beside its place and renamed: there is always a whole one;
+- of several processes each trains on its share of every batch, weighted by its real frames: the sum over ranks is the
+  gradient of the whole batch, and everything after it is the same on every rank.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +25,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from dnerv.engine import Differentiable, chosen_precision
 from dnerv.errors import DnervError, OutputError
 from dnerv.training.clip_set import Batch, ClipSet
 from dnerv.training.config import TrainingConfig
 from dnerv.training.losses import frame_loss, squared_error
+from dnerv.training.parallel import ONE_PROCESS, ProcessGroup
 from dnerv.training.quantised import straight_through
 from dnerv.training.schedule import learning_rate_factor
 
 _RECENT_BATCHES = 2000  # that the PSNR on show is averaged over, where a pass over the clips has more
+
+
+class DivergenceError(DnervError):
+    """The loss or its gradient is no longer finite: on every rank at the same step."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +61,41 @@ class Trainer:
     """Trains a network on a set of clips in place."""
 
     def __init__(
-        self, model: nn.Module, clips: ClipSet, config: TrainingConfig, checkpoint: Path, device: torch.device
+        self,
+        model: nn.Module,
+        clips: ClipSet,
+        config: TrainingConfig,
+        checkpoint: Path,
+        device: torch.device,
+        group: ProcessGroup = ONE_PROCESS,
     ) -> None:
-        """Take up `checkpoint` where there is one; it must come from the same model, clips and configuration."""
+        """Take up `checkpoint` where there is one; it must come from the same model, clips and configuration.
+
+        With a group of several processes, every one of them makes a trainer of the same arguments; rank 0 alone
+        writes checkpoints and tells of progress.
+        """
         # Networks that start at zero correction make subnormal gradients, which CPUs multiply a hundred times slower.
         torch.set_flush_denormal(True)
         self.model = model.to(device).train()
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.clips, self.config, self.checkpoint, self.device = clips, config, checkpoint, device
+        self.group, self.parameters = group, list(model.parameters())
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=0.0, fused=True
+            self.parameters, lr=config.learning_rate, betas=config.betas, weight_decay=0.0, fused=True
         )
         self.average = {n: p.detach().clone() for n, p in model.named_parameters()} if config.ema else {}
-        self.autocast = computes_in_bf16(device) if config.precision == "auto" else config.precision == "bf16"
+        self._network = Differentiable(self.model, chosen_precision(config.precision, device))
         self.batches_per_epoch = -(-len(clips) // config.batch_clips)
         self.step = 0
-        self.seconds = 0.0  # spent in training, over all processes of this run
+        self.seconds = 0.0  # spent in training by rank 0, interruptions not counted, up to the last step
         self._is_between_steps = True
         self._ordered_epoch, self._order = -1, np.empty(0, np.int64)  # the order of clips in the epoch under way
         # One buffer, written in place: a small allocation kept from every step would pin the heap around it.
         self._recent = torch.full((min(self.batches_per_epoch, _RECENT_BATCHES),), math.nan, device=device)
         if checkpoint.exists():
             self._restore()
+        self._earlier, self._started = self.seconds, time.monotonic()
+        group.check_agreement(self.parameters, self.step)
 
     @property
     def done(self) -> float:
@@ -87,24 +110,26 @@ class Trainer:
         """Train to the end; the model holds the weights to be stored.
 
         Raises:
-            DnervError: the loss or its gradient is no longer finite.
+            DivergenceError: the loss or its gradient is no longer finite.
+            LostProcessError: another process of the group is gone.
         """
-        started = saved = last = time.monotonic()
-        first_step, earlier = self.step, self.seconds
+        self._earlier, self._started = self.seconds, time.monotonic()
+        saved = last = self._started
+        first_step = self.step
         try:
             while self.done < 1:
                 self._train_step()
                 now = time.monotonic()
-                self.seconds = earlier + now - started
                 if now - saved > self.config.checkpoint_seconds:
                     self._save()
                     saved = now
-                if now - last > 0.2 or self.done >= 1:
-                    listener(self._progress(now - started, self.step - first_step))
+                if self.group.rank == 0 and (now - last > 0.2 or self.done >= 1):
+                    listener(self._progress(now - self._started, self.step - first_step))
                     last = now
         finally:
             if self.step > first_step and self._is_between_steps:
-                self._save()
+                with _without_interruption():
+                    self._save()
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(self.average.get(name, parameter))
@@ -114,22 +139,40 @@ class Trainer:
         config, done = self.config, self.done
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * learning_rate_factor(done, config.warmup)
-        batch = self.clips.batch(self._indices())
-        made = self._forward(batch, quantised=config.quantise_from is not None and done >= config.quantise_from)
+        self.optimizer.zero_grad(set_to_none=True)
+        is_quantised = config.quantise_from is not None and done >= config.quantise_from
+        loss, psnr = self._add_gradients(self._indices(), quantised=is_quantised)
+        loss, psnr, seconds = self.group.combine(self.parameters, (loss, psnr, self._clock()))
+        self._check_finite("loss", loss)
+        longest = math.inf if config.gradient_norm is None else config.gradient_norm
+        self._check_finite("gradient's length", nn.utils.clip_grad_norm_(self.parameters, longest))
+        with _without_interruption():
+            self._is_between_steps = False  # half a step, cut short by an error, must not reach the checkpoint
+            self.optimizer.step()
+            self.step, self.seconds = self.step + 1, seconds.item()
+            self._note(psnr)
+            self._is_between_steps = True
+
+    def _add_gradients(self, indices: Sequence[int], *, quantised: bool) -> tuple[Tensor, Tensor]:
+        """Gradients of this rank's part of a batch; -> its parts of the batch's mean loss and of its mean PSNR."""
+        own = self.group.share(indices)
+        if not own:
+            return torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        weight = self.clips.num_real_frames(own) / self.clips.num_real_frames(indices)
+        batch = self.clips.batch(own)
+        made = self._forward(batch, quantised=quantised)
         wanted = batch.wanted.to(self.device).flatten(0, 1).float() / 255
         mask = batch.mask.to(self.device).flatten()
-        loss = frame_loss(config.loss, made, wanted, mask)
-        # Before the backward pass: on a CPU, grid_sample's gradient at a place that is not a number ends the process.
-        self._check_finite("loss", loss.detach())
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        longest = math.inf if config.gradient_norm is None else config.gradient_norm
-        self._check_finite("gradient's length", nn.utils.clip_grad_norm_(self.model.parameters(), longest))
-        self._is_between_steps = False  # half a step, cut short by Ctrl-C, must not reach the checkpoint
-        self.optimizer.step()
-        self.step += 1
-        self._note(made.detach(), wanted, mask)
-        self._is_between_steps = True
+        loss = weight * frame_loss(self.config.loss, made, wanted, mask)
+        # No backward pass otherwise: on a CPU, grid_sample's gradient at a place that is not a number ends the process.
+        if torch.isfinite(loss):
+            loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), weight * _mean_psnr(made.detach(), wanted, mask)
+
+    def _clock(self) -> Tensor:
+        """Seconds trained so far by rank 0's watch, float64 []; nothing on the others, so that a sum has rank 0's."""
+        elapsed = self._earlier + time.monotonic() - self._started
+        return torch.tensor(elapsed if self.group.rank == 0 else 0.0, dtype=torch.float64)
 
     def _indices(self) -> list[int]:
         epoch, place = divmod(self.step, self.batches_per_epoch)
@@ -140,23 +183,17 @@ class Trainer:
 
     def _forward(self, batch: Batch, *, quantised: bool) -> Tensor:
         inputs = batch.inputs.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            if quantised:
-                weights = straight_through(self.model, self.config.weight_bits)
-                made: Tensor = functional_call(self.model, weights, (inputs,))
-            else:
-                made = self.model(inputs)
-        return made.flatten(0, 1)
+        weights = straight_through(self.model, self.config.weight_bits) if quantised else None
+        return self._network(inputs, weights).flatten(0, 1)
 
     def _check_finite(self, what: str, value: Tensor) -> None:
         if not torch.isfinite(value):
-            raise DnervError(
+            raise DivergenceError(
                 f"training diverged at step {self.step + 1}: the {what} is {value.item()}; try a lower --learning-rate"
             )
 
-    def _note(self, made: Tensor, wanted: Tensor, mask: Tensor) -> None:
-        error = squared_error(made.float(), wanted)[mask]
-        self._recent[self.step % len(self._recent)] = -10 * torch.log10(error + 1e-10).mean()
+    def _note(self, psnr: Tensor) -> None:
+        self._recent[self.step % len(self._recent)] = psnr
         if self.average:
             assert self.config.ema is not None
             with torch.no_grad():
@@ -180,6 +217,8 @@ class Trainer:
         )
 
     def _save(self) -> None:
+        if self.group.rank > 0:
+            return
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -202,6 +241,27 @@ class Trainer:
             ) from None
 
 
+def _mean_psnr(made: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+    error = squared_error(made.float(), wanted)[mask]
+    return -10 * torch.log10(error + 1e-10).mean()
+
+
+@contextmanager
+def _without_interruption() -> Iterator[None]:
+    """Let Ctrl-C wait: launchers send a second one right after the user's, and this block saves hours of work."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
+
+
 def save_atomically(state: dict[str, Any], path: Path) -> None:
     """`torch.save` beside `path`, flushed to the disk, then renamed onto it."""
     partial = path.with_suffix(".partial")
@@ -214,11 +274,3 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
         raise OutputError(f"{path}: the checkpoint cannot be written ({str(error).splitlines()[0]})") from error
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bf16 arithmetic is native to the device, and so faster than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,83 @@
+"""Peak memory and time of `dnerv encode` by the number of videos: memory must not grow with them.
+
+    python benchmarks/encoding_memory.py VIDEO [--clips 100 1000] [--processes 1] [--json]
+
+The first second of VIDEO, cut into short clips at 64x80, is encoded under as many names as asked for, with the
+smallest network and one epoch. Peak memory is that of the largest process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+from dnerv.compression.workspace import members_record
+from dnerv.video import Timing, VideoSource, discover, write_mp4
+
+CUTS, FRAMES = 4, 12  # different clips, and frames of each
+ENCODE = "--width 2 --epochs 1 --batch 2 --keyframe-every 4 --keyframe-crf 50 --keyframe-mode inter --precision fp32"
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path, help="any real video of two seconds or more")
+    parser.add_argument("--clips", type=int, nargs="+", default=[100, 1000], help="sizes of the corpora")
+    parser.add_argument("--processes", type=int, default=1, help="processes, started by torchrun")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        cuts = _cut(options.video, Path(folder))
+        rows = [_measure(cuts, count, Path(folder), options.processes) for count in options.clips]
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print(f"{'clips':>8} {'listing s':>10} {'encoding s':>11} {'peak MiB':>9} {'file bytes':>12}")
+    for row in rows:
+        print("{clips:>8} {listing:>10.2f} {encoding:>11.1f} {peak_mib:>9.0f} {file_bytes:>12,}".format(**row))
+
+
+def _cut(video: Path, folder: Path) -> list[Path]:
+    frames = [frame for _, frame in islice(VideoSource(video).frames(size=(64, 80)), CUTS * FRAMES)]
+    paths = [folder / f"cut{i}.mp4" for i in range(CUTS)]
+    for i, path in enumerate(paths):
+        cut = frames[i * FRAMES : (i + 1) * FRAMES]
+        write_mp4(path, cut, Timing.constant(Fraction(25), len(cut)))
+    return paths
+
+
+def _measure(cuts: list[Path], count: int, folder: Path, processes: int) -> dict[str, float]:
+    corpus = folder / str(count)
+    for i in range(count):
+        path = corpus / f"class{i % 20}" / f"clip{i:05d}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(cuts[i % CUTS], path)
+    started = time.perf_counter()
+    members_record(discover([corpus]))
+    listed = time.perf_counter()
+    output = folder / f"{count}.dnerv"
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+    command = [sys.executable, "-m", *(launcher if processes > 1 else []), "dnerv", "encode", str(corpus)]
+    process = subprocess.Popen([*command, "-o", str(output), *ENCODE.split()], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"encoding {count} clips failed")
+    return {
+        "clips": count,
+        "listing": listed - started,
+        "encoding": time.perf_counter() - listed,
+        "peak_mib": usage.ru_maxrss / 1024,
+        "file_bytes": output.stat().st_size,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -62,7 +62,9 @@ def _nervs(
         write_nerv(archive, path)
     with Archive(path, size="coded") as other:
         check_nerv(archive, other)
-        share = round(other.file_bytes * sample.share)
+        share, width = round(other.file_bytes * sample.share), other.config.model.base_channels
+        weights = "random weights" if options.nerv is None else str(options.nerv)
+        note = f"width {width}, {weights}, {other.file_bytes:,} bytes; {max(options.batch_sizes)} clips in one pass"
     device = torch.device(options.device)
     for precision in precisions:
-        yield network(path, precision, max(options.batch_sizes), device, share, kind="nerv")
+        yield network(path, precision, max(options.batch_sizes), device, share, kind="nerv", note=note)

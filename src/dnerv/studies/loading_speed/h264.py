@@ -74,7 +74,7 @@ def h264(
     crf, coded = match_size(target, lambda crf: _code(sample, crf, gap, advance))
     streams = {video: store_stream(stream, folder / f"{video}-{gap}.h264") for video, stream in coded.items()}
     size = sum(stream.size for stream in coded.values())
-    name = "H.264" if restart is None else "H.264, clip GOPs"
+    name = "H.264" if restart is None else "H.264 short GOP"
     parallel = _faster(sample, streams, batch_size, device)
     how = f"{parallel} in parallel on {usable_cores()} cores"
     note = f"x264 {PRESET}, crf {crf:.2f}, a keyframe every {gap} frames or at cuts, decoded by FFmpeg, {how}"

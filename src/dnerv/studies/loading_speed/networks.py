@@ -29,13 +29,20 @@ Stage = Callable[[str], AbstractContextManager[None]]
 
 
 def network(
-    path: Path, precision: str, batch_size: int, device: torch.device, size: int, *, kind: Kind = "archive"
+    path: Path,
+    precision: str,
+    batch_size: int,
+    device: torch.device,
+    size: int,
+    *,
+    kind: Kind = "archive",
+    note: str = "",
 ) -> Candidate:
     """An archive in one precision: one of PRECISIONS, or REFERENCE. `size`: bytes of the sampled videos in it."""
     if precision == REFERENCE:
         note, name = "fp32, the plain modules of dnerv.model, clip by clip", REFERENCE
     else:
-        note = f"{precision}, {batch_size} clips in one pass, keyframes decoded in {usable_cores()} threads"
+        note = note or f"{batch_size} clips in one pass, keyframes decoded in {usable_cores()} threads"
         name = f"{'NeRV' if kind == 'nerv' else 'dnerv'} {precision}"
     return Candidate(name, kind, batch_size, (path,), size, note, partial(opened, path, precision, batch_size, device))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,23 @@ def draw_bars(record: Mapping[str, Any], path: Path) -> None:
         warm = row["warm"]
         text = f"  {warm['frames_per_second']['median']:,.0f}  ({warm['ratio']['median']:.3g}x)"
         axes.text(warm["frames_per_second"]["high"], place - 0.18, text, va="center", fontsize=8, color=_INK)
-    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=9)
+    # No mathematics: a file may be called "$a$.dnerv".
+    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=9, parse_math=False)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlim(right=3 * max(row["warm"]["frames_per_second"]["high"] for row in rows))
+    lowest = min(row[state]["frames_per_second"]["low"] for row in rows for state in ("warm", "cold"))
+    axes.set_xlim(10 ** floor(log10(lowest)), 3 * max(row["warm"]["frames_per_second"]["high"] for row in rows))
     axes.set_xlabel("frames per second, from disk to tensor: full colour warm, pale cold (log scale)", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     machine, archive = record["machine"], record["archive"]
     canvas = "x".join(map(str, archive["canvas"]))
     axes.set_title(
-        f"{Path(archive['path']).name}, {canvas}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['device']}; x: ratio to the reference path",
+        f"{Path(archive['path']).name}, {canvas}; {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['device']}\nin brackets: ratio to the reference path",
         fontsize=9,
         color=_FAINT,
         loc="right",
+        parse_math=False,
     )
     try:
         figure.savefig(path, dpi=150)

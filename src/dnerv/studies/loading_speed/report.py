@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 Record = Mapping[str, Any]
+_OWN = ("archive", "reference")  # kinds that decode the archive itself
 
 
 def tables(record: Record) -> Sequence[Table | str]:
@@ -64,7 +65,7 @@ def quality_table(record: Record) -> Table:
             f"{size / own:.2f}",
             "same" if one["psnr_to_reference"] >= 100 else f"{one['psnr_to_reference']:.2f}",
             _decibels(one["psnr_to_originals"]),
-            _decibels(one["cost"], sign="+"),
+            _decibels(one["cost"], sign="+") if rows[one["name"]]["kind"] in _OWN else "",
         )
     return table
 
@@ -114,8 +115,7 @@ def _explanations(record: Record) -> list[str]:
 
 def _notes(record: Record) -> dict[str, str]:
     """Those of opponents, once each."""
-    own = ("archive", "reference")
-    return {row["name"]: row["note"].rstrip(".") for row in record["rows"] if row["kind"] not in own}
+    return {row["name"]: row["note"].rstrip(".") for row in record["rows"] if row["kind"] not in _OWN}
 
 
 def _stages(parts: Sequence[Record], which: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -284,10 +283,19 @@ class TestCommand:
             self.run(f"bad={line}", archive, sample, tmp_path)
         assert list(tmp_path.iterdir()) == []
 
-    def test_originals_are_needed_where_they_are_read(self, archive: Archive, sample: Sample, tmp_path: Path) -> None:
-        bare = replace(sample, videos={v: replace(s, original=None) for v, s in sample.videos.items()})
-        with pytest.raises(InputError, match="give --originals"):
-            self.run("a=run {video} {output}", archive, bare, tmp_path)
+    @pytest.mark.parametrize(
+        ("texts", "match"),
+        [
+            (("a=no-such-program {output}",), "no program 'no-such-program'"),
+            (("a=true {video} {output}",), "give --originals"),
+            (("a=true {output}", "a=false {output}"), "a name of its own"),
+        ],
+    )
+    def test_what_cannot_take_part_is_found_at_once(self, folder: Path, texts: tuple[str, ...], match: str) -> None:
+        listener = Listener()
+        with pytest.raises(InputError, match=match):
+            bench(folder / "a.dnerv", BenchOptions(decoders=texts), listener)
+        assert listener.stages == []
 
 
 class TestRound:
@@ -450,11 +458,6 @@ def test_a_given_nerv_must_be_one_of_the_same_videos(folder: Path, archive: Arch
 def test_options_out_of_range_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         BenchOptions(**given)
-
-
-def test_two_decoders_of_one_name_are_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="a name of its own"):
-        bench(folder / "a.dnerv", BenchOptions(decoders=("a=x {output}", "a=y {output}")), Listener())
 
 
 class TestPicturePath:

@@ -5,8 +5,8 @@ The command is run once for every clip, several at a time, without a shell. In i
 frame and their number, {height} and {width} of the frames to write, {output} where to write them: raw RGB, 3 bytes a
 pixel, frame after frame. For example
 
-    --decoder 'ffmpeg=ffmpeg -v error -i {video} -vf trim=start_frame={first},scale={width}:{height}
-               -frames:v {frames} -pix_fmt rgb24 -f rawvideo -y {output}'
+    --decoder 'ffmpeg=ffmpeg -v error -i {video} -vf trim=start_frame={first},setpts=PTS-STARTPTS,scale={width}:{height}
+               -frames:v {frames} -pix_fmt rgb24 -f rawvideo {output}'
 
 The time to start a process counts: it is part of such a decoder.
 """
@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from shutil import which
 from string import Formatter
 from tempfile import TemporaryDirectory
 
@@ -38,16 +39,25 @@ FIELDS = ("archive", "video", "name", "first", "frames", "height", "width", "out
 
 
 def command(text: str, archive: Path, sample: Sample, folder: Path, batch_size: int, device: torch.device) -> Candidate:
-    """The candidate that runs the command of `NAME=COMMAND`. Raises InputError as `parse_command` does."""
+    """The candidate that runs a command that `check_commands` has let through."""
     name, words = parse_command(text)
     sources = {video.original for video in sample.videos.values() if video.original is not None}
-    reads_originals = any("{video}" in word for word in words)
-    if reads_originals and not sources:
-        raise InputError(f"--decoder {name} reads {{video}}, the original file: give --originals too")
-    files = tuple(sorted(p for p in sources if p.is_file())) if reads_originals else (archive,)
+    files = tuple(sorted(p for p in sources if p.is_file())) if _reads_originals(words) else (archive,)
     size = sum(path.stat().st_size for path in files)
     opened = partial(_opened, name, words, archive, sample, folder, device)
     return Candidate(name, "command", batch_size, files, size, shlex.join(words), opened)
+
+
+def check_commands(texts: Sequence[str], has_originals: bool) -> None:
+    """Raise InputError for a decoder that could not take part, before anything is measured."""
+    commands = [parse_command(text) for text in texts]
+    for name, words in commands:
+        if sum(name == other for other, _ in commands) > 1:
+            raise InputError(f"--decoder {name} is given twice; each decoder needs a name of its own")
+        if which(words[0]) is None:
+            raise InputError(f"--decoder {name}: there is no program {words[0]!r} on the path")
+        if _reads_originals(words) and not has_originals:
+            raise InputError(f"--decoder {name} reads {{video}}, the original file: give --originals too")
 
 
 def parse_command(text: str) -> tuple[str, list[str]]:
@@ -63,6 +73,10 @@ def parse_command(text: str) -> tuple[str, list[str]]:
     if not fields <= set(FIELDS) or "output" not in fields:
         raise InputError(f"--decoder {name} has the fields {sorted(fields)}; {{output}} is needed, known are {FIELDS}")
     return name.strip(), words
+
+
+def _reads_originals(words: Sequence[str]) -> bool:
+    return any("{video}" in word for word in words)
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def write_nerv(archive: Archive, path: Path) -> NeRVConfig:
 
     The time it takes to decode does not depend on what its weights are.
     """
-    config = _of_size(archive, archive.file_bytes)
+    sizes = archive.container.sizes
+    config = _of_size(archive, sizes["NETW"] + sizes["KEYF"] + sizes["PKTS"])  # the rest it needs as well
     videos = [CodedVideo(replace(e, table_bytes=0, keyframe_bytes=0), b"", None) for e in archive.entries]
     write_archive(path, ArchiveConfig(config, archive.config.overlap, None), _random(config), _WEIGHT_BITS, videos)
     return config
@@ -50,7 +51,7 @@ def check_nerv(archive: Archive, other: Archive) -> None:
 
 
 def _of_size(archive: Archive, target: int) -> NeRVConfig:
-    """The narrowest network that takes `target` bytes: doubled until it does, then halved in between."""
+    """The network closest to `target` bytes: its width doubled until it is larger, then halved in between."""
     low, high = 1, 2
     while high < _WIDEST and _packed_bytes(_config(archive, high)) < target:
         low, high = high, 2 * high
@@ -60,7 +61,8 @@ def _of_size(archive: Archive, target: int) -> NeRVConfig:
             low = middle
         else:
             high = middle
-    return _config(archive, high)
+    around = [_config(archive, width) for width in (low, high)]
+    return min(around, key=lambda config: abs(_packed_bytes(config) - target))
 
 
 def _config(archive: Archive, width: int) -> NeRVConfig:

@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from dnerv.evaluation.metrics import PSNR_OF_IDENTICAL_FRAMES
+
 Record = Mapping[str, Any]
 _OWN = ("archive", "reference")  # kinds that decode the archive itself
 
@@ -63,9 +65,9 @@ def quality_table(record: Record) -> Table:
             one["name"],
             f"{size:,}",
             f"{size / own:.2f}",
-            "same" if one["psnr_to_reference"] >= 100 else f"{one['psnr_to_reference']:.2f}",
+            _decibels(one["psnr_to_reference"]),
             _decibels(one["psnr_to_originals"]),
-            _decibels(one["cost"], sign="+") if rows[one["name"]]["kind"] in _OWN else "",
+            _cost(one["cost"]) if rows[one["name"]]["kind"] in _OWN else "",
         )
     return table
 
@@ -133,8 +135,14 @@ def _figure(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _decibels(value: float | None, sign: str = "") -> str:
-    return "-" if value is None else f"{value:{sign}.2f}"
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "same" if value >= PSNR_OF_IDENTICAL_FRAMES else f"{value:.2f}"
+
+
+def _cost(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _table(first: str, *columns: str) -> Table:

@@ -13,14 +13,13 @@ from typing import Any, Protocol
 import torch
 
 from dnerv.archive import Archive
-from dnerv.errors import InputError
 from dnerv.evaluation.decoder_quality import DecoderQuality, compare_decoders
 from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.timing import interleaved
 from dnerv.model import config_to_json, count_parameters
 from dnerv.studies.loading_speed.breakdown import Breakdown, break_down
 from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace
-from dnerv.studies.loading_speed.command import parse_command
+from dnerv.studies.loading_speed.command import check_commands
 from dnerv.studies.loading_speed.contenders import contenders
 from dnerv.studies.loading_speed.measuring import Round, measure_round
 from dnerv.studies.loading_speed.networks import REFERENCE
@@ -47,9 +46,7 @@ def bench(path: Path, options: BenchOptions, listener: BenchListener) -> dict[st
         InputError: an original, a NeRV archive or a decoder's command that cannot be used.
         ArchiveError: the archive is damaged.
     """
-    names = [parse_command(text)[0] for text in options.decoders]
-    if len(set(names)) < len(names):
-        raise InputError(f"--decoder names are {', '.join(names)}; each needs a name of its own")
+    check_commands(options.decoders, bool(options.originals))
     with (
         TemporaryDirectory(prefix="dnerv-bench-") as scratch,
         Archive(path, device=options.device, size="coded") as archive,

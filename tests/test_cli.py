@@ -24,7 +24,9 @@ from dnerv import cli
 
 FAST = ["--width", "2", "--keyframe-every", "4", "--keyframe-crf", "40", "--keyframe-mode", "inter"]
 FAST += ["--precision", "fp32"]
-COMMANDS = ("encode", "decode", "info", "evaluate", "verify", "presets")
+QUICK = ["--precisions", "fp32", "--batch-sizes", "2", "--seconds", "0", "--repeats", "1", "--clips", "2"]
+QUICK += ["--against", "png"]
+COMMANDS = ("encode", "decode", "info", "evaluate", "verify", "bench", "presets")
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,25 @@ def test_text_output_fits_80_columns(
     assert all(len(line) <= 80 for line in done.out.splitlines())
 
 
+def test_bench_shows_tables_and_draws(
+    dnerv: Callable[..., Outcome], archive: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(archive.parent)
+    done = dnerv("bench", archive.name, "--originals", videos, *QUICK, "--picture", "bars.svg")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert sum(line.startswith("dnerv fp32") for line in lines) == 2  # its speed, and what it costs
+    assert Path("bars.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_bench_gives_json(dnerv: Callable[..., Outcome], archive: Path) -> None:
+    done = dnerv("bench", archive, *QUICK, "--json")
+    assert done.code == 0, done.err
+    assert [row["name"] for row in done.json["rows"]] == ["reference", "dnerv fp32", "PNG"]
+
+
 @pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
 def test_help_fits_80_columns(
     dnerv: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
@@ -397,7 +418,7 @@ def set_version(data: bytearray, version: int) -> None:
 
 @pytest.mark.usefixtures("untouched")
 class TestBadArchive:
-    @pytest.mark.parametrize("command", ["info", "verify", "decode", "evaluate"])
+    @pytest.mark.parametrize("command", ["info", "verify", "decode", "evaluate", "bench"])
     @pytest.mark.parametrize(
         ("harm", "reason"),
         [
@@ -426,7 +447,7 @@ class TestBadArchive:
         assert_one_line(done, archive.name, reason)
         assert not (tmp_path / "out").exists()
 
-    @pytest.mark.parametrize("command", ["info", "verify", "decode", "evaluate"])
+    @pytest.mark.parametrize("command", ["info", "verify", "decode", "evaluate", "bench"])
     def test_missing(self, dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path, command: str) -> None:
         extra = {"decode": ["-o", tmp_path / "out"], "evaluate": [videos]}.get(command, [])
         assert_one_line(dnerv(command, tmp_path / "no.dnerv", *extra), "no.dnerv", "no such file")
@@ -532,6 +553,35 @@ def test_incomplete_commands_are_usage_errors(dnerv: Callable[..., Outcome], wor
     done = dnerv(*words)
     assert done.code == 2
     assert "Usage: " in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--batch-sizes", "0"),
+        ("--batch-sizes", "many"),
+        ("--precisions", "fp7"),
+        ("--against", "gif"),
+        ("--clips", "0"),
+        ("--repeats", "0"),
+        ("--seconds", "-1"),
+    ],
+    ids=" ".join,
+)
+def test_bad_bench_values_are_usage_errors(
+    dnerv: Callable[..., Outcome], archive: Path, words: tuple[str, ...]
+) -> None:
+    done = dnerv("bench", archive, *words)
+    assert done.code == 2, done
+    assert words[1] in done.err
+    assert "Traceback" not in done.err
+
+
+def test_bench_refuses_decoders_and_pictures_in_one_line(dnerv: Callable[..., Outcome], archive: Path) -> None:
+    assert_one_line(dnerv("bench", archive, "--decoder", "mine"), "NAME=COMMAND")
+    assert_one_line(dnerv("bench", archive, "--picture", "bars.bmp"), ".png")
+    assert_one_line(dnerv("bench", archive, "--device", "abacus"), "abacus")
+    assert_one_line(dnerv("bench", archive, "--nerv", archive, *QUICK[:-1], "nerv"), "--model nerv")
 
 
 @pytest.mark.parametrize("words", [("--debug", "info", "no.dnerv"), ("info", "no.dnerv", "--debug")], ids=" ".join)

@@ -30,9 +30,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# Threads that wait spin a little: small networks train 1.5 times faster than with sleeping threads, and a process that
-# wants the core waits a quarter longer, not 5 to 50 times as where they spin for milliseconds. Huge pages halve the time
-# of passes over large tensors.
+# Threads that wait spin a little: small networks train 1.5 times faster than with sleeping threads, and a process
+# that wants the core waits a quarter longer, not 5 to 50 times as where they spin for milliseconds. Huge pages halve
+# the time of passes over large tensors.
 _THREADS_AND_MEMORY = {"GOMP_SPINCOUNT": "10000", "THP_MEM_ALLOC_ENABLE": "1"}
 
 P = ParamSpec("P")
@@ -221,6 +221,67 @@ def verify(archive: ArchivePath, as_json: Json = False) -> None:
 
 
 @app.command()
+def bench(
+    archive: ArchivePath,
+    originals: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="VIDEO|FOLDER", help="What was encoded; may be repeated. [default: the archive's frames]"),
+    ] = None,
+    batch_sizes: Annotated[str, typer.Option(help="Clips decoded together.")] = "1,4,8",
+    precisions: Annotated[
+        str | None, typer.Option(help="fp32, bf16, fp16. [default: fp32 and what the device is fast in]")
+    ] = None,
+    against: Annotated[str, typer.Option(help="Opponents, or none.")] = "jpeg,png,h264,nerv",
+    nerv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A NeRV archive. [default: random weights, same bytes]")
+    ] = None,
+    decoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COMMAND",
+            help="Another decoder, run for each clip; may be repeated. Fields: {archive} {video} {name} {first} "
+            "{frames} {height} {width} {output}; raw RGB goes to {output}.",
+        ),
+    ] = None,
+    device: Device = "cpu",
+    clips: Annotated[int, typer.Option(help="Length of the random list that everybody loads.")] = 32,
+    seconds: Annotated[float, typer.Option(help="Of warm loading for each row.")] = 3.0,
+    repeats: Annotated[int, typer.Option(help="Rounds; medians are shown.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the choice of videos and clips.")] = 0,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw bars: .png, .svg or .pdf.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure loading speed against stored frames, H.264 and NeRV."""
+    from dnerv import terminal
+    from dnerv.archive import checked_device
+    from dnerv.studies import loading_speed
+    from dnerv.studies.loading_speed.picture import check_picture, draw_bars
+
+    checked_device(device)
+    options = _usage(
+        loading_speed.BenchOptions,
+        originals=tuple(originals or ()),
+        batch_sizes=_integers(batch_sizes),
+        precisions=None if precisions is None else _words(precisions),
+        against=() if against == "none" else _words(against),
+        nerv=nerv,
+        decoders=tuple(decoder or ()),
+        device=device,
+        clips=clips,
+        seconds=seconds,
+        repeats=repeats,
+        seed=seed,
+    )
+    if picture is not None:
+        check_picture(picture)
+    with terminal.EncodeDisplay() as display:
+        record = loading_speed.bench(archive, options, display)
+    if picture is not None:
+        draw_bars(record, picture)
+    terminal.show(record, loading_speed.tables, as_json)
+
+
+@app.command()
 def presets(as_json: Json = False) -> None:
     """List the paper's networks and ours, with their parameter counts."""
     from dnerv import terminal
@@ -292,6 +353,17 @@ def _resolution(text: str | None) -> tuple[int, int] | None:
     if not (height.isdecimal() and width.isdecimal()):
         raise typer.BadParameter(f"--resolution is {text!r}; give height x width in pixels, 256x320 for example")
     return int(height), int(width)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(","))
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in _words(text))
+    except ValueError:
+        raise typer.BadParameter(f"--batch-sizes is {text!r}; give integers, 1,4,8 for example") from None
 
 
 def _rate(text: str | None) -> Fraction | None:

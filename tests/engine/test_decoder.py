@@ -59,4 +59,4 @@ def test_auto_is_bf16_only_where_the_hardware_computes_in_it(monkeypatch: pytest
 
 def test_unknown_precision_is_refused() -> None:
     with pytest.raises(InputError, match=r"'fp8'.*fp32"):
-        chosen_precision("fp8", CPU)  # type: ignore[arg-type]
+        chosen_precision("fp8", CPU)

@@ -72,13 +72,14 @@ class Decoder:
         return frames.float()
 
 
-def chosen_precision(precision: Precision, device: torch.device) -> ChosenPrecision:
-    """What "auto" stands for on `device`. Raises InputError for an unknown name."""
-    if precision not in PRECISIONS:
-        raise InputError(f"precision is {precision!r}; known: {', '.join(PRECISIONS)}")
+def chosen_precision(precision: str, device: torch.device) -> ChosenPrecision:
+    """What the name of a precision stands for on `device`: itself, or a choice for "auto". InputError if unknown."""
     if precision == "auto":
         return "bf16" if computes_in_bf16(device) else "fp32"
-    return precision
+    for known in get_args(ChosenPrecision):
+        if precision == known:
+            return known  # type: ignore[no-any-return]
+    raise InputError(f"precision is {precision!r}; known: {', '.join(PRECISIONS)}")
 
 
 def computes_in_bf16(device: torch.device) -> bool:

@@ -37,7 +37,7 @@ Tune = Literal["psnr", "visual"]
 
 _SVT_PRESETS = {"veryslow": 2, "slower": 3, "slow": 4, "medium": 6, "fast": 8, "ultrafast": 10}
 _X26X_PRESETS = ("placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "ultrafast")
-_RESTART = 250  # frames; the default of x264 and x265
+RESTART = 250  # frames; the default of x264 and x265
 _SMALLEST_SIDE = {"x264": 16, "x265": 64}  # pixels; x265 corrupts its heap on smaller frames
 
 
@@ -77,6 +77,7 @@ def encode_anchor(
     crf: float,
     preset: str = "veryslow",
     tune: Tune = "psnr",
+    restart: int = RESTART,
 ) -> AnchorStream:
     """Code one video with a conventional codec at constant quality.
 
@@ -87,6 +88,7 @@ def encode_anchor(
         crf: x264 and x265: 1 to 51, any fraction; svtav1: 1 to 70, rounded to quarters.
         preset: x264's names; for svtav1 they stand for its presets, veryslow 2, slow 4, medium 6, fast 8.
         tune: see the module; SVT-AV1 is always tuned for PSNR.
+        restart: frames from one keyframe to the next, at most; decoding can begin at each of them.
 
     Raises:
         InputError: an option out of range, no frame, or a frame that cannot be coded.
@@ -98,12 +100,14 @@ def encode_anchor(
         raise InputError(f"preset is {preset!r}; {codec} takes {', '.join(_presets(codec))}")
     if fps <= 0 or tune not in get_args(Tune):
         raise InputError(f"fps is {fps} and tune {tune!r}; fps is positive and tune one of {get_args(Tune)}")
+    if restart < 1:
+        raise InputError(f"restart is {restart}; it is at least 1 frame")
     source = _Counted(frames)
     if codec == "svtav1":
-        encoder = SvtAv1(crf=nearest_crf(crf), preset=_SVT_PRESETS[preset], group=_RESTART)
+        encoder = SvtAv1(crf=nearest_crf(crf), preset=_SVT_PRESETS[preset], group=restart)
         packets = [packet.data for packet in encoder.encode(source)]
     else:
-        packets = _encode_x26x(codec, source, Fraction(fps).limit_denominator(90000), crf, preset, tune)
+        packets = _encode_x26x(codec, source, Fraction(fps).limit_denominator(90000), crf, preset, tune, restart)
     height, width = source.size
     return AnchorStream(codec, crf, height, width, source.count, tuple(packets))
 
@@ -135,7 +139,7 @@ class _Counted:
 
 
 def _encode_x26x(
-    codec: AnchorCodec, frames: Iterable[Frame], fps: Fraction, crf: float, preset: str, tune: Tune
+    codec: AnchorCodec, frames: Iterable[Frame], fps: Fraction, crf: float, preset: str, tune: Tune, restart: int
 ) -> list[bytes]:
     source = iter(frames)
     first = next(source, None)
@@ -143,7 +147,7 @@ def _encode_x26x(
         raise InputError("there are no frames to code; a video has at least one")
     height, width = padded_size(first.shape[0], first.shape[1], smallest=_SMALLEST_SIDE[codec])
     try:
-        encoder = _open_x26x(codec, height, width, fps, crf, preset, tune)
+        encoder = _open_x26x(codec, height, width, fps, crf, preset, tune, restart)
         converter = ColourConverter()
         packets: list[bytes] = []
         for index, frame in enumerate(chain([first], source)):
@@ -157,7 +161,7 @@ def _encode_x26x(
 
 
 def _open_x26x(
-    codec: AnchorCodec, height: int, width: int, fps: Fraction, crf: float, preset: str, tune: Tune
+    codec: AnchorCodec, height: int, width: int, fps: Fraction, crf: float, preset: str, tune: Tune, restart: int
 ) -> av.VideoCodecContext:
     encoder = av.CodecContext.create(f"lib{codec}", "w")
     assert isinstance(encoder, av.VideoCodecContext)
@@ -165,9 +169,9 @@ def _open_x26x(
     encoder.framerate, encoder.time_base = fps, 1 / fps
     options = {"preset": preset, "crf": str(crf)} | ({"tune": "psnr"} if tune == "psnr" else {})
     if codec == "x264":
-        options["x264-params"] = f"threads=1:sliced-threads=0:keyint={_RESTART}"
+        options["x264-params"] = f"threads=1:sliced-threads=0:keyint={restart}"
     else:
-        options["x265-params"] = f"info=0:log-level=none:pools=none:frame-threads=1:wpp=0:keyint={_RESTART}"
+        options["x265-params"] = f"info=0:log-level=none:pools=none:frame-threads=1:wpp=0:keyint={restart}"
     encoder.options = options
     return encoder
 

@@ -68,15 +68,21 @@ def evaluate(
         ArchiveError: the archive is damaged.
     """
     with Archive(path, device=device, size=at) as archive:
-        members = {member.name: member for member in discover([Path(p) for p in originals])}
-        missing = [name for name in archive.names if name not in members]
-        if missing:
-            raise InputError(
-                f"the archive's video {missing[0]!r} is not among the originals given"
-                + (f", nor are {len(missing) - 1} others" if len(missing) > 1 else "")
-                + f"; those are {', '.join(list(members)[:5])}"
-            )
-        return measure_archive(archive, lambda name: _original_frames(archive, members[name], at), advance=advance)
+        members = find_originals(archive, originals)
+        return measure_archive(archive, lambda name: original_frames(archive, members[name], at), advance=advance)
+
+
+def find_originals(archive: Archive, originals: Sequence[str | Path]) -> dict[str, Member]:
+    """The original of each archived video, by name. Raises InputError where one is missing."""
+    members = {member.name: member for member in discover([Path(p) for p in originals])}
+    missing = [name for name in archive.names if name not in members]
+    if missing:
+        raise InputError(
+            f"the archive's video {missing[0]!r} is not among the originals given"
+            + (f", nor are {len(missing) - 1} others" if len(missing) > 1 else "")
+            + f"; those are {', '.join(list(members)[:5])}"
+        )
+    return members
 
 
 def measure_archive(
@@ -148,7 +154,8 @@ def _bits_per_pixel(reader: VideoReader, common: float) -> float:
     return 8 * entry.keyframe_bytes / pixels + common
 
 
-def _original_frames(archive: Archive, member: Member, at: str) -> Iterator[NDArray[np.uint8]]:
+def original_frames(archive: Archive, member: Member, at: str) -> Iterator[NDArray[np.uint8]]:
+    """Frames of a video as encoding saw them: uint8 [H, W, 3] RGB, scaled where `at` is "coded"."""
     height, width = archive[member.name].entry.coded_size
     size = (height, width) if at == "coded" else None
     rate = archive.config.source.get("fps")

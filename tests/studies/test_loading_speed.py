@@ -1,0 +1,473 @@
+"""`dnerv bench` on tiny archives: who takes part loads the right frames, and the figures fit together."""
+
+from __future__ import annotations
+
+import json
+import sys
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from dnerv.archive import Archive
+from dnerv.compression import EncodeOptions, encode
+from dnerv.errors import InputError, OutputError
+from dnerv.evaluation import encode_anchor, mse_per_frame, psnr
+from dnerv.studies.loading_speed import BenchOptions, bench, report
+from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace
+from dnerv.studies.loading_speed.command import command, parse_command
+from dnerv.studies.loading_speed.contenders import contenders
+from dnerv.studies.loading_speed.h264 import decode_clip, match_size, store_stream
+from dnerv.studies.loading_speed.measuring import measure_round, shuffled_batches
+from dnerv.studies.loading_speed.nerv import check_nerv
+from dnerv.studies.loading_speed.networks import REFERENCE, network
+from dnerv.studies.loading_speed.picture import check_picture, draw_bars
+from dnerv.studies.loading_speed.sample import Sample, draw_sample
+from dnerv.studies.loading_speed.stored_frames import encode_picture, picture_decoder, stored_frames
+from dnerv.video import Timing, write_mp4
+
+CPU = torch.device("cpu")
+FAST: dict[str, Any] = {"clips": 6, "seconds": 0.0, "repeats": 2, "batch_sizes": (1, 3)}
+RAW = "import sys; open(sys.argv[1], 'wb').write(bytes([7]) * (int(sys.argv[2]) * 48 * 64 * 3))"
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.left = 0
+
+    def stage(self, title: str, total: int | None = None) -> None:
+        self.stages.append(title)
+        self.left = total or 0
+
+    def advance(self) -> None:
+        self.left -= 1
+        assert self.left >= 0, f"{self.stages[-1]}: more parts than announced"
+
+
+def moving(count: int, speed: int) -> np.ndarray:
+    rows, columns = np.mgrid[:48, :64]
+    frames = [
+        np.stack([rows * 3, columns * 2, (rows + columns + 9 * i) % 256], axis=-1).astype(np.uint8)
+        for i in range(count)
+    ]
+    for i, frame in enumerate(frames):
+        frame[16:32, (4 + speed * i) % 48 : (4 + speed * i) % 48 + 16] = 230
+    return np.stack(frames)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "videos").mkdir()
+    for name, count, speed in (("long", 18, 3), ("short", 8, 5), ("tiny", 3, 2)):
+        timing = Timing.constant(Fraction(25), count)
+        write_mp4(folder / "videos" / f"{name}.mp4", iter(moving(count, speed)), timing, crf=4)
+    options = {"epochs": 0, "width": 2, "clip_length": 4, "precision": "fp32"}
+    coded = {"keyframe_every": 4, "keyframe_crf": 30, "keyframe_mode": "inter"}
+    encode([folder / "videos"], folder / "a.dnerv", EncodeOptions(**options, **coded))  # type: ignore[arg-type]
+    encode([folder / "videos"], folder / "n.dnerv", EncodeOptions(**options, model="nerv"))  # type: ignore[arg-type]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(folder: Path) -> Archive:
+    return Archive(folder / "a.dnerv", size="coded")
+
+
+def drawn(archive: Archive, folder: Path, **changes: Any) -> Sample:
+    listener = Listener()
+    options = {"clips": 6, "seed": 0, "stage": listener.stage, "advance": listener.advance}
+    sample = draw_sample(archive, changes.pop("originals", ()), folder, **(options | changes))
+    assert listener.left == 0
+    return sample
+
+
+@pytest.fixture(scope="module")
+def sample(archive: Archive, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return drawn(archive, tmp_path_factory.mktemp("sample"), originals=(folder / "videos",))
+
+
+class TestSample:
+    def test_same_seed_same_whole_clips(self, archive: Archive, tmp_path: Path, sample: Sample) -> None:
+        again = drawn(archive, tmp_path)
+        assert again.places == sample.places
+        assert drawn(archive, tmp_path, seed=1).places != sample.places
+        assert all(len(sample.frames_of(place)) == 4 for place in sample.places)
+        assert set(sample.places) == {ClipPlace(0, 0), ClipPlace(0, 1), ClipPlace(0, 2), ClipPlace(0, 3)} | {
+            ClipPlace(1, 0),
+            ClipPlace(1, 1),
+        }
+        assert sample.share == 1
+
+    def test_clips_are_repeated_only_where_there_are_too_few(self, archive: Archive, tmp_path: Path) -> None:
+        many = drawn(archive, tmp_path, clips=14).places
+        assert len(many) == 14
+        assert sorted(many[:6]) == sorted(many[6:12])
+
+    def test_content_is_the_originals_or_the_archives(self, archive: Archive, tmp_path: Path, sample: Sample) -> None:
+        own, place = drawn(archive, tmp_path), ClipPlace(0, 2)
+        assert torch.equal(own.clip(place), archive["long"][8:12])
+        wanted = torch.from_numpy(moving(18, 3)[8:12]).permute(0, 3, 1, 2)
+        assert psnr(mse_per_frame(wanted, sample.clip(place))).min() > 28
+
+    def test_other_originals_are_refused(self, archive: Archive, tmp_path: Path) -> None:
+        for name in ("long", "short", "tiny"):
+            write_mp4(tmp_path / f"{name}.mp4", iter(moving(2, 3)), Timing.constant(Fraction(25), 2), crf=20)
+        with pytest.raises(InputError, match="has 2 frames; the archive holds"):
+            drawn(archive, tmp_path, originals=(tmp_path,))
+        with pytest.raises(InputError, match="not among the originals"):
+            drawn(archive, tmp_path, originals=(tmp_path / "long.mp4",))
+
+    def test_an_archive_without_a_whole_clip_gives_what_it_has(self, archive: Archive, tmp_path: Path) -> None:
+        from dnerv.studies.loading_speed.sample import _draw_places
+
+        assert _draw_places({5: 3}, 4, 2, 0) == (ClipPlace(5, 0), ClipPlace(5, 0))
+
+
+@pytest.fixture(scope="module")
+def candidates(archive: Archive, sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Candidate]:
+    options = BenchOptions(**FAST, decoders=(f'grey={sys.executable} -c "{RAW}" {{output}} {{frames}}',))
+    listener, folder = Listener(), tmp_path_factory.mktemp("files")
+    made = contenders(archive, sample, options, ("fp32", "bf16"), folder, listener.stage, lambda: None)
+    return {f"{candidate.name}, {candidate.batch_size}": candidate for candidate in made}
+
+
+class TestCandidates:
+    def test_all_take_part(self, candidates: dict[str, Candidate]) -> None:
+        networks = ["reference, 1", "dnerv fp32, 1", "dnerv fp32, 3", "dnerv bf16, 1", "dnerv bf16, 3"]
+        others = ["NeRV fp32, 3", "NeRV bf16, 3", "H.264, 3", "H.264 short GOP, 3", "JPEG, 3", "PNG, 3", "grey, 3"]
+        assert list(candidates) == networks + others
+
+    def test_all_give_frames_of_the_clips(self, candidates: dict[str, Candidate], sample: Sample) -> None:
+        batch = [ClipPlace(0, 4), *sample.places[:2]]  # the first has two frames
+        for name, candidate in candidates.items():
+            with candidate.open() as load:
+                clips = load(batch)
+            assert [tuple(c.shape) for c in clips] == [(2, 3, 48, 64), (4, 3, 48, 64), (4, 3, 48, 64)], name
+            assert all(c.dtype == torch.uint8 for c in clips), name
+            assert candidate.size > 0, name
+            assert all(path.is_file() for path in candidate.files), name
+
+    @pytest.mark.parametrize(("name", "least"), [("PNG, 3", 100), ("JPEG, 3", 30)])
+    def test_content_is_that_of_the_clip(
+        self, candidates: dict[str, Candidate], sample: Sample, name: str, least: float
+    ) -> None:
+        with candidates[name].open() as load:
+            for place, clip in zip(sample.places, load(sample.places), strict=True):
+                assert psnr(mse_per_frame(sample.clip(place), clip)).min() >= least, place
+
+    def test_fp32_gives_the_archives_frames_in_every_batch(
+        self, candidates: dict[str, Candidate], sample: Sample, archive: Archive
+    ) -> None:
+        for name in ("reference, 1", "dnerv fp32, 1", "dnerv fp32, 3"):
+            with candidates[name].open() as load:
+                clips = load(sample.places)
+            for place, clip in zip(sample.places, clips, strict=True):
+                frames = sample.frames_of(place)
+                wanted = archive[archive.names[place.video]][frames.start : frames.stop]
+                assert (clip.int() - wanted.int()).abs().max() <= 1, (name, place)
+
+    def test_nerv_and_h264_take_the_archives_bytes(self, candidates: dict[str, Candidate], archive: Archive) -> None:
+        assert archive.file_bytes * 0.8 < candidates["H.264, 3"].size < archive.file_bytes * 1.25
+        assert candidates["NeRV fp32, 3"].size >= archive.file_bytes * 0.9
+
+    def test_a_command_gives_what_it_wrote(self, candidates: dict[str, Candidate], sample: Sample) -> None:
+        with candidates["grey, 3"].open() as load:
+            assert all((clip == 7).all() for clip in load(sample.places[:3]))
+
+
+class TestTiledArchive:
+    def test_tiles_are_joined_as_the_archive_joins_them(self, tmp_path: Path) -> None:
+        frames = moving(5, 3).repeat(8, axis=1).repeat(11, axis=2)  # 384x704: wider than any canvas
+        write_mp4(tmp_path / "wide.mp4", iter(frames), Timing.constant(Fraction(25), 5), crf=10)
+        options = EncodeOptions(
+            epochs=0, width=2, clip_length=4, keyframe_every=4, keyframe_crf=40, keyframe_mode="inter", precision="fp32"
+        )
+        encode([tmp_path / "wide.mp4"], tmp_path / "w.dnerv", options)
+        with Archive(tmp_path / "w.dnerv", size="coded") as archive:
+            assert archive.config.model.canvas[1] < 704
+            with network(tmp_path / "w.dnerv", "fp32", 1, CPU, 1).open() as load:
+                clip, last = load([ClipPlace(0, 0), ClipPlace(0, 1)])
+            assert torch.equal(clip, archive["wide"][:4])
+            assert torch.equal(last, archive["wide"][4:])
+
+
+class TestH264:
+    @pytest.mark.parametrize("parallel", ["clips", "frames"])
+    @pytest.mark.parametrize("restart", [4, 7, 250])
+    def test_every_clip_is_decoded_at_its_place(self, tmp_path: Path, parallel: Any, restart: int) -> None:
+        frames = moving(18, 3)
+        stream = encode_anchor("x264", frames, fps=25, crf=12, preset="medium", restart=restart)
+        stored = store_stream(stream, tmp_path / "a.h264")
+        assert len(stored.starts) == 19
+        assert len(stored.keyframes) >= 18 // restart
+        for clip in range(5):
+            wanted = range(4 * clip, min(4 * clip + 4, 18))
+            decoded = decode_clip(stored, wanted, parallel)
+            truth = torch.from_numpy(frames[wanted.start : wanted.stop]).permute(0, 3, 1, 2)
+            assert psnr(mse_per_frame(truth, decoded)).min() > 25
+
+    def test_decoders_are_let_go_in_the_middle_of_a_stream(self, tmp_path: Path) -> None:
+        """Frame threads that still ran when theirs was freed once stopped the whole process."""
+        frames = [np.tile(frame, (4, 4, 1)) for frame in moving(40, 3)]
+        stored = store_stream(encode_anchor("x264", frames, fps=25, crf=20, preset="fast"), tmp_path / "a.h264")
+        for _ in range(60):
+            assert len(decode_clip(stored, range(1, 3), "frames")) == 2
+
+    @pytest.mark.parametrize("target", [1, 5000, 10**9])
+    def test_size_search_ends_near_or_at_the_border(self, target: int) -> None:
+        class Stream:
+            def __init__(self, size: int) -> None:
+                self.size = size
+
+        def coded(crf: float) -> dict[int, Any]:
+            return {0: Stream(round(1e6 * np.exp(-0.15 * crf)))}
+
+        crf, streams = match_size(target, coded)
+        assert 1 <= crf <= 51
+        if target == 5000:
+            assert streams[0].size == pytest.approx(target, rel=0.05)
+        else:
+            assert crf == {1: 51, 10**9: 1}[target]
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png"])
+def test_pictures_of_odd_sizes_come_back(format: Any) -> None:
+    frame = moving(1, 3)[0][:47, :63]
+    _, decode = picture_decoder(format)
+    made = decode(encode_picture(frame, format))
+    assert made.shape == (47, 63, 3)
+    if format == "png":
+        assert (made == frame).all()
+    else:
+        assert np.abs(made.astype(int) - frame).mean() < 6
+
+
+def test_jpeg_needs_no_pillow(monkeypatch: pytest.MonkeyPatch, sample: Sample, tmp_path: Path) -> None:
+    monkeypatch.setattr("dnerv.studies.loading_speed.stored_frames.find_spec", lambda name: None)
+    candidate = stored_frames("jpeg", sample, tmp_path, 2, CPU)
+    assert "FFmpeg" in candidate.note
+    with candidate.open() as load:
+        (clip,) = load([ClipPlace(0, 1)])
+    assert psnr(mse_per_frame(sample.clip(ClipPlace(0, 1)), clip)).min() > 28
+
+
+class TestCommand:
+    @pytest.mark.parametrize("text", ["", "name", "name=", "=run {output}", "a=run", "a=run {output} {no}", "a=x '"])
+    def test_what_is_no_command_is_refused(self, text: str) -> None:
+        with pytest.raises(InputError, match="--decoder"):
+            parse_command(text)
+
+    def run(self, text: str, archive: Archive, sample: Sample, folder: Path) -> list[torch.Tensor]:
+        with command(text, archive.container.path, sample, folder, 1, CPU).open() as load:
+            return load(sample.places[:1])
+
+    @pytest.mark.parametrize(
+        ("line", "match"),
+        [
+            ("no-such-program {output}", "no-such-program"),
+            (f"{sys.executable} -c 'import sys; sys.exit(\"no luck\")' {{output}}", "code 1: no luck"),
+            (f'{sys.executable} -c \'import sys; open(sys.argv[1], "w").write("x")\' {{output}}', "wrote 1 bytes"),
+        ],
+    )
+    def test_a_command_that_fails_is_named(
+        self, archive: Archive, sample: Sample, tmp_path: Path, line: str, match: str
+    ) -> None:
+        with pytest.raises(InputError, match=match):
+            self.run(f"bad={line}", archive, sample, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("texts", "match"),
+        [
+            (("a=no-such-program {output}",), "no program 'no-such-program'"),
+            (("a=true {video} {output}",), "give --originals"),
+            (("a=true {output}", "a=false {output}"), "a name of its own"),
+        ],
+    )
+    def test_what_cannot_take_part_is_found_at_once(self, folder: Path, texts: tuple[str, ...], match: str) -> None:
+        listener = Listener()
+        with pytest.raises(InputError, match=match):
+            bench(folder / "a.dnerv", BenchOptions(decoders=texts), listener)
+        assert listener.stages == []
+
+
+class TestRound:
+    def test_the_same_list_for_every_batch_size(self) -> None:
+        places = [ClipPlace(0, i) for i in range(5)]
+        ones = [batch[0] for batch in islice(shuffled_batches(places, 1, 3), 12)]
+        threes = [place for batch in islice(shuffled_batches(places, 3, 3), 4) for place in batch]
+        assert ones == threes
+        assert sorted(ones[:5]) == places
+
+    def test_opening_is_cold_and_loading_warm(self, archive: Archive, sample: Sample) -> None:
+        import time
+        from contextlib import contextmanager
+
+        events: list[str] = []
+
+        @contextmanager
+        def opened() -> Any:
+            events.append("open")
+            time.sleep(0.05)
+            yield lambda batch: [torch.zeros(4, 3, 2, 2, dtype=torch.uint8)] * len(batch)
+            events.append("close")
+
+        candidate = Candidate("x", "command", 2, (archive.container.path,), 1, "", opened)  # type: ignore[arg-type]
+        measured = measure_round(candidate, sample.places, 0.0, 0, CPU)
+        assert events == ["open", "close"]
+        assert measured.cold.seconds >= 0.05 > measured.warm.seconds > 0
+        assert (measured.cold.clips, measured.cold.frames) == (measured.warm.clips, measured.warm.frames) == (2, 8)
+        assert measured.cold.frames_per_second == 8 / measured.cold.seconds
+
+
+@pytest.fixture(scope="module")
+def record(folder: Path) -> dict[str, Any]:
+    listener = Listener()
+    options = BenchOptions(**FAST, originals=(folder / "videos",), precisions=("fp32", "bf16"))
+    record = bench(folder / "a.dnerv", options, listener)
+    assert listener.left == 0
+    assert listener.stages[-1] == "taking times apart"
+    return record
+
+
+class TestBench:
+    def test_record_is_json_with_everything(self, record: dict[str, Any], archive: Archive) -> None:
+        parsed = json.loads(json.dumps(record))
+        assert all(parsed[part] == record[part] for part in ("rows", "quality", "breakdown", "options", "machine"))
+        assert set(record) == {
+            "machine",
+            "archive",
+            "content",
+            "options",
+            "rows",
+            "quality",
+            "automatic_precision",
+            "breakdown",
+        }
+        assert record["archive"]["file_bytes"] == archive.file_bytes
+        assert record["content"]["from"] == "originals"
+        assert record["options"]["seed"] == 0
+
+    def test_ratios_follow_from_the_rounds(self, record: dict[str, Any]) -> None:
+        reference = record["rows"][0]
+        assert reference["kind"] == "reference"
+        for row in record["rows"]:
+            for state in ("cold", "warm"):
+                own = [r["frames"] / r["seconds"] for r in row[state]["rounds"]]
+                others = [r["frames"] / r["seconds"] for r in reference[state]["rounds"]]
+                assert len(own) == 2
+                assert row[state]["frames_per_second"]["median"] == pytest.approx(np.median(own))
+                ratios = [a / b for a, b in zip(own, others, strict=True)]
+                assert row[state]["ratio"]["median"] == pytest.approx(np.median(ratios))
+                assert row[state]["ratio"]["low"] == pytest.approx(min(ratios))
+                assert row[state]["frames_per_second"]["high"] == pytest.approx(max(own))
+                assert row[state]["clips_per_second"] == pytest.approx(np.median(own) / 4)
+        assert reference["warm"]["ratio"] == {"median": 1, "low": 1, "high": 1}
+
+    def test_quality_has_the_cost_of_each_precision(self, record: dict[str, Any]) -> None:
+        quality = {one["name"]: one for one in record["quality"]}
+        assert list(quality) == [REFERENCE, "dnerv fp32", "dnerv bf16", "H.264", "H.264 short GOP", "JPEG", "PNG"]
+        assert quality[REFERENCE]["cost"] == 0
+        assert quality["PNG"]["psnr_to_originals"] == 100
+        assert quality["dnerv fp32"]["psnr_to_reference"] > 60
+        bf16 = quality["dnerv bf16"]
+        assert bf16["psnr_to_reference"] > 35
+        expected = quality[REFERENCE]["psnr_to_originals"] - bf16["psnr_to_originals"]
+        assert bf16["cost"] == pytest.approx(expected)
+
+    def test_breakdown_names_the_stages(self, record: dict[str, Any]) -> None:
+        assert [part["precision"] for part in record["breakdown"]] == ["fp32", "bf16"]
+        for part in record["breakdown"]:
+            assert set(part["once"]) == {"opening", "entropy decoding", "building the network", "first batch"}
+            assert next(iter(part["per_clip"])) == "reading and keyframes"
+            assert {"network", "tiles and 8 bits"} <= set(part["per_clip"])
+            assert all(ms >= 0 for ms in [*part["once"].values(), *part["per_clip"].values()])
+
+    def test_tables_fit_80_columns(self, record: dict[str, Any]) -> None:
+        console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+        with console.file:
+            for table in (report.speed_table(record), report.quality_table(record), report.breakdown_table(record)):
+                console.print(table)
+        text = console.export_text()
+        assert "…" not in text
+        lines = text.splitlines()
+        assert all(len(line) <= 80 for line in lines)
+        assert sum(line.startswith("H.264 short GOP") for line in lines) == 2, "a name was broken"
+
+    def test_picture_is_drawn(self, record: dict[str, Any], tmp_path: Path) -> None:
+        draw_bars(record, tmp_path / "bars.png")
+        assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_nerv_archive_has_no_other_nerv_beside_it(self, folder: Path) -> None:
+        options = BenchOptions(**(FAST | {"repeats": 1}), precisions=("fp32",), against=("nerv",))
+        record = bench(folder / "n.dnerv", options, Listener())
+        assert [row["name"] for row in record["rows"]] == ["reference", "dnerv fp32", "dnerv fp32"]
+        assert record["content"]["from"] == "archive"
+        assert record["quality"][0]["psnr_to_originals"] is None
+
+    def test_nothing_is_left_behind(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+        class Interrupted(Listener):
+            def stage(self, title: str, total: int | None = None) -> None:
+                super().stage(title, total)
+                if title == "measuring":
+                    assert list(tmp_path.iterdir())
+                    raise KeyboardInterrupt
+
+        options = BenchOptions(**FAST, precisions=("fp32",), against=("png",))
+        with pytest.raises(KeyboardInterrupt):
+            bench(folder / "a.dnerv", options, Interrupted())
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_given_nerv_must_be_one_of_the_same_videos(folder: Path, archive: Archive, tmp_path: Path) -> None:
+    with Archive(folder / "n.dnerv", size="coded") as nerv:
+        check_nerv(archive, nerv)
+        with pytest.raises(InputError, match="holds no NeRV"):
+            check_nerv(nerv, archive)
+    options = EncodeOptions(epochs=0, width=2, clip_length=4, model="nerv", precision="fp32")
+    encode([folder / "videos" / "long.mp4"], tmp_path / "one.dnerv", options)
+    with Archive(tmp_path / "one.dnerv", size="coded") as other, pytest.raises(InputError, match="other videos"):
+        check_nerv(archive, other)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"batch_sizes": ()},
+        {"batch_sizes": (0,)},
+        {"batch_sizes": (2, 2)},
+        {"precisions": ("fp8",)},
+        {"precisions": ()},
+        {"against": ("gif",)},
+        {"clips": 0},
+        {"repeats": 0},
+        {"seconds": -1.0},
+        {"seconds": float("inf")},
+        {"seconds": float("nan")},
+    ],
+)
+def test_options_out_of_range_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        BenchOptions(**given)
+
+
+class TestPicturePath:
+    def test_matplotlib_that_is_not_installed_is_one_clear_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        with pytest.raises(InputError, match=r"dnerv\[demo\]"):
+            check_picture(Path("bars.png"))
+
+    def test_a_bad_place_is_found_before_measuring(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"\.png"):
+            check_picture(tmp_path / "bars.xyz")
+        with pytest.raises(OutputError, match="no folder"):
+            check_picture(tmp_path / "none" / "bars.png")

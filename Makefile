@@ -4,9 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# As the command line sets them for itself: threads that wait spin a little, large tensors lie in huge pages.
+# As the command line sets it for itself (dnerv.process): threads that wait spin a little.
 export GOMP_SPINCOUNT ?= 10000
-export THP_MEM_ALLOC_ENABLE ?= 1
 
 .PHONY: demo test clean help
 

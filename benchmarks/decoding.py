@@ -8,9 +8,9 @@ nothing else, as fast as the library runs them.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 
+import side_by_side  # first: it sets the process up
 import torch
 import transcription
 from side_by_side import machine, race, show
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 def main() -> None:
     """Parse, check, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = side_by_side.parser(__doc__ or "")
     parser.add_argument("--width", type=int, default=107, help="C0 (107)")
     parser.add_argument("--clips", type=int, default=2, help="clips of 8 frames at 256x320 (2)")
     parser.add_argument("--repeats", type=int, default=9)

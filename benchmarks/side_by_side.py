@@ -1,14 +1,31 @@
-"""Timing of several ways to do one thing, in turns, so that a machine's moods fall on all of them alike."""
+"""Timing of several ways to do one thing, in turns, so that a machine's moods fall on all of them alike.
+
+With `--tuned` on a benchmark's command line the process is set up as the command line of dnerv sets up its own.
+"""
 
 from __future__ import annotations
 
+import argparse
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dnerv.process import tune_process
+
+if "--tuned" in sys.argv:
+    tune_process()  # before torch is imported
+
 import torch
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """What all benchmarks understand."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--tuned", action="store_true", help="threads and memory as the command line of dnerv sets them")
+    return made
 
 
 def race(candidates: Mapping[str, Callable[[], object]], *, repeats: int, warmup: int = 1) -> dict[str, list[float]]:

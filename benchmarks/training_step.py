@@ -9,9 +9,9 @@ transcription that of pytorch-msssim; the small networks train on the logarithm 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable
 
+import side_by_side  # first: it sets the process up
 import torch
 import transcription
 from pytorch_msssim import ssim
@@ -25,7 +25,7 @@ from dnerv.training.losses import LossName, frame_loss
 
 def main() -> None:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = side_by_side.parser(__doc__ or "")
     parser.add_argument("--small", action="store_true", help="the small network instead of the paper's")
     parser.add_argument("--clips", type=int, default=2, help="clips of 8 frames a step (2)")
     parser.add_argument("--repeats", type=int, default=5)

@@ -20,6 +20,7 @@ import typer
 
 from dnerv import __version__
 from dnerv.errors import ArchiveError, DnervError, InputError
+from dnerv.process import tune_process
 
 app = typer.Typer(
     help="A whole video collection in one neural file.",
@@ -29,11 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-# Threads that wait spin a little: small networks train 1.5 times faster than with sleeping threads, and a process
-# that wants the core waits a quarter longer, not 5 to 50 times as where they spin for milliseconds. Huge pages halve
-# the time of passes over large tensors.
-_THREADS_AND_MEMORY = {"GOMP_SPINCOUNT": "10000", "THP_MEM_ALLOC_ENABLE": "1"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -291,8 +287,7 @@ def presets(as_json: Json = False) -> None:
 
 def main() -> None:
     """Run the command line."""
-    for name, value in _THREADS_AND_MEMORY.items():
-        os.environ.setdefault(name, value)  # read when torch is imported, that is, later
+    tune_process()
     # Typed after the command, where people type it, it would be the command's own option.
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1

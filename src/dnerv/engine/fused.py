@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dnerv.engine.colours import frames_of_squares, squares, warped_colours
 from dnerv.engine.features import Features
 from dnerv.engine.folding import Convolution, FlowHead, Folded, Pointwise, Stage, fold
 from dnerv.engine.rows import Planes, Rows
@@ -83,11 +84,12 @@ class FusedDNeRV(nn.Module):
     def _refined(self, answer: Tensor, coarser: Planes | None, scale: int, inputs: ClipInputs) -> Planes:
         """What a flow head answers, [N, 4 or 5, h, w], as planes."""
         planes = answer.transpose(0, 1).float().contiguous()
-        flow, share = planes[:4], inputs.distance.reshape(-1, 1, 1)
+        share = inputs.distance.reshape(-1, 1, 1)
+        flow, shift = torch.split_with_sizes(planes, (4, len(planes) - 4))
         if self.model.config.refined_flow and coarser is not None:
             flow = flow + coarser.enlarged(self.model.config.strides[scale - 1]).flow
-        if len(planes) > 4:
-            share = (share + planes[4]).clamp(0, 1)
+        if len(shift):
+            share = (share + shift[0]).clamp(0, 1)
         return Planes(flow, share)
 
     def _modulate(self, rows: Rows, planes: Planes, stage: Stage, table: Tensor, inputs: ClipInputs) -> Tensor:
@@ -101,8 +103,8 @@ class FusedDNeRV(nn.Module):
             style = _linear(seen, stage.project)
         else:
             style = gather(table, flow, share, grid)
-        style = style.view(*rows.values.shape[:-1], 2 * channels)
-        return rows.modulated(style[..., :channels], style[..., channels:])
+        scale, shift = style.view(*rows.values.shape[:-1], 2 * channels).chunk(2, dim=-1)
+        return rows.modulated(scale, shift)
 
     def _finish(
         self, x: Tensor, planes: Planes | None, inputs: ClipInputs, features: Features, folded: Folded
@@ -116,15 +118,16 @@ class FusedDNeRV(nn.Module):
         else:
             answer = _convolve(_gelu(for_flow).permute(0, 3, 1, 2), tail.flow)
             planes = self._refined(answer, planes, len(folded.stages), inputs)
-        colours = _warp_colours(features.colours, planes.enlarged(config.output_stride), inputs, config.contrast)
-        seen = _unshuffle(colours, config.output_stride).permute(0, 2, 3, 1)
-        coloured = _add_product(hidden.flatten(0, 2), seen.to(self.dtype).flatten(0, 2), tail.colour)
-        rgb = _convolve(_gelu(coloured).view(hidden.shape).permute(0, 3, 1, 2), tail.head)
-        if config.output_stride > 1:
-            rgb = F.pixel_shuffle(rgb, config.output_stride)
+        stride = config.output_stride
+        blend, difference = warped_colours(features.colours, planes, inputs, stride)
+        colours = torch.cat((blend, difference), dim=1) if config.contrast else blend
+        seen = squares(colours, stride).flatten(3).to(self.dtype)
+        coloured = _add_product(hidden.flatten(0, 2), seen.flatten(0, 2), tail.colour)
+        rgb = _convolve(_gelu(coloured).view(hidden.shape).permute(0, 3, 1, 2), tail.head).permute(0, 2, 3, 1)
+        answer = torch.unflatten(rgb, 3, (3, stride, stride)).float()
         if config.head == "residual":
-            rgb = rgb + colours[:, :3]
-        return rgb.float().clamp(0, 1)
+            answer = answer + squares(blend, stride)
+        return frames_of_squares(answer).clamp(0, 1)
 
     def _enter_tail(self, x: Tensor, folded: Folded, length: int) -> tuple[Tensor, Tensor]:
         """The last block and both heads' first layers, before GELU, [N, h', w', ...]; in bands without gradients."""
@@ -182,21 +185,6 @@ def _shuffled(made: Tensor, stage: Stage) -> Tensor:
     """PixelShuffle without its copy: [N, s * s * C, h, w] to a view [N, h, s, w, s, C]."""
     rows = made.permute(0, 2, 3, 1)
     return torch.unflatten(rows, 3, (stage.stride, stage.stride, -1)).permute(0, 1, 3, 2, 4, 5)
-
-
-def _warp_colours(colours: Tensor, planes: Planes, inputs: ClipInputs, contrast: bool) -> Tensor:
-    """RGB of the keyframes [M, 3, H, W], warped and blended: [N, 3, H, W]; with `contrast` [N, 6, H, W]."""
-    height, width = planes.flow.shape[-2:]
-    scale_x, scale_y = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
-    x = torch.arange(width, device=colours.device, dtype=torch.float32) * scale_x - 1
-    y = torch.arange(height, device=colours.device, dtype=torch.float32)[:, None] * scale_y - 1
-    seen = []
-    for keyframe, (dx, dy) in ((inputs.start, planes.flow[:2]), (inputs.end, planes.flow[2:])):
-        at = torch.stack((torch.add(x, dx, alpha=scale_x), torch.add(y, dy, alpha=scale_y)), dim=-1)
-        seen.append(F.grid_sample(colours[keyframe.flatten()], at, padding_mode="border", align_corners=True))
-    before, after = seen
-    blend = torch.lerp(before, after, planes.share[:, None])
-    return torch.cat((blend, after - before), dim=1) if contrast else blend
 
 
 def _unshuffle(x: Tensor, stride: int) -> Tensor:

@@ -48,6 +48,12 @@ def gather(table: Tensor, flow: Tensor, share: Tensor | None, grid: Grid) -> Ten
     return _sum_bags(table, index, _weights(across, down, _shares(share, across)), blended=share is not None)
 
 
+def directions(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Flow planes [4, ...] as dx and dy [2, ...], to the keyframe before and to the one after."""
+    dx, dy = torch.unflatten(flow, 0, (2, 2)).unbind(1)
+    return dx, dy
+
+
 def padded_table(maps: Tensor) -> Tensor:
     """Features [M, h, w, E] as the table of `gather`: [M * h * w + w + 1, E]."""
     _, _, columns, channels = maps.shape
@@ -89,7 +95,8 @@ def _places(
     flow: Tensor, grid: Grid, table_rows: int, *, keep_inside: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """-> rows of the four neighbours int32 [*S, 2, 4], ways across and down [2, *S], which flow no border stopped."""
-    x, y = flow[0::2] + grid.x, flow[1::2] + grid.y  # (2, *S) each
+    dx, dy = directions(flow)
+    x, y = dx + grid.x, dy + grid.y  # (2, *S) each
     inside = None
     if keep_inside:
         inside = torch.stack(((x > 0) & (x < grid.columns - 1), (y > 0) & (y < grid.rows - 1)), dim=1)

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-Kind = Literal["archive", "reference", "nerv", "stored frames", "video codec", "command"]
+Kind = Literal["archive", "reference", "loader", "nerv", "stored frames", "video codec", "command"]
 
 
 class ClipPlace(NamedTuple):
@@ -20,7 +20,8 @@ class ClipPlace(NamedTuple):
     clip: int  # of its timeline
 
 
-# Frames of each clip asked for, in that order: uint8 [t, 3, H, W] RGB at the coded size, any strides, on the device.
+# Frames of each clip asked for, in that order (a "loader" gives as many clips in its own): uint8 [t, 3, H, W] RGB at
+# the coded size, any strides, on the device.
 Load = Callable[[Sequence[ClipPlace]], list[Tensor]]
 
 

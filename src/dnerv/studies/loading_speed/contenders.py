@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from dnerv.archive import Archive
-from dnerv.engine import ChosenPrecision
+from dnerv.engine import ChosenPrecision, chosen_precision
 from dnerv.model import NeRVConfig
 from dnerv.studies.loading_speed.candidate import Candidate
 from dnerv.studies.loading_speed.command import command
 from dnerv.studies.loading_speed.h264 import h264
+from dnerv.studies.loading_speed.loader import loaders
 from dnerv.studies.loading_speed.nerv import check_nerv, write_nerv
 from dnerv.studies.loading_speed.networks import REFERENCE, network
 from dnerv.studies.loading_speed.options import BenchOptions
@@ -38,6 +39,7 @@ def contenders(
     for precision in precisions:
         for batch_size in options.batch_sizes:
             yield network(path, precision, batch_size, device, share)
+    yield from loaders(archive, sample, chosen_precision("auto", device), most, device)
     if "nerv" in options.against and not isinstance(archive.config.model, NeRVConfig):
         stage("making a NeRV of the same bytes", 1)
         yield from _nervs(archive, sample, options, precisions, folder)

@@ -12,6 +12,7 @@ from dnerv.errors import InputError, OutputError
 _COLOURS = {
     "archive": "#1f5fa8",
     "reference": "#7d7d7d",
+    "loader": "#2f8fb5",
     "nerv": "#b5722a",
     "stored frames": "#4c9a63",
     "video codec": "#8a4f9e",

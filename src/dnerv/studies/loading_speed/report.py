@@ -10,7 +10,7 @@ from rich.table import Table
 from dnerv.evaluation.metrics import PSNR_OF_IDENTICAL_FRAMES
 
 Record = Mapping[str, Any]
-_OWN = ("archive", "reference")  # kinds that decode the archive itself
+_OWN = ("archive", "reference", "loader")  # kinds that decode the archive itself
 
 
 def tables(record: Record) -> Sequence[Table | str]:

@@ -105,8 +105,9 @@ def _measure(
 def _quality(
     candidates: Sequence[Candidate], sample: Sample, has_originals: bool, listener: BenchListener
 ) -> list[DecoderQuality]:
-    """Of every way to load but a NeRV, whose weights may be random."""
-    once = {candidate.name: candidate for candidate in reversed(candidates) if candidate.kind != "nerv"}
+    """Of every way to load but a NeRV, whose weights may be random, and the loader, whose order is its own."""
+    compared = [candidate for candidate in candidates if candidate.kind not in ("nerv", "loader")]
+    once = {candidate.name: candidate for candidate in reversed(compared)}
     places = sorted(set(sample.places))
     listener.stage("comparing frames", len(places))
     with ExitStack() as stack:

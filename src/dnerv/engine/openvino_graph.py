@@ -73,17 +73,25 @@ class Graph:
         ends = [constant(-peak), constant(peak)]
         return op.fake_quantize(constant(value), *ends, *ends, 255)
 
-    def convolve(self, rows: Node, layer: Convolution, name: str | None = None) -> Node:
-        """Rows [N, h, w, Cin] to [N, h', w', Cout]: 3x3, or with a stride that is the kernel's size, or 1x1."""
+    def convolve(
+        self, rows: Node, layer: Convolution, name: str | None = None, *, plus: Node = None, bends: bool = False
+    ) -> Node:
+        """Rows [N, h, w, Cin] to [N, h', w', Cout]: 3x3, or with a stride that is the kernel's size, or 1x1.
+
+        Rows `plus` are added, then GELU comes if it `bends`: here, where the plugin makes them part of the convolution.
+        """
         pad = layer.weight.shape[-1] // 2 if layer.stride == 1 else 0
         weight, bias = self.weight(layer.weight, name), constant(layer.bias.view(1, -1, 1, 1))
         strides, pads = [layer.stride] * 2, [pad] * 2
         made = op.convolution(transpose(rows, 0, 3, 1, 2), weight, strides, pads, pads, [1, 1])
-        return transpose(op.add(made, bias), 0, 2, 3, 1)
+        made = op.add(made, bias)
+        if plus is not None:
+            made = op.add(made, transpose(plus, 0, 3, 1, 2))
+        return transpose(gelu(made) if bends else made, 0, 2, 3, 1)
 
-    def linear(self, rows: Node, layer: Pointwise) -> Node:
-        """Rows [N, h, w, Cin] to [N, h, w, Cout]."""
-        return self.convolve(rows, Convolution(layer.weight[:, :, None, None], layer.bias))
+    def linear(self, rows: Node, layer: Pointwise, *, plus: Node = None, bends: bool = False) -> Node:
+        """Rows [N, h, w, Cin] to [N, h, w, Cout]; `plus` and `bends` as in `convolve`."""
+        return self.convolve(rows, Convolution(layer.weight[:, :, None, None], layer.bias), plus=plus, bends=bends)
 
     def mix(self, cells: Node, layer: Pointwise, square: int, name: str) -> Node:
         """A layer over (time, channel), [T * k, T * C], for each of the `square` pixels of a cell.

@@ -34,10 +34,10 @@ def encoder_model(graph: Graph, model: DNeRV, folded: Folded) -> Any:
     if config.output_stride > 1:
         x = op.space_to_depth(x, "depth_first", config.output_stride)
     first, *body = folded.encoder
-    x = gelu(graph.convolve(transpose(x, 0, 2, 3, 1), first))
+    x = graph.convolve(transpose(x, 0, 2, 3, 1), first, bends=True)
     maps: list[Node] = []
     for layer in body:
-        x = gelu(graph.convolve(x, layer))
+        x = graph.convolve(x, layer, bends=True)
         maps.insert(0, x)
     graph.planes_out(maps[0])
     for features, stage in zip(maps, folded.stages, strict=True):
@@ -59,7 +59,7 @@ def stage_model(
     if flow is not None:
         side = cell_side(stage)
         pixels = rows if side == 1 else _as_pixels(cells, side)
-        hidden = gelu(graph.linear(pixels, flow.enter))
+        hidden = graph.linear(pixels, flow.enter, bends=True)
         graph.planes_out(graph.convolve(_as_cells(hidden, side), over_cells(flow.leave, side)))
     return graph.finished()
 
@@ -95,7 +95,7 @@ def head_model(graph: Graph, tail: Tail, side: int, shape: tuple[int, int, int])
     rows = graph.rows_in(*shape, square * hidden)
     seen = transpose(graph.planes_in(shape[0], square * colours, *shape[1:]), 0, 2, 3, 1)
     weight = torch.einsum("ch,jk->jhck", tail.colour, torch.eye(square)).reshape(square * hidden, -1)
-    x = gelu(op.add(graph.linear(seen, Pointwise(weight, torch.zeros(square * hidden))), rows))
+    x = graph.linear(seen, Pointwise(weight, torch.zeros(square * hidden)), plus=rows, bends=True)
     leave = over_cells(tail.head, side)
     order = torch.arange(len(leave.bias)).view(square, -1).t().flatten()
     made = graph.convolve(x, Convolution(leave.weight[order], leave.bias[order]))
@@ -114,7 +114,7 @@ def _made_cells(graph: Graph, name: str, stage: Stage, shape: tuple[int, int, in
     else:
         scale, shift = graph.rows_in(*shape, channels), graph.rows_in(*shape, channels)
     x = graph.kept(op.add(op.multiply(x, scale), shift), f"{name} seen")
-    return gelu(graph.convolve(x, stage.convolution, f"{name} seen"))
+    return graph.convolve(x, stage.convolution, f"{name} seen", bends=True)
 
 
 def _after_mixing(graph: Graph, name: str, cells: Node, stage: Stage, length: int) -> Node:

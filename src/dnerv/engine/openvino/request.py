@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import numpy as np
 import openvino as ov
 import torch
 from torch import Tensor
@@ -15,13 +14,22 @@ from torch import Tensor
 class Request:
     """One graph, compiled for the CPU, and its tensors."""
 
-    def __init__(self, model: Any, half: bool, first_input: Tensor | None = None, observed: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        model: Any,
+        half: bool,
+        *,
+        first_input: Tensor | None = None,
+        outputs: Sequence[Tensor] = (),
+        observed: Sequence[str] = (),
+    ) -> None:
         """Compile.
 
         Args:
             model: of static shapes; what `Graph.finished` gives.
             half: compute in bfloat16, else in float32.
             first_input: the tensor that the first parameter is read from; None for a new one.
+            outputs: tensors for its first results; others are new.
             observed: names of its last results.
         """
         options = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "PERFORMANCE_HINT": "LATENCY"}
@@ -32,7 +40,7 @@ class Request:
             assert first_input.numel() == self.inputs[0].numel()
             assert first_input.dtype == self.inputs[0].dtype
             self.inputs[0] = first_input.view(self.inputs[0].shape)
-        results = [_new(port) for port in compiled.outputs]
+        results = [*outputs, *(_new(port) for port in compiled.outputs[len(outputs) :])]
         self.outputs = results[: len(results) - len(observed)]
         self.observed = dict(zip(observed, results[len(self.outputs) :], strict=True))
         for place, tensor in enumerate(self.inputs):

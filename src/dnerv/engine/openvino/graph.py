@@ -18,9 +18,9 @@ from openvino import opset13 as op
 from torch import Tensor
 
 from dnerv.engine.folding import Convolution, Pointwise
+from dnerv.engine.openvino.quantisation import Range
 
 Node = Any  # of a graph: the library is untyped
-Range = tuple[float, float]
 
 
 @dataclass
@@ -99,15 +99,35 @@ class Graph:
         Cells [T, h, w, square * C] to [T, h, w, square * k]. They are read as a volume [C, T, h, w * square], in which
         the layer is a convolution over all of time: no pixel moves before the product.
         """
-        length, height, width, channels = cells.shape[0], cells.shape[1], cells.shape[2], cells.shape[3] // square
-        volume = transpose(reshape(cells, 1, length, height, width * square, channels), 0, 4, 1, 2, 3)
-        kernel = torch.unflatten(layer.weight, 1, (length, channels)).transpose(1, 2)[..., None, None]
-        ones, zeros = [1, 1, 1], [0, 0, 0]
-        made = op.convolution(volume, self.weight(kernel, name), ones, zeros, zeros, ones)
-        made = transpose(op.add(made, constant(layer.bias.view(1, -1, 1, 1, 1))), 0, 2, 3, 4, 1)
+        length, height, width, _ = cells.shape
         outputs = len(layer.bias) // length
+        made = self._over_time(_volume(cells, square), layer.weight, layer.bias, name)  # (1, h, w * square, T * k)
         frames = transpose(reshape(made, height, width * square, length, outputs), 2, 0, 1, 3)
         return reshape(frames, length, height, width, square * outputs)
+
+    def mix_each(self, cells: Node, layer: Pointwise, square: int, name: str) -> list[Node]:
+        """`mix` frame by frame: T times [1, h, w, square * k].
+
+        For few outputs: less would be gained by making all times at once than it costs to take them apart.
+        """
+        length, height, width, _ = cells.shape
+        volume, outputs = _volume(cells, square), len(layer.bias) // length
+        parts = zip(layer.weight.split(outputs), layer.bias.split(outputs), strict=True)
+        frames = [self._over_time(volume, weight, bias, name) for weight, bias in parts]
+        return [reshape(frame, 1, height, width, square * outputs) for frame in frames]
+
+    def _over_time(self, volume: Node, weight: Tensor, bias: Tensor, name: str) -> Node:
+        channels, length = volume.shape[1:3]
+        kernel = torch.unflatten(weight, 1, (length, channels)).transpose(1, 2)[..., None, None]
+        ones, zeros = [1, 1, 1], [0, 0, 0]
+        made = op.convolution(volume, self.weight(kernel, name), ones, zeros, zeros, ones)
+        made = transpose(op.add(made, constant(bias.view(1, -1, 1, 1, 1))), 0, 2, 3, 4, 1)
+        return reshape(made, 1, *made.shape[2:])
+
+
+def _volume(cells: Node, square: int) -> Node:
+    length, height, width, channels = cells.shape
+    return transpose(reshape(cells, 1, length, height, width * square, channels // square), 0, 4, 1, 2, 3)
 
 
 def gelu(node: Node) -> Node:

@@ -11,7 +11,7 @@ import torch
 from openvino import opset13 as op
 
 from dnerv.engine.folding import Convolution, FlowHead, Folded, Pointwise, Stage, Tail
-from dnerv.engine.openvino_graph import Graph, Node, constant, gelu, over_cells, reshape, shuffled, transpose
+from dnerv.engine.openvino.graph import Graph, Node, constant, gelu, over_cells, reshape, shuffled, transpose
 from dnerv.model import DNeRV
 
 _DENSE_ROWS = 2048  # of (time, channel): a wider GTMLP is made channel by channel, its zeros would cost more
@@ -69,19 +69,22 @@ def last_model(
 ) -> Any:
     """The last block and both heads' first layers: rows [T, h, w, C] and what modulates them to hidden rows in cells.
 
-    Then, with flow, the flow head's answer in float32, in the same cells.
+    They leave in one result or in one per frame.
     """
-    cells, side = _made_cells(graph, name, stage, shape, contrast=contrast), cell_side(stage)
-    square, width = stage.stride**2, stage.out_channels
-    if tail.enter.weight.shape[1] == width:
-        hidden = _as_cells(graph.linear(_as_pixels(cells, stage.stride), tail.enter), stage.stride)
+    cells, made = _made_cells(graph, name, stage, shape, contrast=contrast), f"{name} made"
+    if tail.enter.weight.shape[1] == stage.out_channels:
+        frames = [_as_cells(graph.linear(_as_pixels(cells, stage.stride), tail.enter), stage.stride)]
     else:
-        hidden = graph.mix(graph.kept(cells, f"{name} made"), tail.enter, square, f"{name} made")
-    if side != stage.stride:
-        hidden = shuffled(hidden, stage.stride)
-    graph.rows_out(hidden)
-    if tail.flow is not None:
-        graph.planes_out(graph.convolve(gelu(hidden), over_cells(tail.flow, side)))
+        frames = graph.mix_each(graph.kept(cells, made), tail.enter, stage.stride**2, made)
+    for frame in frames:
+        graph.rows_out(frame if cell_side(stage) == stage.stride else shuffled(frame, stage.stride))
+    return graph.finished()
+
+
+def flow_model(graph: Graph, flow: Convolution, side: int, shape: tuple[int, int, int]) -> Any:
+    """The last flow head's second layer: hidden rows to its answer in float32, both in cells."""
+    hidden = graph.rows_in(*shape, side**2 * flow.weight.shape[1])
+    graph.planes_out(graph.convolve(gelu(hidden), over_cells(flow, side)))
     return graph.finished()
 
 

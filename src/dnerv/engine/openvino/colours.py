@@ -33,7 +33,7 @@ def split_planes(planes: Planes, side: int, output_stride: int) -> Blocks:
 
 def blocks_of(planes: Tensor, side: int, output_stride: int) -> Tensor:
     """[k, T, H, W] as [k, T, oy, ox, dy, dx, h, w], a view."""
-    count, frames, height, width = planes.shape
+    count, frames, _, width = planes.shape
     split = planes.view(count, frames, -1, side, output_stride, width // (side * output_stride), side, output_stride)
     return split.permute(0, 1, 4, 7, 3, 6, 2, 5)
 

@@ -77,7 +77,8 @@ class OpenVINODecoder:
 
     def _encode(self, keyframes: Tensor) -> Features:
         encoder, encoded = self._network.encoder, []
-        for keyframe in keyframes.split(1):
+        for number in range(len(keyframes)):
+            keyframe = keyframes[number : number + 1]
             encoder.inputs[0].copy_(keyframe)
             encoder.run()
             coarsest, *maps = (rows.clone() for rows in encoder.outputs)
@@ -118,7 +119,8 @@ class OpenVINODecoder:
     def _refined(self, before: Request, coarser: Planes, scale: int, inputs: ClipInputs) -> Planes:
         """What the flow head between two stages answers."""
         if not self.model.config.flow:
-            return self._fused._still(*before.outputs[0].shape[:3], inputs)
+            frames, height, width, _ = before.outputs[0].shape
+            return self._fused._still(frames, height, width, inputs)
         return self._spread(before.outputs[1], coarser, scale, inputs)
 
     def _spread(self, answer: Tensor, coarser: Planes, scale: int, inputs: ClipInputs) -> Planes:

@@ -12,12 +12,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import torch
-from openvino import opset13 as op
 from torch import Tensor
 
 from dnerv.engine.folding import Convolution, Pointwise
+from dnerv.engine.openvino.library import op, ov
 from dnerv.engine.openvino.quantisation import Range
 
 Node = Any  # of a graph: the library is untyped
@@ -112,7 +111,7 @@ class Graph:
         """
         length, height, width, _ = cells.shape
         volume, outputs = _volume(cells, square), len(layer.bias) // length
-        parts = zip(layer.weight.split(outputs), layer.bias.split(outputs), strict=True)
+        parts = zip(layer.weight.chunk(length), layer.bias.chunk(length), strict=True)
         frames = [self._over_time(volume, weight, bias, name) for weight, bias in parts]
         return [reshape(frame, 1, height, width, square * outputs) for frame in frames]
 

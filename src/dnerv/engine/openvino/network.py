@@ -56,7 +56,7 @@ class Network:
         made = last_model(graph, "last stage", last, tail, shape, contrast=config.contrast)
         cells = _times(shape, last.stride // side)
         hidden = torch.empty(*cells, side**2 * tail.colour.shape[1], dtype=torch.bfloat16 if half else torch.float32)
-        stages.append(_stage(graph, made, stages, hidden.split(len(hidden) // len(graph.results))))
+        stages.append(_stage(graph, made, stages, hidden.chunk(len(graph.results))))
         flow = None
         if tail.flow is not None:
             flow = Request(flow_model(Graph(half), tail.flow, side, cells), half, first_input=hidden)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import openvino as ov
 import torch
 from torch import Tensor
+
+from dnerv.engine.openvino.library import ov
 
 
 class Request:

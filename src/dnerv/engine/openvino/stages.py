@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from openvino import opset13 as op
 
 from dnerv.engine.folding import Convolution, FlowHead, Folded, Pointwise, Stage, Tail
 from dnerv.engine.openvino.graph import Graph, Node, constant, gelu, over_cells, reshape, shuffled, transpose
+from dnerv.engine.openvino.library import op
 from dnerv.model import DNeRV
 
 _DENSE_ROWS = 2048  # of (time, channel): a wider GTMLP is made channel by channel, its zeros would cost more
@@ -112,7 +112,7 @@ def _made_cells(graph: Graph, name: str, stage: Stage, shape: tuple[int, int, in
     x = graph.rows_in(*shape, channels)
     if contrast:
         seen = graph.rows_in(*shape, stage.project.weight.shape[1])
-        weights, biases = (part.split(channels) for part in (stage.project.weight, stage.project.bias))
+        weights, biases = (part.chunk(2) for part in (stage.project.weight, stage.project.bias))
         scale, shift = (graph.linear(seen, Pointwise(*layer)) for layer in zip(weights, biases, strict=True))
     else:
         scale, shift = graph.rows_in(*shape, channels), graph.rows_in(*shape, channels)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from itertools import accumulate
 from types import TracebackType
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,12 +19,13 @@ from dnerv.archive.index import ArchiveConfig, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
-from dnerv.engine import Decoder, Features, Precision, chosen_precision
+from dnerv.engine import ClipDecoder, Features, Precision, chosen_precision, open_decoder
 from dnerv.errors import ArchiveError, InputError, VideoNameError
-from dnerv.model import NeRVConfig, model_from_weights, tensor_shapes
+from dnerv.model import ClipInputs, NeRVConfig, assemble, model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
 _SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
+_CALIBRATION_CLIPS = 8  # that 8-bit ranges are measured on
 _INDEX_LIMIT = 1 << 30  # bytes of inflated index; a million videos take a third of it
 
 
@@ -46,7 +49,8 @@ class Archive:
         Args:
             device: where the network runs and frames come out.
             precision: of the network: fp32 gives the archive's own frames; bf16 and fp16 are faster and less exact;
-                auto is the fastest that the device computes in; reference runs the plain modules.
+                auto is bf16 where the device computes in it; reference runs the plain modules; openvino-bf16 and
+                openvino-int8 are the fastest on a CPU, with the extra dnerv[fast].
             size: whether frames are scaled back to the size that the videos had, or stay as the network knows them.
 
         Raises:
@@ -125,9 +129,14 @@ class Archive:
         return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
 
     @cached_property
+    def decoder(self) -> ClipDecoder:
+        """The network, ready to decode on the archive's device in its precision."""
+        return open_decoder(self.model, self.device, self.precision, self._calibration)
+
+    @cached_property
     def maker(self) -> ClipMaker:
-        """The network, ready to decode on the archive's device."""
-        return ClipMaker(Decoder(self.model, self.device, self.precision))
+        """Clips out of the decoder."""
+        return ClipMaker(self.decoder)
 
     def breakdown(self) -> dict[str, int]:
         """Bytes by purpose; they sum to the size of the file."""
@@ -177,6 +186,16 @@ class Archive:
     def first_frame(self, place: int) -> int:
         """Place of the video's first frame in the concatenation of all."""
         return self._frames[place]
+
+    def _calibration(self) -> list[ClipInputs]:
+        """Some clips, spread evenly: what is typical of the network's activations."""
+        clips = _starts(self.timeline(place).num_clips for place in range(len(self)))
+        inputs = []
+        for number in np.linspace(0, clips[-1] - 1, min(clips[-1], _CALIBRATION_CLIPS)).round().astype(int).tolist():
+            place = bisect_right(clips, number) - 1
+            requests = self.layout(place).requests(number - clips[place], self.keyframe_reader(place))
+            inputs.append(assemble(requests[:1]))
+        return inputs
 
     def close(self) -> None:
         """Close the file."""

@@ -3,14 +3,23 @@
 Needs torch and numpy alone, as the reference does.
 """
 
-from dnerv.engine.decoder import PRECISIONS, ChosenPrecision, Decoder, Precision, chosen_precision, computes_in_bf16
+from dnerv.engine.decoder import ClipDecoder, Decoder, open_decoder
 from dnerv.engine.differentiable import Differentiable
 from dnerv.engine.features import Features
 from dnerv.engine.fused import FusedDNeRV
+from dnerv.engine.precision import (
+    PRECISIONS,
+    ChosenPrecision,
+    Precision,
+    chosen_precision,
+    computes_in_bf16,
+    fastest_precision,
+)
 
 __all__ = [
     "PRECISIONS",
     "ChosenPrecision",
+    "ClipDecoder",
     "Decoder",
     "Differentiable",
     "Features",
@@ -18,4 +27,6 @@ __all__ = [
     "Precision",
     "chosen_precision",
     "computes_in_bf16",
+    "fastest_precision",
+    "open_decoder",
 ]

@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Protocol, get_args
 
 import torch
 from torch import Tensor, nn
 
+from dnerv.engine import openvino
 from dnerv.engine.features import Features
 from dnerv.engine.folding import Folded, fold
 from dnerv.engine.fused import FusedDNeRV
+from dnerv.engine.precision import DTYPES, ChosenPrecision, TorchPrecision
 from dnerv.errors import InputError
 from dnerv.model import ClipInputs, DNeRV
 
-ChosenPrecision = Literal["reference", "fp32", "bf16", "fp16"]
-Precision = Literal["auto", ChosenPrecision]
-PRECISIONS: tuple[Precision, ...] = ("auto", *get_args(ChosenPrecision))
-_DTYPES = {"reference": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+class ClipDecoder(Protocol):
+    """Frames of clips from one network."""
+
+    @property
+    def shares_features(self) -> bool:
+        """Whether `encode` is worth calling: the features of a keyframe serve every clip that uses it."""
+
+    def encode(self, keyframes: Tensor) -> Features:
+        """Keyframes uint8 [M, 3, H, W] to what `decode` needs of them, on the device."""
+
+    def decode(self, inputs: ClipInputs, features: Features | None = None) -> Tensor:
+        """-> float32 [B, T, 3, H, W], RGB in [0, 1], on the device.
+
+        `features`: of the keyframes that `start` and `end` count; with them `inputs.keyframes` is not read.
+        """
+
+
+def open_decoder(
+    model: nn.Module,
+    device: torch.device,
+    precision: ChosenPrecision = "fp32",
+    calibration: Callable[[], Sequence[ClipInputs]] | None = None,
+) -> ClipDecoder:
+    """A decoder of `model`.
+
+    Args:
+        precision: fp32 equals the plain modules of `dnerv.model` to 1e-4; bf16 and fp16 are faster and less exact;
+            reference runs the plain modules themselves; openvino-bf16 and openvino-int8 are the fastest on a CPU, with
+            the extra dnerv[fast].
+        calibration: as `dnerv.engine.openvino.open_decoder` wants it for openvino-int8.
+
+    Raises:
+        InputError: OpenVINO is asked for and not installed, not on a CPU, or for a network without keyframes.
+    """
+    for name in get_args(TorchPrecision):
+        if precision == name:
+            return Decoder(model, device, name)
+    if device.type != "cpu":
+        raise InputError(f"{precision} runs on a CPU, and the device is {str(device)!r}")
+    return openvino.open_decoder(model, precision, calibration)  # type: ignore[arg-type]
 
 
 class Decoder:
-    """Frames of clips from a network; one for all clips of an archive.
+    """A network run by torch: through the fused path where there is one, `precision` is not reference."""
 
-    `precision`: fp32 equals the plain modules of `dnerv.model` to 1e-4; bf16 and fp16 are faster and less exact; auto
-    is the fastest that the device computes in; reference runs the plain modules themselves.
-    """
-
-    def __init__(self, model: nn.Module, device: torch.device, precision: Precision = "fp32") -> None:
-        """Put `model` on `device` and arrange its weights once. Raises InputError for an unknown precision."""
-        self.device, self.precision = device, chosen_precision(precision, device)
-        self.dtype = _DTYPES[self.precision]
+    def __init__(self, model: nn.Module, device: torch.device, precision: TorchPrecision = "fp32") -> None:
+        """Put `model` on `device` and arrange its weights once."""
+        self.device, self.precision, self.dtype = device, precision, DTYPES[precision]
         self.model = model.to(device).eval().requires_grad_(False)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._fused: FusedDNeRV | None = None
@@ -41,7 +76,7 @@ class Decoder:
 
     @property
     def shares_features(self) -> bool:
-        """Whether `encode` is worth calling: the features of a keyframe serve every clip that uses it."""
+        """As `ClipDecoder` says; so do the docstrings of the others."""
         return self._fused is not None
 
     def encode(self, keyframes: Tensor) -> Features:
@@ -70,21 +105,3 @@ class Decoder:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             frames: Tensor = self.model(inputs)
         return frames.float()
-
-
-def chosen_precision(precision: str, device: torch.device) -> ChosenPrecision:
-    """What the name of a precision stands for on `device`: itself, or a choice for "auto". InputError if unknown."""
-    if precision == "auto":
-        return "bf16" if computes_in_bf16(device) else "fp32"
-    for known in get_args(ChosenPrecision):
-        if precision == known:
-            return known  # type: ignore[no-any-return]
-    raise InputError(f"precision is {precision!r}; known: {', '.join(PRECISIONS)}")
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bf16 arithmetic is native to the device, and so faster than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

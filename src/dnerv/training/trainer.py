@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dnerv.engine import Differentiable, chosen_precision
+from dnerv.engine import Differentiable, fastest_precision
 from dnerv.errors import DnervError, OutputError
 from dnerv.training.clip_set import Batch, ClipSet
 from dnerv.training.config import TrainingConfig
@@ -84,7 +84,8 @@ class Trainer:
             self.parameters, lr=config.learning_rate, betas=config.betas, weight_decay=0.0, fused=True
         )
         self.average = {n: p.detach().clone() for n, p in model.named_parameters()} if config.ema else {}
-        self._network = Differentiable(self.model, chosen_precision(config.precision, device))
+        precision = fastest_precision(device) if config.precision == "auto" else config.precision
+        self._network = Differentiable(self.model, precision)
         self.batches_per_epoch = -(-len(clips) // config.batch_clips)
         self.step = 0
         self.seconds = 0.0  # spent in training by rank 0, interruptions not counted, up to the last step

@@ -11,7 +11,7 @@ import torch
 
 from dnerv.archive import Archive
 from dnerv.bitstream import unpack_weights
-from dnerv.engine import ChosenPrecision, Decoder
+from dnerv.engine import ChosenPrecision
 from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.timing import StageClock, drop_pages
 from dnerv.model import tensor_shapes
@@ -40,17 +40,17 @@ def break_down(
     once, clock = StageClock(device), StageClock(device)
     with ExitStack() as stack:
         with once("opening"):
-            archive = stack.enter_context(Archive(path, device=device, size="coded"))
+            archive = stack.enter_context(Archive(path, device=device, precision=precision, size="coded"))
         with once("entropy decoding"):
             unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.model))
         with once("network with weights"):
-            model = archive.model
+            archive.model  # noqa: B018  # made when it is first asked for
         # The network's weights are decoded anew on the way: what is left is building it.
         once.seconds["building the network"] = max(
             0.0, once.seconds.pop("network with weights") - once.seconds["entropy decoding"]
         )
         with once("first batch"):
-            decoder = Decoder(model, device, precision)
+            decoder = archive.decoder
             pool = stack.enter_context(ThreadPoolExecutor(usable_cores()))
             ArchiveLoad(archive, decoder, batch_size, pool)(sample.places[:batch_size])
         load = ArchiveLoad(archive, decoder, batch_size, pool, clock)

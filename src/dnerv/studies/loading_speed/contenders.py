@@ -9,6 +9,7 @@ import torch
 
 from dnerv.archive import Archive
 from dnerv.engine import ChosenPrecision, chosen_precision
+from dnerv.engine.openvino import OPENVINO_PRECISIONS
 from dnerv.model import NeRVConfig
 from dnerv.studies.loading_speed.candidate import Candidate
 from dnerv.studies.loading_speed.command import command
@@ -70,4 +71,5 @@ def _nervs(
         note = f"width {width}, {weights}, {other.file_bytes:,} bytes; {max(options.batch_sizes)} clips in one pass"
     device = torch.device(options.device)
     for precision in precisions:
-        yield network(path, precision, max(options.batch_sizes), device, share, kind="nerv", note=note)
+        if precision not in OPENVINO_PRECISIONS:  # those need keyframes
+            yield network(path, precision, max(options.batch_sizes), device, share, kind="nerv", note=note)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dnerv.archive import Archive
-from dnerv.engine import ChosenPrecision, Decoder
+from dnerv.engine import ChosenPrecision, ClipDecoder
 from dnerv.evaluation.machine import usable_cores
 from dnerv.model import ClipRequest, assemble
 from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Kind, Load
@@ -44,8 +44,11 @@ def network(
 @contextmanager
 def opened(path: Path, precision: ChosenPrecision, batch_size: int, device: torch.device) -> Iterator[Load]:
     """Open the archive, unpack its network, and load."""
-    with Archive(path, device=device, size="coded") as archive, ThreadPoolExecutor(usable_cores()) as pool:
-        yield ArchiveLoad(archive, Decoder(archive.model, device, precision), batch_size, pool)
+    with (
+        Archive(path, device=device, precision=precision, size="coded") as archive,
+        ThreadPoolExecutor(usable_cores()) as pool,
+    ):
+        yield ArchiveLoad(archive, archive.decoder, batch_size, pool)
 
 
 class ArchiveLoad:
@@ -54,7 +57,7 @@ class ArchiveLoad:
     def __init__(
         self,
         archive: Archive,
-        decoder: Decoder,
+        decoder: ClipDecoder,
         batch_size: int,
         pool: ThreadPoolExecutor,
         stage: Stage = lambda name: nullcontext(),

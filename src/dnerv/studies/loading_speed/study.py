@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -52,7 +53,7 @@ def bench(path: Path, options: BenchOptions, listener: BenchListener) -> dict[st
         Archive(path, device=options.device, size="coded") as archive,
     ):
         device, folder = archive.device, Path(scratch)
-        precisions = default_precisions(device)
+        precisions = default_precisions(archive)
         if options.precisions is not None:
             precisions = tuple(chosen_precision(name, device) for name in options.precisions)
         sample = draw_sample(
@@ -72,13 +73,16 @@ def bench(path: Path, options: BenchOptions, listener: BenchListener) -> dict[st
         return _record(archive, options, sample, candidates, rounds, quality, parts)
 
 
-def default_precisions(device: torch.device) -> tuple[ChosenPrecision, ...]:
-    """float32, and what the device computes in faster."""
+def default_precisions(archive: Archive) -> tuple[ChosenPrecision, ...]:
+    """float32, what the device computes in faster, and OpenVINO's where it is installed and knows the network."""
     precisions: list[ChosenPrecision] = ["fp32"]
-    if computes_in_bf16(device):
+    if computes_in_bf16(archive.device):
         precisions.append("bf16")
-    if device.type == "cuda":
+    if archive.device.type == "cuda":
         precisions.append("fp16")
+    elif archive.config.model.uses_keyframes and find_spec("openvino") is not None:
+        precisions += ["openvino-bf16"] if computes_in_bf16(archive.device) else []
+        precisions.append("openvino-int8")
     return tuple(precisions)
 
 

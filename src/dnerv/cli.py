@@ -182,6 +182,38 @@ def decode(
 
 
 @app.command()
+def interpolate(
+    archive: ArchivePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    factor: Annotated[int, typer.Option(help="Frames made for each one, 2 to 64.")] = 4,
+    video: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this video; may be repeated.")] = None,
+    format: Annotated[Literal["mp4", "png"], typer.Option(help="What to write.")] = "mp4",
+    slow_motion: Annotated[
+        bool, typer.Option("--slow-motion/--keep-duration", help="Stretch time, or raise the frame rate.")
+    ] = True,
+    device: Device = "cpu",
+    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Slow motion: videos with frames in between those that were encoded."""
+    from dnerv import terminal
+    from dnerv.archive import Archive, interpolate_videos
+
+    with Archive(archive, device=device) as opened, terminal.progress_bar("interpolating") as advance:
+        written = interpolate_videos(
+            opened,
+            output,
+            factor=factor,
+            slow_motion=slow_motion,
+            names=video or None,
+            format=format,
+            force=force,
+            advance=advance,
+        )
+    terminal.show({"written": [str(path) for path in written]}, lambda record: record["written"], as_json)
+
+
+@app.command()
 def info(archive: ArchivePath, as_json: Json = False) -> None:
     """Say what an archive holds and where its bytes go."""
     from dnerv import terminal

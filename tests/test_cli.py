@@ -27,6 +27,7 @@ FAST += ["--precision", "fp32"]
 QUICK = ["--precisions", "fp32", "--batch-sizes", "2", "--seconds", "0", "--repeats", "1", "--clips", "2"]
 QUICK += ["--against", "png"]
 COMMANDS = ("encode", "decode", "interpolate", "info", "evaluate", "verify", "bench", "presets")
+STUDIES = (("study",), ("study", "interpolation"))
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ def test_bench_gives_json(dnerv: Callable[..., Outcome], archive: Path) -> None:
     assert [row["name"] for row in done.json["rows"]] == ["reference", "dnerv fp32", "PNG"]
 
 
-@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
+@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS), *STUDIES])
 def test_help_fits_80_columns(
     dnerv: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:

@@ -29,6 +29,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+study = typer.Typer(
+    help="The paper's experiments, on your own videos.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(study, name="study")
 
 # Threads that wait spin a little: small networks train 1.5 times faster than with sleeping threads, and a process
 # that wants the core waits a quarter longer, not 5 to 50 times as where they spin for milliseconds. Huge pages halve
@@ -311,6 +318,49 @@ def bench(
     if picture is not None:
         draw_bars(record, picture)
     terminal.show(record, loading_speed.tables, as_json)
+
+
+StudyInputs = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")]
+StudyFolder = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for archives, results.json and the picture; taken up again.")
+]
+
+
+@study.command("interpolation")
+def study_interpolation(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    bpp: Annotated[float | None, typer.Option(help="Bits per pixel of the frames kept. [default: 0.05]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
+    keyframe_every: Annotated[int, typer.Option(help="Frames kept between keyframes.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Hold out every second frame, and decode it all the same.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.compression import EncodeOptions
+    from dnerv.studies import interpolation as studied
+    from dnerv.studies.sheet import check_drawing
+
+    check_drawing()
+    options = _usage(
+        EncodeOptions,
+        bits_per_pixel=bpp,
+        budget_seconds=_seconds(budget),
+        resolution=_resolution(resolution),
+        keyframe_every=keyframe_every,
+        seed=seed,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.interpolation(inputs, output, options, display, device=device)
+        display.stage("drawing the picture")
+        studied.draw(output, output / "picture.png")
+    terminal.show(record, studied.tables, as_json)
 
 
 @app.command()

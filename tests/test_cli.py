@@ -26,8 +26,8 @@ FAST = ["--width", "2", "--keyframe-every", "4", "--keyframe-crf", "40", "--keyf
 FAST += ["--precision", "fp32"]
 QUICK = ["--precisions", "fp32", "--batch-sizes", "2", "--seconds", "0", "--repeats", "1", "--clips", "2"]
 QUICK += ["--against", "png"]
-COMMANDS = ("encode", "decode", "interpolate", "info", "evaluate", "verify", "bench", "presets")
-STUDIES = (("study",), ("study", "interpolation"))
+COMMANDS = ("encode", "decode", "interpolate", "inpaint", "info", "evaluate", "verify", "bench", "presets")
+STUDIES = (("study",), ("study", "interpolation"), ("study", "inpainting"))
 
 
 @dataclass(frozen=True)

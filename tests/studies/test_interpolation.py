@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_figures_are_those_of_the_archive(studied: tuple[Path, Path, dict[str, A
 def test_results_table_and_picture(studied: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
     _, folder, record = studied
     assert json.loads((folder / "results.json").read_text()) == record
-    console = Console(width=80, record=True, quiet=True)
+    console = Console(width=80, record=True, file=StringIO())
     for part in tables(record):
         console.print(part)
     text = console.export_text()

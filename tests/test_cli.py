@@ -26,7 +26,8 @@ FAST = ["--width", "2", "--keyframe-every", "4", "--keyframe-crf", "40", "--keyf
 FAST += ["--precision", "fp32"]
 QUICK = ["--precisions", "fp32", "--batch-sizes", "2", "--seconds", "0", "--repeats", "1", "--clips", "2"]
 QUICK += ["--against", "png"]
-COMMANDS = ("encode", "decode", "info", "evaluate", "verify", "bench", "presets")
+COMMANDS = ("encode", "decode", "interpolate", "inpaint", "info", "evaluate", "verify", "bench", "presets")
+STUDIES = (("study",), ("study", "interpolation"), ("study", "inpainting"))
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ def test_bench_gives_json(dnerv: Callable[..., Outcome], archive: Path) -> None:
     assert [row["name"] for row in done.json["rows"]] == ["reference", "dnerv fp32", "PNG"]
 
 
-@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
+@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS), *STUDIES])
 def test_help_fits_80_columns(
     dnerv: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:

@@ -30,6 +30,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+study = typer.Typer(
+    help="The paper's experiments, on your own videos.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(study, name="study")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -178,6 +185,88 @@ def decode(
 
 
 @app.command()
+def interpolate(
+    archive: ArchivePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    factor: Annotated[int, typer.Option(help="Frames made for each one, 2 to 64.")] = 4,
+    video: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this video; may be repeated.")] = None,
+    format: Annotated[Literal["mp4", "png"], typer.Option(help="What to write.")] = "mp4",
+    slow_motion: Annotated[
+        bool, typer.Option("--slow-motion/--keep-duration", help="Stretch time, or raise the frame rate.")
+    ] = True,
+    device: Device = "cpu",
+    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Slow motion: videos with frames in between those that were encoded."""
+    from dnerv import terminal
+    from dnerv.archive import Archive, interpolate_videos
+
+    with Archive(archive, device=device) as opened, terminal.progress_bar("interpolating") as advance:
+        written = interpolate_videos(
+            opened,
+            output,
+            factor=factor,
+            slow_motion=slow_motion,
+            names=video or None,
+            format=format,
+            force=force,
+            advance=advance,
+        )
+    terminal.show({"written": [str(path) for path in written]}, lambda record: record["written"], as_json)
+
+
+@app.command()
+def inpaint(
+    inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for archive and videos; taken up again.")],
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="IMAGE|FOLDER|VIDEO",
+            help="What to hide is white: one image for all frames, or one a frame; in a folder also by video name.",
+        ),
+    ] = None,
+    boxes: Annotated[int, typer.Option(help="Without --masks: random boxes a frame.")] = 5,
+    box_size: Annotated[int, typer.Option(help="Their side in pixels.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of boxes, initial weights and clip order.")] = 0,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    bpp: Annotated[float | None, typer.Option(help="Bits of the archive per pixel. [default: 0.05]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
+    model: Annotated[Literal["dnerv", "nerv"], typer.Option(help="The network's family.")] = "dnerv",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Hide parts of videos and have the network make them up.
+
+    Nothing that is hidden reaches the archive. Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.compression import EncodeOptions
+    from dnerv.studies import inpainting
+    from dnerv.studies.sheet import check_drawing
+    from dnerv.video import GivenMasks, RandomBoxes
+
+    check_drawing()
+    options = _usage(
+        EncodeOptions,
+        model=model,
+        bits_per_pixel=bpp,
+        budget_seconds=_seconds(budget),
+        epochs=epochs,
+        resolution=_resolution(resolution),
+        seed=seed,
+    )
+    hidden = _usage(RandomBoxes, boxes, box_size, seed) if masks is None else GivenMasks(masks)
+    with terminal.EncodeDisplay() as display:
+        record = inpainting.inpaint(inputs, output, options, hidden, display, device=device)
+        display.stage("drawing the picture")
+        inpainting.draw(inputs, output, options, hidden, output / "picture.png")
+    terminal.show(record, inpainting.tables, as_json)
+
+
+@app.command()
 def info(archive: ArchivePath, as_json: Json = False) -> None:
     """Say what an archive holds and where its bytes go."""
     from dnerv import terminal
@@ -280,6 +369,93 @@ def bench(
     terminal.show(record, loading_speed.tables, as_json)
 
 
+StudyInputs = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")]
+StudyFolder = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for archives, results.json and the picture; taken up again.")
+]
+
+
+@study.command("interpolation")
+def study_interpolation(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    bpp: Annotated[float | None, typer.Option(help="Bits per pixel of the frames kept. [default: 0.05]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
+    keyframe_every: Annotated[int, typer.Option(help="Frames kept between keyframes.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Hold out every second frame, and decode it all the same.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.compression import EncodeOptions
+    from dnerv.studies import interpolation as studied
+    from dnerv.studies.sheet import check_drawing
+
+    check_drawing()
+    options = _usage(
+        EncodeOptions,
+        bits_per_pixel=bpp,
+        budget_seconds=_seconds(budget),
+        resolution=_resolution(resolution),
+        keyframe_every=keyframe_every,
+        seed=seed,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.interpolation(inputs, output, options, display, device=device)
+        display.stage("drawing the picture")
+        studied.draw(output, output / "picture.png")
+    terminal.show(record, studied.tables, as_json)
+
+
+@study.command("inpainting")
+def study_inpainting(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    boxes: Annotated[int, typer.Option(help="Random boxes a frame.")] = 5,
+    box_size: Annotated[int, typer.Option(help="Their side in pixels.")] = 50,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    crop: Annotated[str | None, typer.Option(metavar="HxW", help="Then cut this out of their middle.")] = None,
+    bpp: Annotated[float | None, typer.Option(help="Bits per pixel of each way. [default: 0.05]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for training each way. [default: 5m]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
+    seed: Annotated[int, typer.Option(help="Of boxes, initial weights and clip order.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Hide random boxes: NeRV, one NeRV for all videos, and D-NeRV.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.compression import EncodeOptions
+    from dnerv.studies import inpainting as studied
+    from dnerv.studies.sheet import check_drawing
+    from dnerv.video import RandomBoxes
+
+    check_drawing()
+    options = _usage(
+        EncodeOptions,
+        bits_per_pixel=bpp,
+        budget_seconds=_seconds(budget),
+        epochs=epochs,
+        resolution=_resolution(resolution),
+        seed=seed,
+    )
+    hidden = _usage(RandomBoxes, boxes, box_size, seed)
+    with terminal.EncodeDisplay() as display:
+        record = studied.inpainting(
+            inputs, output, options, hidden, display, crop=_resolution(crop, "--crop"), device=device
+        )
+        display.stage("drawing the picture")
+        studied.draw_study(output, hidden, output / "picture.png")
+    terminal.show(record, studied.study_tables, as_json)
+
+
 @app.command()
 def presets(as_json: Json = False) -> None:
     """List the paper's networks and ours, with their parameter counts."""
@@ -344,12 +520,12 @@ def _usage(make: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
         raise typer.BadParameter(str(error)) from None
 
 
-def _resolution(text: str | None) -> tuple[int, int] | None:
+def _resolution(text: str | None, option: str = "--resolution") -> tuple[int, int] | None:
     if text is None:
         return None
     height, _, width = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal()):
-        raise typer.BadParameter(f"--resolution is {text!r}; give height x width in pixels, 256x320 for example")
+        raise typer.BadParameter(f"{option} is {text!r}; give height x width in pixels, 256x320 for example")
     return int(height), int(width)
 
 

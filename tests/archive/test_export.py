@@ -1,5 +1,6 @@
 """Archives as files for people, whole or not at all."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from dnerv.archive import Archive, export_videos
+from dnerv.archive import Archive, export_videos, interpolate_videos
+from dnerv.archive.export import interpolated_timing
 from dnerv.errors import ArchiveError, InputError, OutputError
+from dnerv.video import Timing
 
 Frames = dict[str, torch.Tensor]
 
@@ -130,3 +133,41 @@ def test_an_unwritable_folder(archive_path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with Archive(archive_path) as archive, pytest.raises(OutputError, match="cannot be created"):
         export_videos(archive, tmp_path / "file", names=["walk"])
+
+
+@pytest.mark.parametrize(("slow", "last"), [(True, 27 * 0.04), (False, 9 * 0.04)])
+def test_slow_motion_or_a_higher_rate(archive_path: Path, tmp_path: Path, slow: bool, last: float) -> None:
+    advanced: list[None] = []
+    with Archive(archive_path) as archive:
+        (path,) = interpolate_videos(
+            archive, tmp_path, factor=3, slow_motion=slow, names=["walk"], advance=lambda: advanced.append(None)
+        )
+    made, times = decoded(path)
+    assert len(made) == len(advanced) == 28  # two between each of ten frames
+    assert path == tmp_path / "walk.mp4"
+    np.testing.assert_allclose(times, np.linspace(0, last, 28), atol=1e-6)
+
+
+def test_interpolated_pngs_hold_the_videos_own_frames(archive_path: Path, tmp_path: Path, sequential: Frames) -> None:
+    with Archive(archive_path) as archive:
+        folders = interpolate_videos(archive, tmp_path, factor=2, format="png")
+    assert [len(list(folder.iterdir())) for folder in folders] == [19, 11, 1, 9]
+    for number, frame in enumerate(sequential["class/odd"]):
+        made, _ = decoded(tmp_path / "class" / "odd" / f"{2 * number:05d}.png")
+        assert np.array_equal(made[0], frame.permute(1, 2, 0).numpy())
+
+
+def test_times_in_between_uneven_ones() -> None:
+    timing = Timing(Fraction(1, 1000), (7, 47, 48), 60)
+    slow = interpolated_timing(timing, 2, slow_motion=True)
+    assert (slow.time_base, list(slow.pts), slow.last_duration) == (Fraction(1, 1000), [7, 47, 87, 88, 89], 120)
+    fast = interpolated_timing(timing, 2, slow_motion=False)
+    np.testing.assert_allclose(fast.seconds, [0.007, 0.027, 0.047, 0.0475, 0.048])
+    assert fast.end_seconds == timing.end_seconds
+
+
+@pytest.mark.parametrize("arguments", [{"factor": 1}, {"factor": 65}, {"factor": 2, "format": "gif"}])
+def test_what_cannot_be_interpolated_is_refused(archive_path: Path, tmp_path: Path, arguments: dict[str, Any]) -> None:
+    with Archive(archive_path) as archive, pytest.raises(InputError, match=r"is 'gif'|factor"):
+        interpolate_videos(archive, tmp_path, **arguments)
+    assert not list(tmp_path.iterdir())

@@ -10,8 +10,11 @@ import torch
 
 from dnerv.archive import Archive, VideoReader
 from dnerv.errors import InputError
+from dnerv.model import ClipRequest, assemble, channels_first
+from dnerv.video import Timeline
 
 Frames = dict[str, torch.Tensor]
+EMPTY = torch.empty(0, 3, 32, 32, dtype=torch.uint8)
 
 
 @pytest.fixture
@@ -24,9 +27,9 @@ def count_clips(reader: VideoReader) -> list[int]:
     made: list[int] = []
     make = reader._make_clip
 
-    def counted(clip: int) -> torch.Tensor:
+    def counted(clip: int, phase: float = 0.0) -> torch.Tensor:
         made.append(clip)
-        return make(clip)
+        return make(clip, phase)
 
     reader._make_clip = counted
     return made
@@ -187,3 +190,46 @@ def test_batches_and_frames_unpack(archive: Archive) -> None:
     assert (pts_seconds, duration_seconds) == (batch.pts_seconds[0].item(), batch.duration_seconds[0].item())
     assert archive.names[0] in repr(archive[archive.names[0]])
     assert f"{len(archive)} videos" in repr(archive)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_frames_in_between_come_with_the_videos_own(archive: Archive, sequential: Frames, factor: int) -> None:
+    for name, expected in sequential.items():
+        made = torch.stack(list(archive[name].interpolated(factor)))
+        assert len(made) == (len(expected) - 1) * factor + 1
+        assert torch.equal(made[::factor], expected)
+
+
+def test_frames_in_between_are_the_networks_at_that_time(archive: Archive) -> None:
+    made = torch.stack(list(archive["walk"].interpolated(4)))
+    timeline = Timeline(10, 4, 4)
+    reader = archive.keyframe_reader(0)
+    assert reader is not None
+    keyframes = channels_first(reader.read(0, timeline.num_keyframes - 1))
+    for clip, step in ((0, 1), (1, 3), (2, 2)):
+        positions = np.minimum(4 * clip + np.arange(4) + step / 4, 9)
+        told = timeline.conditioning(positions)
+        entry = ((np.arange(4) + step / 4 + 0.5) / 2 - 0.5).clip(0, 1).astype(np.float32)  # two over four places
+        request = ClipRequest(told._replace(blend_at_entry=entry), 0, keyframes)
+        with torch.inference_mode():
+            wanted = archive.model(assemble([request]))[0] * 255
+        for place in np.flatnonzero(positions < 9):
+            frame = made[4 * (4 * clip + place) + step]
+            assert (frame - wanted[place]).abs().max() <= 0.51
+            assert not torch.equal(frame, made[4 * (4 * clip + place)])
+
+
+def test_nerv_is_asked_for_the_time_in_between(nerv_path: Path) -> None:
+    with Archive(nerv_path) as archive:
+        made = torch.stack(list(archive["class/odd"].interpolated(2)))
+        inputs = torch.tensor([[10.5, 11.5, 12.5, 13.5]]) / 22  # after the 10 frames of the first video, of 22
+        asked = ClipRequest(Timeline(6, 4, 4).clip_conditioning(0, 0.5)._replace(time=inputs.numpy()[0]), 0, EMPTY)
+        with torch.inference_mode():
+            wanted = archive.model(assemble([asked]))[0, :, :, :27, :31] * 255
+    assert (made[1:8:2] - wanted).abs().max() <= 0.51
+
+
+@pytest.mark.parametrize("factor", [0, 65])
+def test_factors_outside_are_refused(archive: Archive, factor: int) -> None:
+    with pytest.raises(InputError, match="factor"):
+        archive["walk"].interpolated(factor)

@@ -72,3 +72,29 @@ def test_names_and_sizes_are_checked() -> None:
     with pytest.raises(InputError, match="at least 11x11 pixels, these are 64x10"):
         check_loss("l1-ssim", 64, 10)
     assert check_loss("l1", 1, 1) == "l1"
+
+
+@pytest.mark.parametrize("name", ["log-mse", "mse", "l1"])
+def test_hidden_pixels_count_for_nothing(name: LossName) -> None:
+    torch.manual_seed(3)
+    made, wanted = torch.rand(2, 3, 5, 6, requires_grad=True), torch.rand(2, 3, 5, 6)
+    mask, visible = torch.tensor([True, True]), torch.rand(2, 1, 5, 6) > 0.4
+    loss = frame_loss(name, made, wanted, mask, visible)
+    loss.backward()
+    assert (made.grad[~visible.expand_as(made)] == 0).all()
+    assert (made.grad[visible.expand_as(made)] != 0).all()
+    changed = torch.where(visible, wanted, float("nan"))  # whatever stands there
+    assert torch.equal(frame_loss(name, made, changed, mask, visible), loss)
+    everything = frame_loss(name, made, wanted, mask, torch.ones_like(visible))
+    assert everything.item() == pytest.approx(frame_loss(name, made, wanted, mask).item())
+    # The mean is over what can be seen.
+    offset = frame_loss(name, wanted + 0.1, wanted, mask, visible)
+    assert offset.item() == pytest.approx(frame_loss(name, wanted + 0.1, wanted, mask).item(), rel=1e-4)
+    assert torch.isfinite(frame_loss(name, made, wanted, mask, torch.zeros_like(visible)))
+
+
+@pytest.mark.parametrize("name", ["l1-ssim", "mse-ssim"])
+def test_windows_cannot_leave_pixels_out(name: LossName) -> None:
+    frames, mask = torch.rand(1, 3, 16, 16), torch.tensor([True])
+    with pytest.raises(InputError, match="hidden"):
+        frame_loss(name, frames, frames, mask, torch.ones(1, 1, 16, 16, dtype=torch.bool))

@@ -103,3 +103,46 @@ def test_nonsense_is_refused_and_a_timeline_is_small() -> None:
     for clip in (-1, timeline.num_clips):
         with pytest.raises(InputError, match="clip"):
             timeline.clip(clip)
+
+
+@pytest.mark.parametrize(("n", "t", "k"), LAYOUTS)
+def test_positions_between_frames_lie_in_the_interval_of_their_neighbours(n: int, t: int, k: int) -> None:
+    timeline = Timeline(n, t, k)
+    between = np.arange(n - 1) + 1 / 3
+    told, before = timeline.conditioning(between), timeline.conditioning(np.arange(n - 1))
+    ends = timeline.keyframe_positions
+    assert (told.start == before.start).all()
+    assert (told.end == before.end).all()
+    assert [a.dtype for a in told] == [a.dtype for a in before]
+    # The distance says where between its keyframes a position lies.
+    np.testing.assert_allclose((1 - told.distance) * ends[told.start] + told.distance * ends[told.end], between, 1e-5)
+    np.testing.assert_allclose(told.time, between / max(1, n - 1), 1e-6)
+
+
+@pytest.mark.parametrize(("n", "t", "k"), LAYOUTS)
+def test_a_clip_in_between_is_the_clip_a_phase_later(n: int, t: int, k: int) -> None:
+    timeline = Timeline(n, t, k)
+    for c in range(timeline.num_clips):
+        positions = timeline.clip_positions(c, 0.25)
+        assert (positions == np.minimum(np.arange(c * t, c * t + t) + 0.25, n - 1)[: len(positions)]).all()
+        told = timeline.clip_conditioning(c, 0.25)
+        assert (told.time == timeline.conditioning(positions).time).all()
+        # A phase of next to nothing is the clip itself, wherever no interval ends.
+        almost, itself = timeline.clip_conditioning(c, 1e-9), timeline.clip_conditioning(c)
+        for moved, still in zip(almost, itself, strict=True):
+            np.testing.assert_allclose(moved, still, atol=1e-6)
+
+
+def test_entry_blend_runs_on_between_frames() -> None:
+    told = Timeline(17, 8, 8).clip_conditioning(0, 0.5)
+    np.testing.assert_allclose(told.blend_at_entry, ((np.arange(8) + 1.0) / 4 - 0.5).clip(0, 1))
+
+
+def test_positions_outside_are_refused() -> None:
+    timeline = Timeline(9, 8, 8)
+    for position in (-0.01, 8.01):
+        with pytest.raises(InputError, match="allowed"):
+            timeline.conditioning(np.array([position]))
+    for phase in (-0.1, 1.0):
+        with pytest.raises(InputError, match="phase"):
+            timeline.clip_conditioning(0, phase)

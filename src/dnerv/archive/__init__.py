@@ -2,7 +2,7 @@
 
 from dnerv.archive.archive import Archive, checked_device
 from dnerv.archive.clip_maker import ClipLayout, ClipMaker
-from dnerv.archive.export import ExportFormat, export_videos
+from dnerv.archive.export import ExportFormat, export_videos, interpolate_videos
 from dnerv.archive.index import ArchiveConfig, VideoEntry
 from dnerv.archive.integrity import verify_archive
 from dnerv.archive.keyframe_reader import KeyframeReader
@@ -24,6 +24,7 @@ __all__ = [
     "VideoReader",
     "checked_device",
     "export_videos",
+    "interpolate_videos",
     "verify_archive",
     "write_archive",
 ]

@@ -236,8 +236,8 @@ class _ClipSource:
     def __reduce__(self) -> tuple[Any, ...]:
         return _ClipSource, (self._archive, self._place)  # open decoders stay behind
 
-    def __call__(self, clip: int) -> Tensor:
-        return make_clip(self._archive.maker, self._layout, clip, self._reader, self._features)
+    def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
+        return make_clip(self._archive.maker, self._layout, clip, self._reader, self._features, phase)
 
     @cached_property
     def _layout(self) -> ClipLayout:

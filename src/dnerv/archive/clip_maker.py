@@ -59,16 +59,17 @@ class ClipLayout:
     grid: TileGrid
     absolute: tuple[int, int] | None  # (the video's first frame, all frames) of the archive where time is absolute
 
-    def requests(self, clip: int, keyframes: KeyframeReader | None) -> list[ClipRequest]:
+    def requests(self, clip: int, keyframes: KeyframeReader | None, phase: float = 0.0) -> list[ClipRequest]:
         """One request per tile of clip `clip`, row by row; reads the keyframes that it needs.
 
         Args:
             keyframes: None for a network without keyframes.
+            phase: how far after its frames the clip is made, in frames, [0, 1).
 
         Raises:
             ArchiveError: the keyframes are damaged.
         """
-        conditioning = self._conditioning(clip)
+        conditioning = self._conditioning(clip, phase)
         first, last = int(conditioning.start.min()), int(conditioning.end.max())
         if keyframes is None:
             nothing = torch.empty(0, 3, self.grid.tile_height, self.grid.tile_width, dtype=torch.uint8)
@@ -85,12 +86,12 @@ class ClipLayout:
         frames = self.grid.join(tiles[:, : len(self.timeline.clip(clip))])
         return (frames * 255).round_().clamp_(0, 255).to(torch.uint8)
 
-    def _conditioning(self, clip: int) -> Conditioning:
-        conditioning = self.timeline.clip_conditioning(clip)
+    def _conditioning(self, clip: int, phase: float) -> Conditioning:
+        conditioning = self.timeline.clip_conditioning(clip, phase)
         if self.absolute is None:
             return conditioning
-        frames, _ = self.timeline.padded_clip(clip)
-        return conditioning._replace(time=absolute_time(frames + self.absolute[0], self.absolute[1]))
+        positions = self.timeline.clip_positions(clip, phase)
+        return conditioning._replace(time=absolute_time(positions + self.absolute[0], self.absolute[1]))
 
 
 def make_clip(
@@ -99,14 +100,18 @@ def make_clip(
     clip: int,
     keyframes: KeyframeReader | None,
     known: dict[int, Features] | None = None,
+    phase: float = 0.0,
 ) -> Tensor:
     """Clip `clip` of a video, without padding: uint8 [t, 3, H, W] at the coded size, on the maker's device.
+
+    With a `phase` in (0, 1) the frames lie as far after the clip's own; after a video's last frame there is nothing,
+    so that the last one of its last clip is that frame itself.
 
     Tiles pass through the network one by one, so that the bits depend on nothing else. `known`: features of the
     video's keyframes, as `ClipMaker` keeps them from clip to clip; of use where frames are one tile. Raises
     ArchiveError.
     """
     real = len(layout.timeline.clip(clip))
-    requests = layout.requests(clip, keyframes)
+    requests = layout.requests(clip, keyframes, phase)
     tiles = [maker(request, known if len(requests) == 1 else None)[:real] for request in requests]
     return layout.join(clip, torch.stack(tiles))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import index
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +15,16 @@ from dnerv.archive.index import VideoEntry
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.video import scale_frames
 
+LARGEST_FACTOR = 64  # of interpolation: beyond it a single clip would fill the memory
 _KEPT_CLIPS = 4  # decoded clips that a reader holds, so that walking a video frame by frame decodes each clip once
+
+
+class MakeClip(Protocol):
+    """Makes a clip by number: uint8 [t, 3, h, w]; with a phase in (0, 1), frames that lie so far after the clip's."""
+
+    def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
+        """Decode."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,10 +81,8 @@ class VideoReader:
     `reader[a:b:c]` a batch [N, 3, H, W].
     """
 
-    def __init__(
-        self, entry: VideoEntry, clip_length: int, make_clip: Callable[[int], Tensor], *, coded_size: bool = False
-    ) -> None:
-        """`make_clip`: clip by number, uint8 [t, 3, h, w]. `coded_size`: do not scale back to the original size."""
+    def __init__(self, entry: VideoEntry, clip_length: int, make_clip: MakeClip, *, coded_size: bool = False) -> None:
+        """`coded_size`: do not scale back to the original size."""
         self.entry = entry
         self._clip_length, self._make_clip, self._coded_size = clip_length, make_clip, coded_size
         self._clips: OrderedDict[int, Tensor] = OrderedDict()
@@ -158,6 +166,26 @@ class VideoReader:
         first = timing.index_at(start_seconds)
         past = int(self._seconds.searchsorted(stop_seconds, side="left"))
         return self._batch(range(first, past))
+
+    def interpolated(self, factor: int) -> Iterator[Tensor]:
+        """All frames with `factor` - 1 more between each and the next, (N - 1) * factor + 1 in all: uint8 [3, H, W].
+
+        The frames at multiples of `factor` are the video's own, to the bit. A network that was given a keyframe for
+        every frame has never made one in between, and gives little more than the blend of two keyframes there.
+        Raises InputError for a factor outside 1 to 64.
+        """
+        if not 1 <= factor <= LARGEST_FACTOR:
+            raise InputError(f"factor {factor}: allowed are 1 to {LARGEST_FACTOR}")
+        return self._interpolated(factor)
+
+    def _interpolated(self, factor: int) -> Iterator[Tensor]:
+        last = len(self) - 1
+        for clip in range(last // self._clip_length + 1):
+            # Phase by phase, each a whole clip: neighbours stay one frame apart, as in training.
+            phases = [self._clip(clip), *(self._make_clip(clip, step / factor) for step in range(1, factor))]
+            for place in range(len(phases[0])):
+                is_last = clip * self._clip_length + place == last
+                yield from (self._original(frames[place]) for frames in phases[: 1 if is_last else factor])
 
     def _index(self, place: int) -> int:
         if not -len(self) <= place < len(self):

@@ -35,9 +35,10 @@ from dnerv.training import (
     TrainingConfig,
     TrainingVideo,
     check_loss,
+    check_masked_loss,
     paper_recipe,
 )
-from dnerv.video import CachedVideo, Member, Timeline, cache_video, discover, labelled
+from dnerv.video import CachedVideo, Masks, Member, Timeline, cache_video, discover, hide, labelled
 
 OVERLAP = 16  # pixels shared by neighbouring tiles
 _LARGEST_BATCH = 2  # clips per step: memory must not grow with the corpus
@@ -89,6 +90,7 @@ def encode(
     force: bool = False,
     restart: bool = False,
     keep_work: bool = False,
+    masks: Masks | None = None,
     device: str = "cpu",
     listener: EncodeListener | None = None,
     group: ProcessGroup = ONE_PROCESS,
@@ -103,6 +105,8 @@ def encode(
         force: replace an existing output.
         restart: discard the state of an interrupted run.
         keep_work: leave the state in place at the end.
+        masks: of pixels that are hidden: nothing in the archive depends on them, and its quality is measured with
+            their fill in their place. Losses with SSIM are refused.
         group: the processes that train; this is its rank 0, and each of the others calls `follow`.
 
     Raises:
@@ -114,16 +118,20 @@ def encode(
     chosen = checked_device(device)
     check_target(output, force=force)
     members = discover([Path(p) for p in inputs])
+    if masks is not None:
+        check_masked_loss(options.loss or ("l1-ssim" if options.paper or options.preset is not None else "log-mse"))
     if labels is not None:
         members = labelled(members, Path(labels))
     job: dict[str, Any] = {"options": options.to_json(), "members": members_record(members)}
+    if masks is not None:
+        job["masks"] = masks.to_json()
     if group.world_size > 1 and options.batch_clips is None:
         job["processes"] = group.world_size  # the batch depends on them, and the schedule on the batch
     workspace = Workspace(output, job, restart=restart)
     try:
         if workspace.is_resumed:
             listener.note(f"going on with the work in {workspace.path}")
-        result = _Encoding(workspace, options, listener, chosen, group).run(members, output, skip_bad, force)
+        result = _Encoding(workspace, options, listener, chosen, group, masks).run(members, output, skip_bad, force)
     except BaseException:
         workspace.close_unfinished()
         raise
@@ -144,9 +152,10 @@ class _Encoding:
         listener: EncodeListener,
         device: torch.device,
         group: ProcessGroup,
+        masks: Masks | None,
     ) -> None:
         self.workspace, self.options, self.listener = workspace, options, listener
-        self.device, self.group = device, group
+        self.device, self.group, self.masks = device, group, masks
 
     def run(self, members: Sequence[Member], output: Path, skip_bad: bool, force: bool) -> EncodeResult:
         videos = self._cache(members, skip_bad)
@@ -180,7 +189,8 @@ class _Encoding:
         for member in members:
             try:
                 video = cache_video(member, self.workspace.frames, size=self.options.resolution, fps=self.options.fps)
-                videos.append(video)
+                # Here, before anything else: what is hidden is unknown to all that follows.
+                videos.append(video if self.masks is None else hide(video, self.masks, self.workspace.frames))
                 if video.bad_packets:
                     self.listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
             except InputError as error:

@@ -2,7 +2,7 @@
 
 from dnerv.training.clip_set import Batch, ClipSet, TrainingVideo
 from dnerv.training.config import Precision, TrainingConfig, paper_recipe
-from dnerv.training.losses import LOSS_NAMES, LossName, check_loss
+from dnerv.training.losses import LOSS_NAMES, LossName, check_loss, check_masked_loss
 from dnerv.training.parallel import ONE_PROCESS, LostProcessError, ProcessGroup, join_processes, local_device
 from dnerv.training.trainer import DivergenceError, Listener, Progress, Trainer
 
@@ -22,6 +22,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingVideo",
     "check_loss",
+    "check_masked_loss",
     "join_processes",
     "local_device",
     "paper_recipe",

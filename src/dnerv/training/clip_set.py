@@ -30,6 +30,7 @@ class Batch:
     inputs: ClipInputs
     wanted: Tensor  # uint8 [B, T, 3, H, W]
     mask: Tensor  # bool [B, T], False for frames that pad a video's last clip
+    visible: Tensor | None = None  # bool [B, T, 1, H, W], False for pixels that are hidden; None: none is
 
 
 class ClipSet:
@@ -51,7 +52,10 @@ class ClipSet:
     def batch(self, indices: Sequence[int]) -> Batch:
         """Clips at `indices`."""
         requests, wanted, masks = zip(*(self._clip(int(i)) for i in indices), strict=True)
-        return Batch(assemble(requests), torch.stack(wanted), torch.stack(masks))
+        visible = None
+        if any(video.video.mask is not None for video in self.videos):
+            visible = torch.stack([self._visible(int(i)) for i in indices])
+        return Batch(assemble(requests), torch.stack(wanted), torch.stack(masks), visible)
 
     def num_real_frames(self, indices: Sequence[int]) -> int:
         """Frames of the clips at `indices` that are not padding, those of each tile counted."""
@@ -82,6 +86,15 @@ class ClipSet:
         )
         wanted = self._grid(video).cut_one(channels_first(video.video.store.read(frames)), tile)
         return request, wanted, torch.from_numpy(real)
+
+    def _visible(self, index: int) -> Tensor:
+        """bool [T, 1, H, W]."""
+        video, clip, tile = self._locate(index)
+        if video.video.mask is None:
+            return torch.ones(video.timeline.clip_length, 1, *self.canvas, dtype=torch.bool)
+        frames, _ = video.timeline.padded_clip(clip)
+        hidden = channels_first(video.video.mask.read(frames))[:, :1]
+        return self._grid(video).cut_one(hidden, tile) == 0
 
     def _in_time(self, video: TrainingVideo, relative: Conditioning, frames: np.ndarray) -> Conditioning:
         if not self.absolute_time:

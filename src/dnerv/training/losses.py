@@ -15,7 +15,7 @@ LossName = Literal["log-mse", "mse", "l1", "l1-ssim", "mse-ssim"]
 LOSS_NAMES: tuple[LossName, ...] = get_args(LossName)
 
 
-def frame_loss(name: LossName, made: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+def frame_loss(name: LossName, made: Tensor, wanted: Tensor, mask: Tensor, visible: Tensor | None = None) -> Tensor:
     """The mean over real frames of a loss per frame.
 
     Args:
@@ -24,8 +24,14 @@ def frame_loss(name: LossName, made: Tensor, wanted: Tensor, mask: Tensor) -> Te
         made: float [N, 3, H, W], RGB in [0, 1].
         wanted: the same.
         mask: bool [N], False for frames that only pad the last clip of a video.
+        visible: bool [N, 1, H, W], the pixels that count; None for all. SSIM's windows would look under the mask.
+
+    Raises:
+        InputError: a loss with SSIM, and pixels that do not count.
     """
-    per_frame = _PER_FRAME[name](made.float(), wanted.float())
+    if visible is not None:
+        check_masked_loss(name)
+    per_frame = _PER_FRAME[name](made.float(), wanted.float(), visible)
     weight = mask.to(per_frame.dtype)
     return (per_frame * weight).sum() / weight.sum().clamp(min=1)
 
@@ -45,28 +51,43 @@ def check_loss(name: str, height: int, width: int) -> LossName:
     return name
 
 
-def squared_error(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared error of each frame: [N, 3, H, W] twice -> [N]."""
-    return (made - wanted).square().mean((1, 2, 3))
+def check_masked_loss(name: LossName) -> None:
+    """Raise InputError for a loss that cannot leave pixels out."""
+    if name.endswith("ssim"):
+        raise InputError(
+            f"loss {name} looks at whole windows and cannot leave hidden pixels out; use log-mse, mse or l1"
+        )
 
 
-def _absolute_error(made: Tensor, wanted: Tensor) -> Tensor:
-    return (made - wanted).abs().mean((1, 2, 3))
+def squared_error(made: Tensor, wanted: Tensor, visible: Tensor | None = None) -> Tensor:
+    """Mean squared error of each frame, of its visible pixels: [N, 3, H, W] twice -> [N]."""
+    return _mean((made - wanted).square(), visible)
+
+
+def _mean(error: Tensor, visible: Tensor | None) -> Tensor:
+    if visible is None:
+        return error.mean((1, 2, 3))
+    # Chosen, not multiplied: nothing under the mask can reach the sum.
+    return torch.where(visible, error, 0).sum((1, 2, 3)) / (error.shape[1] * visible.sum((1, 2, 3))).clamp(min=1)
+
+
+def _absolute_error(made: Tensor, wanted: Tensor, visible: Tensor | None = None) -> Tensor:
+    return _mean((made - wanted).abs(), visible)
 
 
 def _dissimilarity(made: Tensor, wanted: Tensor) -> Tensor:
     return 1 - structural_similarity(made, wanted)
 
 
-def _log_mse(made: Tensor, wanted: Tensor) -> Tensor:
+def _log_mse(made: Tensor, wanted: Tensor, visible: Tensor | None = None) -> Tensor:
     # The floor, 60 dB, keeps a frame that is already right from owning the gradient.
-    return torch.log(squared_error(made, wanted) + 1e-6)
+    return torch.log(squared_error(made, wanted, visible) + 1e-6)
 
 
-_PER_FRAME: dict[LossName, Callable[[Tensor, Tensor], Tensor]] = {
+_PER_FRAME: dict[LossName, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
     "log-mse": _log_mse,
     "mse": squared_error,
     "l1": _absolute_error,
-    "l1-ssim": lambda made, wanted: 0.7 * _absolute_error(made, wanted) + 0.3 * _dissimilarity(made, wanted),
-    "mse-ssim": lambda made, wanted: squared_error(made, wanted) + 0.03 * _dissimilarity(made, wanted),
+    "l1-ssim": lambda made, wanted, _: 0.7 * _absolute_error(made, wanted) + 0.3 * _dissimilarity(made, wanted),
+    "mse-ssim": lambda made, wanted, _: squared_error(made, wanted) + 0.03 * _dissimilarity(made, wanted),
 }

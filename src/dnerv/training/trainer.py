@@ -164,11 +164,12 @@ class Trainer:
         made = self._forward(batch, quantised=quantised)
         wanted = batch.wanted.to(self.device).flatten(0, 1).float() / 255
         mask = batch.mask.to(self.device).flatten()
-        loss = weight * frame_loss(self.config.loss, made, wanted, mask)
+        visible = None if batch.visible is None else batch.visible.to(self.device).flatten(0, 1)
+        loss = weight * frame_loss(self.config.loss, made, wanted, mask, visible)
         # No backward pass otherwise: on a CPU, grid_sample's gradient at a place that is not a number ends the process.
         if torch.isfinite(loss):
             loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach(), weight * _mean_psnr(made.detach(), wanted, mask)
+        return loss.detach(), weight * _mean_psnr(made.detach(), wanted, mask, visible)
 
     def _clock(self) -> Tensor:
         """Seconds trained so far by rank 0's watch, float64 []; nothing on the others, so that a sum has rank 0's."""
@@ -242,8 +243,8 @@ class Trainer:
             ) from None
 
 
-def _mean_psnr(made: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
-    error = squared_error(made.float(), wanted)[mask]
+def _mean_psnr(made: Tensor, wanted: Tensor, mask: Tensor, visible: Tensor | None) -> Tensor:
+    error = squared_error(made.float(), wanted, visible)[mask]
     return -10 * torch.log10(error + 1e-10).mean()
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from dnerv.video.cache import CachedVideo, cache_video
     from dnerv.video.clips import Conditioning, Timeline
     from dnerv.video.corpus import Member, discover
+    from dnerv.video.filling import hide, read_mask
     from dnerv.video.labels import labelled
+    from dnerv.video.masks import GivenMasks, Masks, RandomBoxes
     from dnerv.video.scaling import scale_frames
     from dnerv.video.source import FrameStream, VideoSource
     from dnerv.video.store import FrameStore, FrameStoreWriter
@@ -30,7 +32,10 @@ __all__ = [
     "FrameStore",
     "FrameStoreWriter",
     "FrameStream",
+    "GivenMasks",
+    "Masks",
     "Member",
+    "RandomBoxes",
     "TileGrid",
     "Timeline",
     "Timing",
@@ -38,7 +43,9 @@ __all__ = [
     "cache_video",
     "choose_canvas",
     "discover",
+    "hide",
     "labelled",
+    "read_mask",
     "scale_frames",
     "write_mp4",
     "write_png_folder",
@@ -52,7 +59,10 @@ __getattr__ = imports_on_use(
         "FrameStore": "store",
         "FrameStoreWriter": "store",
         "FrameStream": "source",
+        "GivenMasks": "masks",
+        "Masks": "masks",
         "Member": "corpus",
+        "RandomBoxes": "masks",
         "TileGrid": "tiles",
         "Timeline": "clips",
         "Timing": "timing",
@@ -60,7 +70,9 @@ __getattr__ = imports_on_use(
         "cache_video": "cache",
         "choose_canvas": "tiles",
         "discover": "corpus",
+        "hide": "filling",
         "labelled": "labels",
+        "read_mask": "filling",
         "scale_frames": "scaling",
         "write_mp4": "writer",
         "write_png_folder": "writer",

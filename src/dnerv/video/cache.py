@@ -36,6 +36,7 @@ class CachedVideo:
     timing: Timing  # one time per cached frame
     bad_packets: int  # packets or images skipped as undecodable, plus pictures the decoder had to patch up
     store: FrameStore
+    mask: FrameStore | None = None  # 255 in all channels where a pixel is hidden and `store` holds a fill
 
 
 def cache_video(

@@ -72,14 +72,15 @@ class Timeline:
         frames = np.arange(first, first + self.clip_length, dtype=np.int64)
         return np.minimum(frames, self.num_frames - 1), frames < self.num_frames
 
-    def conditioning(self, frames: NDArray[np.integer]) -> Conditioning:
-        """Conditioning of `frames` (indices in [0, N), any shape). Raises InputError for an index outside.
+    def conditioning(self, frames: NDArray[np.integer | np.floating]) -> Conditioning:
+        """Conditioning of `frames` (in [0, N - 1], any shape). Raises InputError for one outside.
 
         A frame belongs to the interval that its multiple of K opens. So where N - 1 is no such multiple, the
         last frame ends the last interval (distance 1), as in the paper, and does not open one of its own.
+        Positions between frames follow the same rule: 7.5 lies between the keyframes 0 and 8.
         """
         index = self._checked(frames)
-        start = index // self.keyframe_every
+        start = (index // self.keyframe_every).astype(np.int64)
         end = np.minimum(start + 1, self.num_keyframes - 1)
         since = index - self._position(start)
         span = np.maximum(1, self._position(end) - self._position(start))
@@ -91,19 +92,29 @@ class Timeline:
             (index / max(1, self.num_frames - 1)).astype(np.float32),
         )
 
-    def clip_conditioning(self, index: int) -> Conditioning:
-        """Conditioning of the T frames of `padded_clip(index)`.
+    def clip_positions(self, index: int, phase: float = 0.0) -> NDArray[np.integer | np.floating]:
+        """Positions of the T frames of `padded_clip(index)`, all `phase` frames later, but none after the last.
+
+        They keep their distance of one frame, which is what the network's temporal layers know. Raises InputError
+        for a phase outside [0, 1).
+        """
+        if not 0 <= phase < 1:
+            raise InputError(f"phase {phase}: allowed are 0 to 1, without 1")
+        frames, _ = self.padded_clip(index)
+        return np.minimum(frames + phase, self.num_frames - 1) if phase else frames
+
+    def clip_conditioning(self, index: int, phase: float = 0.0) -> Conditioning:
+        """Conditioning of the T positions of `clip_positions(index, phase)`.
 
         The repeats at the end of a video are told the time of the frame that they repeat, but their blend at entry
         goes on as if the clip were whole: the paper interpolates over the clip's T places, real or not.
         """
-        frames, _ = self.padded_clip(index)
-        conditioning = self.conditioning(frames)
-        places = index * self.clip_length + np.arange(self.clip_length, dtype=np.int64)
+        conditioning = self.conditioning(self.clip_positions(index, phase))
+        places = index * self.clip_length + np.arange(self.clip_length) + phase
         since = places - self._position(conditioning.start)
         return conditioning._replace(blend_at_entry=self._blend_at_entry(since))
 
-    def _blend_at_entry(self, since: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _blend_at_entry(self, since: NDArray[np.integer | np.floating]) -> NDArray[np.float32]:
         # Half-pixel centres: two samples stretched over K frames, as F.interpolate(align_corners=False) does.
         blend = (since + 0.5) * 2 / self.keyframe_every - 0.5
         return blend.clip(0, 1).astype(np.float32)
@@ -116,8 +127,9 @@ class Timeline:
     def _position(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.minimum(ordinals * self.keyframe_every, self.num_frames - 1)
 
-    def _checked(self, frames: NDArray[np.integer]) -> NDArray[np.int64]:
-        index = np.asarray(frames, dtype=np.int64)
-        if index.size and not (index.min() >= 0 and index.max() < self.num_frames):
+    def _checked(self, frames: NDArray[np.integer | np.floating]) -> NDArray[np.integer | np.floating]:
+        index = np.asarray(frames)
+        index = index.astype(np.float64 if np.issubdtype(index.dtype, np.floating) else np.int64)
+        if index.size and not (index.min() >= 0 and index.max() <= self.num_frames - 1):
             raise InputError(f"frames {index.min()} to {index.max()} asked, allowed are 0 to {self.num_frames - 1}")
         return index

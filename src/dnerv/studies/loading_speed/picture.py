@@ -23,7 +23,7 @@ _INK, _FAINT = "#1a1a1a", "#6a6a6a"
 
 def check_picture(path: Path) -> None:
     """Raise InputError where the picture could not be drawn, OutputError where not written, before hours of work."""
-    _matplotlib()
+    matplotlib_pyplot()
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"--picture is {str(path)!r}; its name must end in .png, .svg or .pdf")
     if not path.absolute().parent.is_dir():
@@ -32,7 +32,7 @@ def check_picture(path: Path) -> None:
 
 def draw_bars(record: Mapping[str, Any], path: Path) -> None:
     """Write one pair of bars a row: frames per second warm and, paler, cold, on a logarithmic axis."""
-    pyplot = _matplotlib()
+    pyplot = matplotlib_pyplot()
     rows = record["rows"]
     figure, axes = pyplot.subplots(figsize=(8, 0.42 * len(rows) + 1.5), facecolor="white", layout="constrained")
     for place, row in enumerate(rows):
@@ -74,11 +74,12 @@ def _label(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, batch {row['batch_size']}"
 
 
-def _matplotlib() -> Any:
+def matplotlib_pyplot() -> Any:
+    """matplotlib's pyplot, drawing into files. Raises InputError where it is not installed."""
     try:
         import matplotlib
     except ImportError:
-        raise InputError("--picture needs the extra: pip install 'dnerv[demo]'") from None
+        raise InputError("pictures need the extra: pip install 'dnerv[demo]'") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -92,6 +92,7 @@ def encode(
     device: str = "cpu",
     listener: EncodeListener | None = None,
     group: ProcessGroup = ONE_PROCESS,
+    frames: Path | None = None,
 ) -> EncodeResult:
     """Encode videos and folders of videos into one archive.
 
@@ -104,6 +105,8 @@ def encode(
         restart: discard the state of an interrupted run.
         keep_work: leave the state in place at the end.
         group: the processes that train; this is its rank 0, and each of the others calls `follow`.
+        frames: folder that keeps the decoded frames, which several encodings of the same videos can share; None for
+            one in `OUTPUT.work`.
 
     Raises:
         InputError: nothing to encode, an unreadable video, labels that fit no video, or options that contradict
@@ -123,7 +126,7 @@ def encode(
     try:
         if workspace.is_resumed:
             listener.note(f"going on with the work in {workspace.path}")
-        result = _Encoding(workspace, options, listener, chosen, group).run(members, output, skip_bad, force)
+        result = _Encoding(workspace, options, listener, chosen, group, frames).run(members, output, skip_bad, force)
     except BaseException:
         workspace.close_unfinished()
         raise
@@ -144,9 +147,10 @@ class _Encoding:
         listener: EncodeListener,
         device: torch.device,
         group: ProcessGroup,
+        frames: Path | None,
     ) -> None:
         self.workspace, self.options, self.listener = workspace, options, listener
-        self.device, self.group = device, group
+        self.device, self.group, self.frames = device, group, frames
 
     def run(self, members: Sequence[Member], output: Path, skip_bad: bool, force: bool) -> EncodeResult:
         videos = self._cache(members, skip_bad)
@@ -176,10 +180,11 @@ class _Encoding:
     def _cache(self, members: Sequence[Member], skip_bad: bool) -> list[CachedVideo]:
         """Every frame of every video on disk, scaled and resampled as asked."""
         self.listener.stage("reading videos", len(members))
+        folder = self.workspace.frames if self.frames is None else self.frames
         videos = []
         for member in members:
             try:
-                video = cache_video(member, self.workspace.frames, size=self.options.resolution, fps=self.options.fps)
+                video = cache_video(member, folder, size=self.options.resolution, fps=self.options.fps)
                 videos.append(video)
                 if video.bad_packets:
                     self.listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -99,12 +100,14 @@ def _feed(command: list[str], codec: str, frames: Iterator[Frame], size: tuple[i
                 process.stdin.write(planes)
                 count += 1
             process.stdin.close()
-        except BrokenPipeError:
+        except BrokenPipeError:  # it has given up, and said why
             broken = True
         except BaseException:
             process.kill()
             raise
         finally:
+            with suppress(OSError):
+                process.stdin.close()
             process.wait()
         complaints.seek(0)
         if process.returncode or broken:

@@ -1,8 +1,9 @@
 """Rate-distortion on anybody's videos: `dnerv compare`.
 
-videos ── content (frames, scaled, cached once) ─┬─ dnerv, NeRV: an archive at every rate ── decoded in a fresh process ─┐
-                                                 └─ x264, x265, SVT-AV1, libaom, VVC: settings that cover the rates ─────┼─ curves,
-                                                                                         decoded from files ─────────────┘  deltas
+videos ── content (frames, scaled, cached once)
+             ├─ dnerv, NeRV: an archive at every rate ──────────── decoded in a fresh process ─┐
+             └─ x264, x265, SVT-AV1, libaom, VVC: settings that ───────── decoded from files ──┼─ curves, deltas
+                cover the rates                                         published points ──────┘
 
 Every point is a JSON file and the coded bytes beside it, in `points/`; what is there already is not made again, so an
 interrupted comparison goes on when the same command is given, and another rate or codec adds only its own points. The

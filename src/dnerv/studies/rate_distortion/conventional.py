@@ -18,7 +18,7 @@ from dnerv.evaluation import VideoQuality, encode_anchor
 from dnerv.evaluation.anchors import AnchorCodec
 from dnerv.evaluation.ffmpeg_binary import ffmpeg_version
 from dnerv.evaluation.machine import usable_cores
-from dnerv.evaluation.program_anchors import ENCODERS, check_program_codec, encode_with_program
+from dnerv.evaluation.program_anchors import ENCODERS, ProgramCodec, check_program_codec, encode_with_program
 from dnerv.evaluation.stream_files import SUFFIX, counted_bytes, decode_file, mean_quality, measure_file, write_stream
 from dnerv.evaluation.vmaf import vmaf
 from dnerv.keyframes.codec import Frame
@@ -116,8 +116,9 @@ class _Coding:
 
     def _encode(self, video: CachedVideo, path: Path, stop: Event) -> None:
         frames, fps, preset = _until(video, stop), video.timing.average_fps, self.options.preset
-        if self.codec == "aom" or self.codec == "vvc":
-            encode_with_program(self.codec, frames, path, fps=fps, quality=self.quality, preset=preset)
+        if self.codec in ENCODERS:
+            program: ProgramCodec = self.codec  # type: ignore[assignment]
+            encode_with_program(program, frames, path, fps=fps, quality=self.quality, preset=preset)
             return
         codec: AnchorCodec = self.codec  # type: ignore[assignment]
         write_stream(encode_anchor(codec, frames, fps=fps, crf=float(self.quality), preset=preset), path)

@@ -9,7 +9,7 @@ from typing import Any
 from dnerv.evaluation.bjontegaard import Curve, bd_psnr, bd_rate
 
 NO_OVERLAP = "no overlap"
-NOT_RISING = "PSNR does not rise with the rate"
+NOT_RISING = "not rising"  # a larger rate gave a lower PSNR
 
 
 def deltas(points: Mapping[str, Sequence[Mapping[str, Any]]], anchor: str) -> list[dict[str, Any]]:

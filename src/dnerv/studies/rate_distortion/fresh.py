@@ -23,7 +23,8 @@ def in_fresh_process(advance: Callable[[], None], function: Callable[..., T], *a
     process.start()
     theirs.close()
     try:
-        return _listen(ours, advance)
+        result: T = _listen(ours, advance)
+        return result
     except EOFError:
         process.join()
         raise DnervError(f"the process that measures ended with code {process.exitcode}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir
@@ -12,7 +13,9 @@ import torch
 
 from dnerv import __version__
 from dnerv.archive import Archive, VideoReader
-from dnerv.compression import EncodeListener, encode
+from dnerv.compression import EncodeListener, EncodeOptions, encode
+from dnerv.compression.dial import Corpus, turn_dial
+from dnerv.compression.probe import KeyframeProbe
 from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.evaluation.vmaf import vmaf
 from dnerv.keyframes.codec import Frame
@@ -42,6 +45,8 @@ def curve(
 
     def point(rate: float) -> Record:
         encoding = options.encoding(network, rate)
+        if network == "nerv":
+            encoding = replace(encoding, width=nerv_width(content, encoding))
 
         def make(stem: Path) -> Measured:
             path = stem.with_name(stem.name + ".dnerv")
@@ -52,7 +57,7 @@ def curve(
             listener.stage("decoding the archive in a fresh process", content.num_frames)
             arguments = content.videos, options.device, options.vmaf
             quality, score, facts = in_fresh_process(listener.advance, measure, path, *arguments)
-            return Measured((path,), quality, score, facts)
+            return Measured((path,), quality, score, {"rate": rate} | facts)
 
         job = {
             "encoding": encoding.to_json(),
@@ -64,6 +69,17 @@ def curve(
         return store.once(network, f"{rate:g} bpp", job, make)
 
     return [point(rate) for rate in sorted(options.rates)]
+
+
+def nerv_width(content: Content, encoding: EncodeOptions) -> int:
+    """The widest NeRV that fits the rate's bytes.
+
+    Left to itself, the dial would take a smaller one where there is little time to train it. All of a NeRV's bytes are
+    its network's: it would miss the rate, and the comparison is at equal bytes.
+    """
+    untimed = replace(encoding, budget_seconds=None, epochs=1)
+    corpus = Corpus(content.videos, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))  # NeRV has no use for them
+    return turn_dial(corpus, untimed, KeyframeProbe(content.videos, "inter")).model.base_channels
 
 
 def measure(

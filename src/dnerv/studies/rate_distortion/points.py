@@ -51,9 +51,11 @@ class PointStore:
         if found is not None:
             return found
         measured = make(stem)
-        record = _record(codec, setting, measured, self.folder)
-        write_atomically(_json(stem), json.dumps(record | {"job": job}, indent=1).encode())
-        return record
+        text = json.dumps(_record(codec, setting, measured, self.folder) | {"job": job}, indent=1)
+        write_atomically(_json(stem), text.encode())
+        made: Record = json.loads(text)  # as it will be found the next time: lists for tuples
+        del made["job"]
+        return made
 
     def _find(self, stem: Path, job: Job) -> Record | None:
         """A point whose files are still there, as long as they were."""

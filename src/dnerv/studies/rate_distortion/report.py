@@ -12,7 +12,9 @@ NAMES = {"dnerv": "dnerv", "nerv": "NeRV", "x264": "x264", "x265": "x265", "svta
     "aom": "libaom",
     "vvc": "VVC",
 }
+_NETWORKS = ("dnerv", "nerv")
 _GOOD_CURVE = 4  # points; Bjontegaard's own number
+_TOLERANCE = 0.15  # of the rate asked for
 
 
 def tables(record: Record) -> Sequence[Table | str]:
@@ -76,7 +78,7 @@ def _heading(record: Record) -> list[str]:
     size = sizes[0] if len(sizes) == 1 else f"{len(sizes)} sizes, from {sizes[0]} to {sizes[-1]}"
     device = "" if machine["device"] == "cpu" else f", {machine['device']}"
     training = f"{options['epochs']} epochs" if options["epochs"] is not None else f"{_budget(options):g} s"
-    networks = f"networks trained {training} for each archive; " if {"dnerv", "nerv"} & set(record["codecs"]) else ""
+    networks = f"archives trained {training} each; " if {"dnerv", "nerv"} & set(record["codecs"]) else ""
     return [
         f"{len(content['videos'])} videos, {content['frames']} frames of {size}; PSNR: {record['measures']['psnr']}",
         f"{networks}other codecs: {options['preset']}, tuned for PSNR, one setting for all videos",
@@ -95,16 +97,29 @@ def _notes(record: Record) -> list[str]:
     anchor, measures = NAMES[record["options"]["anchor"]], record["measures"]
     notes = [
         f"BD-rate: how many more bits than {anchor} for the same PSNR, negative for fewer; BD-PSNR: how much more PSNR "
-        "for the same bits. Means over the range that both curves cover; nothing is extrapolated."
+        "for the same bits. Means over the range that both curves cover; nothing is extrapolated. Not rising: "
+        "somewhere more bits gave a lower PSNR, so no rate can be read off."
     ]
     few = [NAMES[c] for c, found in record["codecs"].items() if len(found["points"]) < _GOOD_CURVE]
     if few:
         notes.append(f"Fewer than {_GOOD_CURVE} points, so their deltas are rough: {', '.join(few)}.")
+    missed = [f"{NAMES[c]} {p['setting']}" for c in _NETWORKS for p in _points(record, c) if _misses(p)]
+    if missed:
+        notes.append(f"More than {_TOLERANCE:.0%} off the rate asked for: {', '.join(missed)}.")
     if measures["ms_ssim"].startswith("n/a"):
         notes.append(f"MS-SSIM {measures['ms_ssim']}.")
     notes.append(f"Perceptual metric {measures['perceptual']}.")
     notes += [f"{NAMES[codec]} is left out: {reason}." for codec, reason in record["left_out"].items()]
     return notes
+
+
+def _points(record: Record, codec: str) -> Sequence[Record]:
+    found: Sequence[Record] = record["codecs"].get(codec, {"points": []})["points"]
+    return found
+
+
+def _misses(point: Record) -> bool:
+    return abs(float(point["bits_per_pixel"]) / float(point["rate"]) - 1) > _TOLERANCE
 
 
 def _published(record: Record) -> list[Table | str]:

@@ -63,11 +63,16 @@ def compare(
         "codecs": codecs,
         "left_out": left_out,
         "deltas": deltas({codec: found["points"] for codec, found in codecs.items()}, options.anchor),
-        "published": None if options.published is None else asdict(published_results(options.published)),
+        "published": None if options.published is None else _published(options.published),
         "output": str(output),
     }
     write_atomically(output / "compare.json", (json.dumps(record, indent=1) + "\n").encode())
     draw_curves(record, output / "curves.png")
+    return record
+
+
+def _published(name: str) -> Record:
+    record: Record = json.loads(json.dumps(asdict(published_results(name))))
     return record
 
 

@@ -251,6 +251,11 @@ class TestSweep:
     def test_ends_where_the_codec_ends(self) -> None:
         assert sweep(Grid(1, 3, 2, 4), 1e-9, 2.0, self.rate) == [1, 2, 3]
 
+    def test_ends_where_bytes_no_longer_fall(self) -> None:
+        found = sweep(Grid(1, 63, 20, 4), 0.02, 0.05, lambda setting: max(self.rate(setting), 0.03))
+        assert max(found) < 40
+        assert len(found) >= 4
+
 
 class TestDeltas:
     @staticmethod

@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import log
 
 LEAST_POINTS = 4
+_LEAST_CHANGE = 0.05  # of the rate, from one setting to the next: with less, the codec has come to its end
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,16 @@ def sweep(grid: Grid, low_rate: float, high_rate: float, rate_at: Callable[[int]
         rate_at: codes at one setting and gives the rate; called once for each.
     """
     rates = {grid.start: rate_at(grid.start)}
-    while rates[max(rates)] > low_rate and max(rates) < grid.high:
-        setting = min(max(rates) + grid.step, grid.high)
-        rates[setting] = rate_at(setting)
-    while rates[min(rates)] < high_rate and min(rates) > grid.low:
-        setting = max(min(rates) - grid.step, grid.low)
-        rates[setting] = rate_at(setting)
+    last = grid.start
+    while rates[last] > low_rate and last < grid.high:
+        before, last = last, min(last + grid.step, grid.high)
+        rates[last] = rate_at(last)
+        if rates[last] > (1 - _LEAST_CHANGE) * rates[before]:
+            break  # little is left but headers
+    first = grid.start
+    while rates[first] < high_rate and first > grid.low:
+        first = max(first - grid.step, grid.low)
+        rates[first] = rate_at(first)
     rates = _needed(rates, low_rate, high_rate)
     while len(rates) < LEAST_POINTS:
         gaps = [(a, b) for a, b in pairwise(sorted(rates)) if b - a > 1]

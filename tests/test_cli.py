@@ -26,7 +26,7 @@ FAST = ["--width", "2", "--keyframe-every", "4", "--keyframe-crf", "40", "--keyf
 FAST += ["--precision", "fp32"]
 QUICK = ["--precisions", "fp32", "--batch-sizes", "2", "--seconds", "0", "--repeats", "1", "--clips", "2"]
 QUICK += ["--against", "png"]
-COMMANDS = ("encode", "decode", "interpolate", "inpaint", "info", "evaluate", "verify", "bench", "presets")
+COMMANDS = ("encode", "decode", "interpolate", "inpaint", "info", "evaluate", "verify", "bench", "compare", "presets")
 STUDIES = (("study",), ("study", "interpolation"), ("study", "inpainting"))
 
 
@@ -259,6 +259,22 @@ def test_bench_gives_json(dnerv: Callable[..., Outcome], archive: Path) -> None:
     done = dnerv("bench", archive, *QUICK, "--json")
     assert done.code == 0, done.err
     assert [row["name"] for row in done.json["rows"]] == ["reference", "dnerv fp32", "PNG"]
+
+
+def test_compare_shows_tables_and_then_gives_json(
+    dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    words = ["compare", videos, "-o", "out", "--codecs", "x264,x265", "--rates", "0.1,0.3", "--preset", "ultrafast"]
+    done = dnerv(*words)
+    assert done.code == 0, done.err
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert "BD-rate" in done.out
+    again = dnerv(*words, "--json")
+    assert again.json == json.loads(Path("out/compare.json").read_text())
+    assert "x264 at" in done.err
+    assert "x264 at" not in again.err
 
 
 @pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS), *STUDIES])
@@ -576,6 +592,35 @@ def test_bad_bench_values_are_usage_errors(
     assert done.code == 2, done
     assert words[1] in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--rates", "many"),
+        ("--rates", "0.1"),
+        ("--codecs", "h263"),
+        ("--anchor", "vhs"),
+        ("--preset", "placebo"),
+        ("--published", "davis"),
+        ("--resolution", "big"),
+        ("--budget", "soon"),
+    ],
+    ids=" ".join,
+)
+def test_bad_compare_values_are_usage_errors(
+    dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = dnerv("compare", videos, "-o", tmp_path / "out", *words)
+    assert done.code == 2, done
+    assert words[1] in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_compare_says_what_cannot_be_read_in_one_line(dnerv: Callable[..., Outcome], tmp_path: Path) -> None:
+    assert_one_line(dnerv("compare", tmp_path / "none", "-o", tmp_path / "out"), "none", "no such file")
+    assert_one_line(dnerv("compare", tmp_path, "-o", tmp_path / "out", "--device", "abacus"), "abacus")
 
 
 def test_bench_refuses_decoders_and_pictures_in_one_line(dnerv: Callable[..., Outcome], archive: Path) -> None:

@@ -457,6 +457,57 @@ def study_inpainting(
 
 
 @app.command()
+def compare(
+    inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of points and results.")],
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    rates: Annotated[
+        str, typer.Option(help="Bits per pixel of the archives, covered by the others.")
+    ] = "0.02,0.035,0.06,0.1",
+    budget: Annotated[str | None, typer.Option(help="Training time of each archive. [default: 60s]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
+    codecs: Annotated[str, typer.Option(help="Who takes part.")] = "dnerv,nerv,x264,x265,svtav1,aom,vvc",
+    anchor: Annotated[str, typer.Option(help="The codec that BD-rates are taken against.")] = "x265",
+    preset: Annotated[
+        str, typer.Option(help="Effort of the others: veryslow, slow, medium, fast, ultrafast.")
+    ] = "veryslow",
+    published: Annotated[
+        str | None, typer.Option(metavar="SET", help="The videos are this set, ucf101 or uvg: show published points.")
+    ] = None,
+    vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF too (imageio-ffmpeg).")] = False,
+    seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Draw rate-distortion curves of dnerv, NeRV and video codecs on your videos.
+
+    Every point is kept: interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import rate_distortion
+
+    options = _usage(
+        rate_distortion.CompareOptions,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        rates=_numbers(rates),
+        budget_seconds=_seconds(budget),
+        epochs=epochs,
+        codecs=_words(codecs),
+        anchor=anchor,
+        preset=preset,
+        published=published,
+        vmaf=vmaf,
+        device=device,
+        seed=seed,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = rate_distortion.compare(inputs, output, options, display)
+    terminal.show(record, rate_distortion.tables, as_json)
+
+
+@app.command()
 def presets(as_json: Json = False) -> None:
     """List the paper's networks and ours, with their parameter counts."""
     from dnerv import terminal
@@ -538,6 +589,13 @@ def _integers(text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in _words(text))
     except ValueError:
         raise typer.BadParameter(f"--batch-sizes is {text!r}; give integers, 1,4,8 for example") from None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError:
+        raise typer.BadParameter(f"--rates is {text!r}; give bits per pixel, 0.02,0.05,0.1 for example") from None
 
 
 def _rate(text: str | None) -> Fraction | None:

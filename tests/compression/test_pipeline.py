@@ -278,3 +278,14 @@ def test_resolution_and_rate(corpus: Path, options: EncodeOptions, tmp_path: Pat
         assert archive["long"][0].shape == (3, 32, 32)
         assert archive["long"].metadata.average_fps == 5
         assert len(archive["long"]) == 2
+
+
+def test_encodings_share_decoded_frames(corpus: Path, options: EncodeOptions, tmp_path: Path) -> None:
+    alone, first, second = (tmp_path / f"{name}.dnerv" for name in ("alone", "first", "second"))
+    encode([corpus], alone, options)
+    encode([corpus], first, options, frames=tmp_path / "frames")
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "frames").iterdir()}
+    encode([corpus], second, options, frames=tmp_path / "frames")
+    assert len(kept) == 6  # frames and facts of three videos
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "frames").iterdir()} == kept
+    assert alone.read_bytes() == first.read_bytes() == second.read_bytes()

@@ -94,6 +94,7 @@ def encode(
     device: str = "cpu",
     listener: EncodeListener | None = None,
     group: ProcessGroup = ONE_PROCESS,
+    frames: Path | None = None,
 ) -> EncodeResult:
     """Encode videos and folders of videos into one archive.
 
@@ -108,6 +109,8 @@ def encode(
         masks: of pixels that are hidden: nothing in the archive depends on them, and its quality is measured with
             their fill in their place. Losses with SSIM are refused.
         group: the processes that train; this is its rank 0, and each of the others calls `follow`.
+        frames: folder that keeps the decoded frames, which several encodings of the same videos can share; None for
+            one in `OUTPUT.work`.
 
     Raises:
         InputError: nothing to encode, an unreadable video, labels that fit no video, or options that contradict
@@ -131,7 +134,8 @@ def encode(
     try:
         if workspace.is_resumed:
             listener.note(f"going on with the work in {workspace.path}")
-        result = _Encoding(workspace, options, listener, chosen, group, masks).run(members, output, skip_bad, force)
+        encoding = _Encoding(workspace, options, listener, chosen, group, masks, frames)
+        result = encoding.run(members, output, skip_bad, force)
     except BaseException:
         workspace.close_unfinished()
         raise
@@ -153,9 +157,10 @@ class _Encoding:
         device: torch.device,
         group: ProcessGroup,
         masks: Masks | None,
+        frames: Path | None,
     ) -> None:
         self.workspace, self.options, self.listener = workspace, options, listener
-        self.device, self.group, self.masks = device, group, masks
+        self.device, self.group, self.masks, self.frames = device, group, masks, frames
 
     def run(self, members: Sequence[Member], output: Path, skip_bad: bool, force: bool) -> EncodeResult:
         videos = self._cache(members, skip_bad)
@@ -185,10 +190,11 @@ class _Encoding:
     def _cache(self, members: Sequence[Member], skip_bad: bool) -> list[CachedVideo]:
         """Every frame of every video on disk, scaled and resampled as asked."""
         self.listener.stage("reading videos", len(members))
+        folder = self.workspace.frames if self.frames is None else self.frames
         videos = []
         for member in members:
             try:
-                video = cache_video(member, self.workspace.frames, size=self.options.resolution, fps=self.options.fps)
+                video = cache_video(member, folder, size=self.options.resolution, fps=self.options.fps)
                 # Here, before anything else: what is hidden is unknown to all that follows.
                 videos.append(video if self.masks is None else hide(video, self.masks, self.workspace.frames))
                 if video.bad_packets:

@@ -1,0 +1,58 @@
+"""What is coded: every frame of every video, decoded and scaled once, on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from dnerv.compression import EncodeListener
+from dnerv.keyframes.codec import Frame
+from dnerv.studies.rate_distortion.options import CompareOptions
+from dnerv.video import CachedVideo, cache_video, discover
+
+_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Content:
+    """The videos and a digest of all that a codec can see of them."""
+
+    videos: tuple[CachedVideo, ...]
+    digest: str
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all videos."""
+        return sum(video.timing.num_frames for video in self.videos)
+
+    @property
+    def num_pixels(self) -> int:
+        """Pixels of all frames."""
+        return sum(video.timing.num_frames * video.height * video.width for video in self.videos)
+
+
+def read_content(inputs: Sequence[Path], folder: Path, options: CompareOptions, listener: EncodeListener) -> Content:
+    """Decode what is not in `folder` yet. Raises InputError for an unreadable video."""
+    members = discover(inputs)
+    listener.stage("reading videos", len(members))
+    videos, digest = [], blake2b(digest_size=16)
+    for member in members:
+        video = cache_video(member, folder, size=options.resolution, fps=options.fps)
+        if video.bad_packets:
+            listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
+        facts = [video.name, video.label, video.height, video.width, video.original_height, video.original_width]
+        digest.update(json.dumps([facts, video.timing.to_json()]).encode())
+        with video.store.path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        videos.append(video)
+        listener.advance()
+    return Content(tuple(videos), digest.hexdigest())
+
+
+def frames_of(video: CachedVideo) -> Iterator[Frame]:
+    """Its frames, uint8 [H, W, 3], one by one from the disk."""
+    return (video.store.read([index])[0] for index in range(video.timing.num_frames))

@@ -1,0 +1,138 @@
+"""Points of the conventional codecs: one setting for all videos, one stream a video, measured on the streams' files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import av
+
+from dnerv.compression import EncodeListener
+from dnerv.errors import InputError
+from dnerv.evaluation import VideoQuality, encode_anchor
+from dnerv.evaluation.anchors import AnchorCodec
+from dnerv.evaluation.ffmpeg_binary import ffmpeg_version
+from dnerv.evaluation.machine import usable_cores
+from dnerv.evaluation.program_anchors import ENCODERS, ProgramCodec, check_program_codec, encode_with_program
+from dnerv.evaluation.stream_files import SUFFIX, counted_bytes, decode_file, mean_quality, measure_file, write_stream
+from dnerv.evaluation.vmaf import vmaf
+from dnerv.keyframes.codec import Frame
+from dnerv.studies.rate_distortion.content import Content, frames_of
+from dnerv.studies.rate_distortion.options import CompareOptions
+from dnerv.studies.rate_distortion.points import Measured, PointStore, Record, make_folder
+from dnerv.studies.rate_distortion.sweep import Grid, sweep
+from dnerv.video import CachedVideo
+
+GRIDS = {
+    "x264": Grid(1, 51, 34, 4),
+    "x265": Grid(1, 51, 34, 4),
+    "svtav1": Grid(1, 70, 54, 6),
+    "aom": Grid(1, 63, 54, 6),
+    "vvc": Grid(1, 63, 36, 4),
+}
+_PYAV_ENCODERS = {"x264": "libx264", "x265": "libx265", "svtav1": "libsvtav1"}
+
+
+def missing(codec: str) -> str | None:
+    """Why a codec cannot take part here, or None."""
+    if codec in _PYAV_ENCODERS:
+        name = _PYAV_ENCODERS[codec]
+        return None if name in av.codecs_available else f"this build of PyAV has no {name}"
+    try:
+        check_program_codec(codec)
+    except InputError as error:
+        return str(error)
+    return None if codec == "aom" or "vvc" in av.codecs_available else "this build of PyAV cannot decode VVC"
+
+
+def library(codec: str) -> str:
+    """The encoder and where it comes from, with versions."""
+    if codec in ENCODERS:
+        return f"{ENCODERS[codec]} of ffmpeg {ffmpeg_version()} (imageio-ffmpeg {version('imageio-ffmpeg')})"
+    return f"{_PYAV_ENCODERS[codec]} of FFmpeg {av.ffmpeg_version_info} (PyAV {av.__version__})"
+
+
+def curve(
+    codec: str, content: Content, options: CompareOptions, store: PointStore, listener: EncodeListener
+) -> list[Record]:
+    """The codec's points, at falling quality."""
+    points: dict[int, Record] = {}
+
+    def rate_at(quality: int) -> float:
+        job = {"preset": options.preset, "library": library(codec), "content": content.digest, "vmaf": options.vmaf}
+        name = f"{'qp' if codec == 'vvc' else 'crf'} {quality}"
+        coding = _Coding(codec, quality, options, content, listener)
+        points[quality] = store.once(codec, name, job, coding.measured)
+        rate: float = points[quality]["bits_per_pixel"]
+        return rate
+
+    return [points[quality] for quality in sweep(GRIDS[codec], min(options.rates), max(options.rates), rate_at)]
+
+
+@dataclass(frozen=True)
+class _Coding:
+    codec: str
+    quality: int
+    options: CompareOptions
+    content: Content
+    listener: EncodeListener
+
+    def measured(self, stem: Path) -> Measured:
+        """All videos, on all cores. An interruption ends the encoders at their next frame."""
+        make_folder(stem)
+        videos, stop = self.content.videos, Event()
+        self.listener.stage(f"{self.codec} at {self.quality}", len(videos))
+        paths = [stem / f"{place}{SUFFIX[self.codec]}" for place in range(len(videos))]
+        pool = ThreadPoolExecutor(min(usable_cores(), len(videos)))
+        try:
+            jobs = [pool.submit(self._one, v, p, stop) for v, p in zip(videos, paths, strict=True)]
+            parts = []
+            for job in jobs:
+                parts.append(job.result())
+                self.listener.advance()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+        return self._mean(paths, parts)
+
+    def _mean(self, paths: Sequence[Path], parts: Sequence[tuple[VideoQuality, float | None]]) -> Measured:
+        size = sum(map(counted_bytes, paths))
+        scores = [score for _, score in parts if score is not None]
+        mean = sum(scores) / len(scores) if scores else None
+        return Measured(tuple(paths), mean_quality([quality for quality, _ in parts], size), mean, self._facts())
+
+    def _one(self, video: CachedVideo, path: Path, stop: Event) -> tuple[VideoQuality, float | None]:
+        self._encode(video, path, stop)
+        quality = measure_file(path, video.name, _until(video, stop), video.height, video.width)
+        if not self.options.vmaf:
+            return quality, None
+        decoded = decode_file(path, video.height, video.width)
+        return quality, vmaf(_until(video, stop), decoded, path.parent)
+
+    def _encode(self, video: CachedVideo, path: Path, stop: Event) -> None:
+        frames, fps, preset = _until(video, stop), video.timing.average_fps, self.options.preset
+        if self.codec in ENCODERS:
+            program: ProgramCodec = self.codec  # type: ignore[assignment]
+            encode_with_program(program, frames, path, fps=fps, quality=self.quality, preset=preset)
+            return
+        codec: AnchorCodec = self.codec  # type: ignore[assignment]
+        write_stream(encode_anchor(codec, frames, fps=fps, crf=float(self.quality), preset=preset), path)
+
+    def _facts(self) -> dict[str, Any]:
+        return {"quality_setting": self.quality, "preset": self.options.preset}
+
+
+class _Stopped(Exception):
+    """The comparison was interrupted."""
+
+
+def _until(video: CachedVideo, stop: Event) -> Iterator[Frame]:
+    for frame in frames_of(video):
+        if stop.is_set():
+            raise _Stopped
+        yield frame

@@ -1,0 +1,113 @@
+"""The whole comparison: content, points, deltas, record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dnerv.archive import checked_device
+from dnerv.compression import EncodeListener
+from dnerv.errors import InputError
+from dnerv.evaluation.machine import describe_machine
+from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
+from dnerv.evaluation.published import published_results
+from dnerv.evaluation.vmaf import MODEL, check_vmaf
+from dnerv.studies.rate_distortion import conventional, networks
+from dnerv.studies.rate_distortion.content import Content, read_content
+from dnerv.studies.rate_distortion.deltas import deltas
+from dnerv.studies.rate_distortion.options import NETWORKS, CompareOptions
+from dnerv.studies.rate_distortion.picture import check_picture, draw_curves
+from dnerv.studies.rate_distortion.points import PointStore, Record, make_folder
+from dnerv.video.store import write_atomically
+
+
+def compare(
+    inputs: Sequence[Path], output: Path, options: CompareOptions, listener: EncodeListener | None = None
+) -> Record:
+    """Code the videos with every codec at every rate, and return the record that `compare.json` holds.
+
+    Args:
+        inputs: files and folders, as `encode` takes them. output: folder of points, `compare.json` and `curves.png`.
+
+    Raises:
+        InputError: a video that cannot be read, or an anchor, VMAF or picture that is not to be had here.
+        OutputError: the folder cannot be written.
+    """
+    listener = listener or EncodeListener()
+    device = checked_device(options.device)
+    check_picture()
+    left_out = _left_out(options, listener)
+    if options.vmaf:
+        check_vmaf()
+    make_folder(output)
+    frames, store = output / "frames", PointStore(output / "points")
+    content = read_content(inputs, frames, options, listener)
+    codecs: dict[str, Record] = {}
+    for codec in options.codecs:
+        if codec in left_out:
+            continue
+        if codec in NETWORKS:
+            points = networks.curve(codec, inputs, content, frames, options, store, listener)
+            codecs[codec] = {"library": networks.library(), "points": points}
+        else:
+            points = conventional.curve(codec, content, options, store, listener)
+            codecs[codec] = {"library": conventional.library(codec), "points": points}
+    record = {
+        "machine": asdict(describe_machine(device)),
+        "content": _facts(content),
+        "options": options.to_json(),
+        "measures": _measures(content, options),
+        "codecs": codecs,
+        "left_out": left_out,
+        "deltas": deltas({codec: found["points"] for codec, found in codecs.items()}, options.anchor),
+        "published": None if options.published is None else _published(options.published),
+        "output": str(output),
+    }
+    write_atomically(output / "compare.json", (json.dumps(record, indent=1) + "\n").encode())
+    draw_curves(record, output / "curves.png")
+    return record
+
+
+def _published(name: str) -> Record:
+    record: Record = json.loads(json.dumps(asdict(published_results(name))))
+    return record
+
+
+def _left_out(options: CompareOptions, listener: EncodeListener) -> dict[str, str]:
+    """Codecs that were asked for and are not to be had here, with the reason."""
+    reasons = {codec: conventional.missing(codec) for codec in options.codecs if codec not in NETWORKS}
+    left_out = {codec: reason for codec, reason in reasons.items() if reason is not None}
+    if options.anchor in left_out:
+        raise InputError(f"--anchor {options.anchor} is not to be had here: {left_out[options.anchor]}")
+    for codec, reason in left_out.items():
+        listener.warning(f"{codec} is left out: {reason}")
+    return left_out
+
+
+def _facts(content: Content) -> Record:
+    return {
+        "videos": [
+            {"name": v.name, "frames": v.timing.num_frames, "height": v.height, "width": v.width}
+            for v in content.videos
+        ],
+        "frames": content.num_frames,
+        "pixels": content.num_pixels,
+        "digest": content.digest,
+    }
+
+
+def _measures(content: Content, options: CompareOptions) -> Mapping[str, Any]:
+    """What the figures are, in words."""
+    side = min(min(v.height, v.width) for v in content.videos)
+    small = f"n/a: a side has {side} pixels, and five scales need {SMALLEST_SIDE_OF_MS_SSIM}"
+    return {
+        "bits_per_pixel": "archives: the whole file; others: the elementary streams of all videos, without container",
+        "psnr": "RGB, 8 bits, mean over frames, then over videos, dB",
+        "psnr_of_mean_mse": "of the squared error averaged over frames, then over videos, dB",
+        "ms_ssim": "five scales, mean over frames, then over videos" if side >= SMALLEST_SIDE_OF_MS_SSIM else small,
+        "vmaf": f"{MODEL}, mean over frames, then over videos" if options.vmaf else "not asked for (--vmaf)",
+        "perceptual": "left out: such metrics need weights that cannot be shipped",
+    }

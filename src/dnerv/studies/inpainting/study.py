@@ -1,4 +1,4 @@
-"""NeRV, one NeRV for all videos and D-NeRV, with the same boxes hidden, at the same bits per pixel and time."""
+"""NeRV, one NeRV for all videos and D-NeRV: the same boxes hidden, the same bits per pixel and time asked for."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def inpainting(
     """Run the study in `folder`, or go on with it, and return the record that `results.json` holds.
 
     Args:
-        options: of D-NeRV; the others get the same bits per pixel, and all together the same time each.
+        options: of D-NeRV; each way is asked for the same bits per pixel in the same time. A short time makes the dial
+            choose smaller NeRVs than the bytes allow: `bytes` tells.
         crop: height, width cut out of the middle of every (scaled) frame.
 
     Raises:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -35,23 +34,6 @@ def test_quality_and_bytes_fall_together(
     assert points[0][0] > points[1][0]
     assert points[0][1] > points[1][1] + 3
     assert points[0][1] > 30
-
-
-@pytest.mark.parametrize("codec", ["aom", "vvc"])
-def test_seconds_of_video_have_one_keyframe_and_no_delimiters_counted(
-    codec: ProgramCodec, moving_frames: Callable[..., Frames], tmp_path: Path
-) -> None:
-    frames, path = moving_frames(60, 64, 64), tmp_path / f"a{SUFFIX[codec]}"
-    encode_with_program(codec, frames, path, fps=25, quality=55, preset="ultrafast")
-    with av.open(str(path), format=path.suffix[1:]) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
-    assert len(packets) == 60
-    assert [packet.is_keyframe for packet in packets] == [True] + [False] * 59
-    if codec == "vvc":
-        units = [data[1] >> 3 for data in path.read_bytes().split(b"\x00\x00\x01")[1:]]
-        assert 20 not in units  # access unit delimiters
-        assert units.count(15) == 1  # sequence parameter sets
-    assert measure_file(path, "a", frames, 64, 64).num_frames == 60
 
 
 def test_options_out_of_range_are_refused(moving_frames: Callable[..., Frames], tmp_path: Path) -> None:

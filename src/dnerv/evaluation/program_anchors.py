@@ -35,8 +35,6 @@ _SPEED = {
     "aom": {"veryslow": "1", "slow": "2", "medium": "4", "fast": "6", "ultrafast": "8"},
     "vvc": {"veryslow": "slower", "slow": "slow", "medium": "medium", "fast": "fast", "ultrafast": "faster"},
 }
-# FFmpeg's -g is not heeded (libvvenc keeps to a keyframe a second), and delimiters are a fifth of a small stream.
-_VVENC = "intraperiod=256:accessunitdelimiter=0"
 _SMALLEST_SIDE = 64  # pixels, as the other anchors
 
 
@@ -88,7 +86,7 @@ def program_options(codec: ProgramCodec, quality: int, preset: str) -> list[str]
     if codec == "aom":
         constant = ["-crf", str(quality), "-b:v", "0", "-cpu-used", speed]
         return [*common, *constant, "-tune", "psnr", "-g", "250", "-f", "obu"]
-    return [*common, "-qp", str(quality), "-qpa", "0", "-preset", speed, "-vvenc-params", _VVENC, "-f", "vvc"]
+    return [*common, "-qp", str(quality), "-qpa", "0", "-preset", speed, "-g", "256", "-f", "vvc"]
 
 
 def _feed(command: list[str], codec: str, frames: Iterator[Frame], size: tuple[int, int]) -> int:

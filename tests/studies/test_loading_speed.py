@@ -396,7 +396,7 @@ class TestBench:
     def test_tables_fit_80_columns(self, record: dict[str, Any]) -> None:
         console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
         with console.file:
-            for table in (report.speed_table(record), report.quality_table(record), report.breakdown_table(record)):
+            for table in (report.speed_table(record), report.quality_table(record), *report.breakdown_tables(record)):
                 console.print(table)
         text = console.export_text()
         assert "…" not in text

@@ -36,7 +36,7 @@ def network(
     if precision == REFERENCE:
         name, note = "reference", "fp32, the plain modules of dnerv.model, clip by clip"
     else:
-        name = f"{'NeRV' if kind == 'nerv' else 'dnerv'} {precision}"
+        name = f"{'NeRV' if kind == 'nerv' else 'dnerv'} {precision}".replace("dnerv openvino-", "OpenVINO ")
         note = note or f"{batch_size} clips in one pass, keyframes decoded in {usable_cores()} threads"
     return Candidate(name, kind, batch_size, (path,), size, note, partial(opened, path, precision, batch_size, device))
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from dnerv.evaluation.metrics import PSNR_OF_IDENTICAL_FRAMES
 
 Record = Mapping[str, Any]
+_BESIDE = 2  # precisions in one table of stages: more would squeeze the stages' names out of 80 columns
 _OWN = ("archive", "reference", "loader")  # kinds that decode the archive itself
 
 
@@ -24,8 +25,7 @@ def tables(record: Record) -> Sequence[Table | str]:
         "",
         quality_table(record),
         "",
-        breakdown_table(record),
-        "",
+        *(line for table in breakdown_tables(record) for line in (table, "")),
         *(f"{name}: {note}." for name, note in _notes(record).items()),
     ]
 
@@ -72,11 +72,14 @@ def quality_table(record: Record) -> Table:
     return table
 
 
-def breakdown_table(record: Record) -> Table:
-    """Milliseconds of each stage, and shares of the time per clip."""
+def breakdown_tables(record: Record) -> list[Table]:
+    """Milliseconds of each stage, and shares of the time per clip; as many precisions beside each other as fit."""
     parts = record["breakdown"]
-    batch = parts[0]["batch_size"]
-    table = _table(f"dnerv, batch {batch}", *(c for p in parts for c in (f"{p['precision']} ms", "share")))
+    return [_breakdown_table(parts[i : i + _BESIDE]) for i in range(0, len(parts), _BESIDE)]
+
+
+def _breakdown_table(parts: Sequence[Record]) -> Table:
+    table = _table(f"batch {parts[0]['batch_size']}", *(c for p in parts for c in (f"{p['precision']} ms", "share")))
     for stage in _stages(parts, "once"):
         cells = [(f"{p['once'][stage]:.2f}" if stage in p["once"] else "-", "") for p in parts]
         table.add_row(f"once: {stage}", *(cell for pair in cells for cell in pair))

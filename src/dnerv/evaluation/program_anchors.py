@@ -4,8 +4,8 @@
 
 Notable decisions:
 - 10 bits, as SVT-AV1 codes here, with the colour conversion of all other anchors; sides are padded to 64 as for them.
-- One thread, constant quality, a keyframe every 250 frames. This FFmpeg does not hand that on to libvvenc, which codes a
-  keyframe a second and delimiters beside: a handicap of VVC that is up to a third of the bytes of small streams.
+- One thread, constant quality, a keyframe every 250 frames. This FFmpeg does not hand that on to libvvenc, which codes
+  a keyframe a second and delimiters beside: a handicap of VVC that is up to a third of the bytes of small streams.
 - VVC is told to leave perceptual optimisation out and libaom is tuned for PSNR, since PSNR is what is compared.
 - Frames go through a pipe, one by one.
 """

@@ -169,15 +169,19 @@ def decode(
     frames: Annotated[str | None, typer.Option(metavar="A:B", help="Only frames A to B - 1.")] = None,
     format: Annotated[Literal["mp4", "png"], typer.Option(help="What to write.")] = "mp4",
     device: Device = "cpu",
+    precision: Annotated[
+        str, typer.Option(help="Of the network: fp32, bf16, fp16, openvino-bf16, openvino-int8, auto or reference.")
+    ] = "fp32",
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
     as_json: Json = False,
 ) -> None:
     """Get videos back: all of them, some, or some frames."""
     from dnerv import terminal
-    from dnerv.archive import Archive, export_videos
+    from dnerv.archive import Archive, checked_device, export_videos
+    from dnerv.engine import chosen_precision
 
-    span = _span(frames)
-    with Archive(archive, device=device) as opened, terminal.progress_bar("decoding") as advance:
+    span, chosen = _span(frames), chosen_precision(precision, checked_device(device))
+    with Archive(archive, device=device, precision=chosen) as opened, terminal.progress_bar("decoding") as advance:
         written = export_videos(
             opened, output, names=video or None, frames=span, format=format, force=force, advance=advance
         )

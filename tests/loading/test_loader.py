@@ -301,6 +301,8 @@ def test_damage_is_an_archive_error(alike_path: Path, tmp_path: Path) -> None:
         ({"device": "abacus"}, "device is 'abacus'"),
         ({"dtype": torch.int64}, "dtype is torch.int64"),
         ({"precision": "int3"}, "precision is 'int3'"),
+        ({"normalise": "x"}, "normalise is 'x'"),
+        ({"normalise": ((0, 0, 0), (1, 1))}, "three numbers each"),
         ({"rank": 2, "world_size": 2}, "rank is 2"),
         ({"videos": ["run/x"]}, "no video is called 'run/x'"),
         ({"videos": ["run/b", "run/b"]}, "twice"),

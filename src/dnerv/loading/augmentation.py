@@ -58,13 +58,17 @@ class Augmentation:
         if self.dtype not in DTYPES:
             raise InputError(f"dtype is {self.dtype}; use {', '.join(map(str, DTYPES))}")
         if self.normalise is not None:
-            self._check_statistics(*self.normalise)
+            self._check_statistics(self.normalise)
 
-    def _check_statistics(self, mean: Sequence[float], std: Sequence[float]) -> None:
+    def _check_statistics(self, given: object) -> None:
         if self.dtype == torch.uint8:
             raise InputError("normalise needs a dtype of floats, and dtype is torch.uint8")
-        if len(mean) != 3 or len(std) != 3 or not all(value > 0 for value in std):
-            raise InputError(f"normalise is {(mean, std)!r}; give (mean, std), three numbers each, std above 0")
+        try:
+            std = np.asarray(given, dtype=np.float64).reshape(2, 3)[1]
+        except (TypeError, ValueError):
+            std = np.zeros(3)
+        if not (std > 0).all():
+            raise InputError(f"normalise is {given!r}; give (mean, std), three numbers each, std above 0")
 
     def resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of a frame of `size` before it is cropped."""

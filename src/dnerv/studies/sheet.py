@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.errors import OutputError
-from dnerv.studies.loading_speed.picture import matplotlib_pyplot
+from dnerv.studies.drawing import matplotlib_pyplot, save_figure
 
 _CELL = 2.6  # inches, the longer side of a picture
 _LARGE_ENOUGH = 256  # pixels of a side; smaller pictures are enlarged pixel by pixel, so that they stay sharp
@@ -44,12 +43,7 @@ def draw_sheet(rows: Sequence[Sequence[Cell]], columns: Sequence[str], path: Pat
         place.set_title(title, fontsize=10, color=_INK, pad=5)
     left, top = 0.006, 1 - 0.16 / size[1]
     figure.text(left, top, heading, fontsize=10, color=_INK, va="center", weight="bold", parse_math=False)
-    try:
-        figure.savefig(path, dpi=100)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        pyplot.close(figure)
+    save_figure(figure, path, 100)
 
 
 def _draw_cell(place: Any, content: Cell) -> None:

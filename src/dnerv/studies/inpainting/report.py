@@ -7,13 +7,15 @@ from typing import Any
 
 from rich.table import Table
 
+from dnerv.studies.tables import figures_table
+
 _TITLES = {"fill": "fill alone", "nerv": "NeRV", "nerv_joint": "NeRV joint", "dnerv": "D-NeRV"}
 _LONGEST_LIST = 40  # rows of videos; --json has all
 
 
 def tables(record: Mapping[str, Any]) -> Sequence[Table | str]:
     """Of one archive: how much is hidden, and PSNR inside, where the truth is known, and outside."""
-    table = _table("video", "frames", "hidden", "inside dB", "outside dB")
+    table = figures_table("video", "frames", "hidden", "inside dB", "outside dB")
     for video in record["videos"][:_LONGEST_LIST]:
         figures = _decibels(video["psnr_inside"]), _decibels(video["psnr_outside"])
         table.add_row(video["name"], str(video["frames"]), f"{video['hidden']:.1%}", *figures)
@@ -25,7 +27,7 @@ def tables(record: Mapping[str, Any]) -> Sequence[Table | str]:
 
 def study_tables(record: Mapping[str, Any]) -> Sequence[Table | str]:
     """PSNR inside the boxes, a row for each video, then the averages and the paper's."""
-    table = _table("PSNR inside, dB", "frames", *_TITLES.values())
+    table = figures_table("PSNR inside, dB", "frames", *_TITLES.values())
     for video in record["videos"][:_LONGEST_LIST]:
         table.add_row(video["name"], str(video["frames"]), *_row(video["psnr"]))
     _add_rest(table, record)
@@ -54,11 +56,3 @@ def _decibels(value: float | None) -> str:
 def _add_rest(table: Table, record: Mapping[str, Any]) -> None:
     if len(record["videos"]) > _LONGEST_LIST:
         table.add_row(f"... and {len(record['videos']) - _LONGEST_LIST} more (--json lists all)")
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table

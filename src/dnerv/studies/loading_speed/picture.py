@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dnerv.errors import InputError, OutputError
+from dnerv.studies.drawing import matplotlib_pyplot, save_figure
 
 _COLOURS = {
     "archive": "#1f5fa8",
@@ -62,25 +63,8 @@ def draw_bars(record: Mapping[str, Any], path: Path) -> None:
         loc="right",
         parse_math=False,
     )
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        pyplot.close(figure)
+    save_figure(figure, path, 150)
 
 
 def _label(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, batch {row['batch_size']}"
-
-
-def matplotlib_pyplot() -> Any:
-    """matplotlib's pyplot, drawing into files. Raises InputError where it is not installed."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise InputError("pictures need the extra: pip install 'dnerv[demo]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot

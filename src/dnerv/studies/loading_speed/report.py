@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from dnerv.evaluation.metrics import PSNR_OF_IDENTICAL_FRAMES
+from dnerv.studies.tables import figures_table
 
 Record = Mapping[str, Any]
 _BESIDE = 2  # precisions in one table of stages: more would squeeze the stages' names out of 80 columns
@@ -32,7 +33,7 @@ def tables(record: Record) -> Sequence[Table | str]:
 
 def speed_table(record: Record) -> Table:
     """A row for each candidate and batch size: warm, then cold."""
-    table = _table("", "batch", "clips/s", "frames/s", "spread", "ratio", "cold c/s", "f/s", "ratio")
+    table = figures_table("", "batch", "clips/s", "frames/s", "spread", "ratio", "cold c/s", "f/s", "ratio")
     kind = None
     for row in record["rows"]:
         if kind not in (None, row["kind"]):
@@ -56,7 +57,7 @@ def speed_table(record: Record) -> Table:
 
 def quality_table(record: Record) -> Table:
     """Bytes, and dB to the reference path and to the originals."""
-    table = _table("", "bytes", "x archive", "dB to reference", "dB to originals", "cost dB")
+    table = figures_table("", "bytes", "x archive", "dB to reference", "dB to originals", "cost dB")
     rows = {row["name"]: row for row in record["rows"]}
     own = rows["reference"]["bytes"]
     for one in record["quality"]:
@@ -79,7 +80,9 @@ def breakdown_tables(record: Record) -> list[Table]:
 
 
 def _breakdown_table(parts: Sequence[Record]) -> Table:
-    table = _table(f"batch {parts[0]['batch_size']}", *(c for p in parts for c in (f"{p['precision']} ms", "share")))
+    table = figures_table(
+        f"batch {parts[0]['batch_size']}", *(c for p in parts for c in (f"{p['precision']} ms", "share"))
+    )
     for stage in _stages(parts, "once"):
         cells = [(f"{p['once'][stage]:.2f}" if stage in p["once"] else "-", "") for p in parts]
         table.add_row(f"once: {stage}", *(cell for pair in cells for cell in pair))
@@ -146,11 +149,3 @@ def _decibels(value: float | None) -> str:
 
 def _cost(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table

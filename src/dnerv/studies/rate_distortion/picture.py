@@ -7,7 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from dnerv.errors import InputError, OutputError
+from dnerv.studies.drawing import matplotlib_pyplot, save_figure
 from dnerv.studies.rate_distortion.report import NAMES
 
 # By codec: colour and marker, so that prints without colour can be read too. The networks stand out.
@@ -26,12 +26,12 @@ _FAINT = "#6a6a6a"
 
 def check_picture() -> None:
     """Raise InputError where the picture could not be drawn, before hours of work."""
-    _matplotlib()
+    matplotlib_pyplot()
 
 
 def draw_curves(record: Mapping[str, Any], path: Path) -> None:
     """PSNR by rate and, where every codec has it, MS-SSIM by rate. Raises OutputError."""
-    pyplot = _matplotlib()
+    pyplot = matplotlib_pyplot()
     measures = [("psnr", "PSNR, dB (RGB, mean over frames)")]
     if all(p["ms_ssim"] is not None for found in record["codecs"].values() for p in found["points"]):
         measures.append(("ms_ssim", "MS-SSIM"))
@@ -49,12 +49,7 @@ def draw_curves(record: Mapping[str, Any], path: Path) -> None:
         _plain_ticks(ax)
     axes[0][0].legend(fontsize=8, frameon=False, loc="lower right")
     figure.suptitle(_title(record), fontsize=9, color=_FAINT, x=0.99, ha="right")
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        pyplot.close(figure)
+    save_figure(figure, path, 150)
 
 
 def _draw(ax: Any, record: Mapping[str, Any], key: str) -> None:
@@ -89,14 +84,3 @@ def _title(record: Mapping[str, Any]) -> str:
     if record["published"] is not None:
         text += f"\npublished points: {record['published']['title']}"
     return text
-
-
-def _matplotlib() -> Any:
-    try:
-        import matplotlib
-    except ImportError:
-        raise InputError("the picture needs the extra: pip install 'dnerv[demo]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot

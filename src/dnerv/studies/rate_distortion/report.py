@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from dnerv.studies.tables import figures_table
+
 Record = Mapping[str, Any]
 NAMES = {"dnerv": "dnerv", "nerv": "NeRV", "x264": "x264", "x265": "x265", "svtav1": "SVT-AV1"} | {
     "aom": "libaom",
@@ -36,7 +38,7 @@ def tables(record: Record) -> Sequence[Table | str]:
 def points_table(record: Record) -> Table:
     """A row for each point, at rising rates."""
     with_vmaf = record["options"]["vmaf"]
-    table = _table(
+    table = figures_table(
         "", "setting", "bytes", "bits/pixel", "PSNR dB", "of mean MSE", "MS-SSIM", *["VMAF"][: int(with_vmaf)]
     )
     for codec, found in record["codecs"].items():
@@ -59,7 +61,7 @@ def points_table(record: Record) -> Table:
 def deltas_table(record: Record) -> Table:
     """A row for each codec but the anchor."""
     anchor = NAMES[record["options"]["anchor"]]
-    table = _table(f"against {anchor}", "BD-rate", "over dB", "BD-PSNR", "over bits/pixel")
+    table = figures_table(f"against {anchor}", "BD-rate", "over dB", "BD-PSNR", "over bits/pixel")
     for row in record["deltas"]:
         rate, psnr = row["rate"], row["psnr"]
         table.add_row(
@@ -126,7 +128,7 @@ def _published(record: Record) -> list[Table | str]:
     found = record["published"]
     if found is None:
         return []
-    table = _table("published, not measured here", "bits/pixel", "PSNR dB", "MS-SSIM")
+    table = figures_table("published, not measured here", "bits/pixel", "PSNR dB", "MS-SSIM")
     for curve in found["curves"]:
         for place, point in enumerate(curve["points"]):
             score = "" if point["ms_ssim"] is None else f"{point['ms_ssim']:.4f}"
@@ -144,11 +146,3 @@ def _rising(points: Sequence[Record]) -> list[Record]:
 
 def _vmaf(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.1f}"
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", overflow="fold")
-    return table

@@ -34,9 +34,8 @@ class ClipMaker:
         `known`: features by the ordinal of their keyframe, of clips of the same video and tile; afterwards it holds
         this clip's.
         """
-        inputs = assemble([request])
         if not self._decoder.shares_features:
-            return self._decoder.decode(inputs)[0]
+            return self.batch([request])[0]
         known = {} if known is None else known
         features = {
             ordinal: known.get(ordinal) or self._decoder.encode(keyframe[None])
@@ -44,11 +43,15 @@ class ClipMaker:
         }
         known.clear()
         known.update(features)
+        inputs = assemble([request], with_keyframes=False)
         return self._decoder.decode(inputs, Features.join(list(features.values())))[0]
 
     def batch(self, requests: Sequence[ClipRequest]) -> Tensor:
         """All of them in one pass of the network: float32 [B, T, 3, H, W] in [0, 1], on the device."""
-        return self._decoder.decode(assemble(requests))
+        if not self._decoder.shares_features:
+            return self._decoder.decode(assemble(requests))
+        features = self._decoder.encode(torch.cat([request.keyframes for request in requests]))
+        return self._decoder.decode(assemble(requests, with_keyframes=False), features)
 
 
 @dataclass(frozen=True)

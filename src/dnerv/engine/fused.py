@@ -45,8 +45,8 @@ class FusedDNeRV(nn.Module):
         config = self.model.config
         first, *body = folded.encoder
         normalised = ((keyframes - self.model.mean) / self.model.std).to(self.dtype)
-        squares = _unshuffle(normalised, config.output_stride)
-        x = _gelu(_convolve(squares.contiguous(memory_format=torch.channels_last), first))
+        x = _unshuffle(normalised, config.output_stride).contiguous(memory_format=torch.channels_last)
+        x = _gelu(_convolve(x, first))
         maps = []
         for layer in body:
             x = _gelu(_convolve(x, layer))

@@ -40,11 +40,14 @@ class ClipRequest:
     keyframes: Tensor  # uint8 [m, 3, H, W], consecutive keyframes of the video
 
 
-def assemble(requests: Sequence[ClipRequest]) -> ClipInputs:
-    """Stack clips into one batch; each keyframe row is kept once per clip."""
+def assemble(requests: Sequence[ClipRequest], *, with_keyframes: bool = True) -> ClipInputs:
+    """Stack clips into one batch; each keyframe row is kept once per clip.
+
+    Without keyframes their rows are counted and their pixels left out: for decoders that are given features.
+    """
     rows = np.cumsum([0] + [len(r.keyframes) for r in requests])
     shifts = [row - r.first_keyframe for row, r in zip(rows, requests, strict=False)]
-    keyframes = torch.cat([r.keyframes for r in requests])
+    keyframes = torch.cat([r.keyframes if with_keyframes else r.keyframes[:0] for r in requests])
     return ClipInputs(
         time=_stack([r.conditioning.time for r in requests]),
         keyframes=(keyframes.float() / 255).contiguous(memory_format=torch.channels_last),

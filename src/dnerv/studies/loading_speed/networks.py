@@ -94,4 +94,4 @@ class ArchiveLoad:
             with self._stage("encoder"):
                 features = self._decoder.encode(torch.cat([request.keyframes for request in requests]))
         with self._stage("network"):
-            return self._decoder.decode(assemble(requests), features)
+            return self._decoder.decode(assemble(requests, with_keyframes=features is None), features)

@@ -272,7 +272,7 @@ def test_compare_shows_tables_and_then_gives_json(
     assert all(len(line) <= 80 for line in done.out.splitlines())
     assert "BD-rate" in done.out
     again = dnerv(*words, "--json")
-    assert again.json == json.loads(Path("out/compare.json").read_text())
+    assert again.json == json.loads(Path("out/results.json").read_text())
     assert "x264 at" in done.err
     assert "x264 at" not in again.err
 

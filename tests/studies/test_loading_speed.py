@@ -345,6 +345,7 @@ class TestBench:
         parsed = json.loads(json.dumps(record))
         assert all(parsed[part] == record[part] for part in ("rows", "quality", "breakdown", "options", "machine"))
         assert set(record) == {
+            "study",
             "machine",
             "archive",
             "content",

@@ -18,10 +18,11 @@ from dnerv.archive import Archive
 from dnerv.compression import EncodeListener
 from dnerv.errors import ArchiveError, DnervError, InputError, OutputError
 from dnerv.evaluation import evaluate
-from dnerv.studies.rate_distortion import CompareOptions, compare, conventional, networks, tables
-from dnerv.studies.rate_distortion.content import read_content
+from dnerv.studies import archive_points
+from dnerv.studies.content import read_content
+from dnerv.studies.fresh import in_fresh_process
+from dnerv.studies.rate_distortion import CompareOptions, compare, conventional, tables
 from dnerv.studies.rate_distortion.deltas import NO_OVERLAP, NOT_RISING, deltas
-from dnerv.studies.rate_distortion.fresh import in_fresh_process
 from dnerv.studies.rate_distortion.sweep import Grid, sweep
 from dnerv.video import Timing, write_mp4
 
@@ -87,7 +88,7 @@ class TestComparison:
                 assert point["psnr_of_mean_mse"] <= point["psnr"]
                 assert point["ms_ssim"] is None
                 assert [video["name"] for video in point["videos"]] == ["one", "two"]
-        assert json.loads((output / "compare.json").read_text()) == record
+        assert json.loads((output / "results.json").read_text()) == record
         assert (output / "curves.png").read_bytes().startswith(b"\x89PNG")
         assert not list(output.rglob("*.work"))
 
@@ -129,7 +130,8 @@ class TestResuming:
     ) -> None:
         output, record = done
         victim = record["codecs"]["x264"]["points"][0]
-        next((output / "points").glob(f"x264-{victim['setting'].replace(' ', '')}-*.json")).write_text("{")
+        point = Path(victim["files"][0]["path"]).parts[0]
+        (output / "points" / f"{point}.json").write_text("{")
         listener = Listener()
         assert compare([videos], output, OPTIONS, listener) == record
         assert len(listener.stages) == 2
@@ -283,7 +285,7 @@ class TestFreshProcess:
     def test_a_damaged_archive_is_its_own_error(self, tmp_path: Path) -> None:
         (tmp_path / "a.dnerv").write_bytes(b"nothing")
         with pytest.raises(ArchiveError):
-            in_fresh_process(lambda: None, networks.measure, tmp_path / "a.dnerv", (), "cpu", False)
+            in_fresh_process(lambda: None, archive_points.measure, tmp_path / "a.dnerv", (), "cpu", False)
 
     def test_a_process_that_dies_is_told(self) -> None:
         with pytest.raises(DnervError, match="code 3"):
@@ -302,9 +304,9 @@ def _die(advance: object) -> None:
 
 def test_nerv_fills_the_rate_whatever_the_time(videos: Path, tmp_path: Path) -> None:
     options = replace(OPTIONS, rates=(1.0, 4.0), epochs=None, budget_seconds=1e-3)
-    content = read_content([videos], tmp_path, options, Listener())
-    widths = [networks.nerv_width(content, options.encoding("nerv", rate)) for rate in options.rates]
-    assert 1 <= widths[0] < widths[1]
+    content = read_content([videos], tmp_path, Listener())
+    encodings = [archive_points.filled(options.encoding("nerv", rate), content.videos) for rate in options.rates]
+    assert 1 <= (encodings[0].width or 0) < (encodings[1].width or 0)
 
 
 def test_vmaf_when_asked_for(videos: Path, tmp_path: Path) -> None:

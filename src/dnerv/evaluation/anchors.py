@@ -119,6 +119,18 @@ def crf_range(codec: AnchorCodec) -> tuple[float, float]:
     return (1.0, 70.0) if codec == "svtav1" else (1.0, 51.0)
 
 
+def anchor_options(
+    codec: AnchorCodec, *, crf: float, preset: str = "veryslow", tune: Tune = "psnr", restart: int = RESTART
+) -> dict[str, str]:
+    """FFmpeg's options for what `encode_anchor` is asked for; of svtav1 what is not the keyframes'."""
+    if codec == "svtav1":
+        return {"preset": str(_SVT_PRESETS[preset]), "crf": str(nearest_crf(crf)), "keyint": str(restart)}
+    options = {"preset": preset, "crf": str(crf)} | ({"tune": "psnr"} if tune == "psnr" else {})
+    if codec == "x264":
+        return options | {"x264-params": f"threads=1:sliced-threads=0:keyint={restart}"}
+    return options | {"x265-params": f"info=0:log-level=none:pools=none:frame-threads=1:wpp=0:keyint={restart}"}
+
+
 def _presets(codec: AnchorCodec) -> Iterable[str]:
     return _SVT_PRESETS if codec == "svtav1" else _X26X_PRESETS
 
@@ -167,12 +179,7 @@ def _open_x26x(
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = fps, 1 / fps
-    options = {"preset": preset, "crf": str(crf)} | ({"tune": "psnr"} if tune == "psnr" else {})
-    if codec == "x264":
-        options["x264-params"] = f"threads=1:sliced-threads=0:keyint={restart}"
-    else:
-        options["x265-params"] = f"info=0:log-level=none:pools=none:frame-threads=1:wpp=0:keyint={restart}"
-    encoder.options = options
+    encoder.options = anchor_options(codec, crf=crf, preset=preset, tune=tune, restart=restart)
     return encoder
 
 

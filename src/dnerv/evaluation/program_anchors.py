@@ -4,8 +4,8 @@
 
 Notable decisions:
 - 10 bits, as SVT-AV1 codes here, with the colour conversion of all other anchors; sides are padded to 64 as for them.
-- One thread, constant quality, a keyframe every 250 frames. This FFmpeg does not hand that on to libvvenc, which codes
-  a keyframe a second and delimiters beside: a handicap of VVC that is up to a third of the bytes of small streams.
+- One thread, constant quality, a keyframe every 250 frames. FFmpeg's wrapper of libvvenc takes that distance in seconds
+  alone, and codes delimiters unless told not to: a third of the bytes of small streams.
 - VVC is told to leave perceptual optimisation out and libaom is tuned for PSNR, since PSNR is what is compared.
 - Frames go through a pipe, one by one.
 """
@@ -37,6 +37,7 @@ _SPEED = {
     "vvc": {"veryslow": "slower", "slow": "slow", "medium": "medium", "fast": "fast", "ultrafast": "faster"},
 }
 _SMALLEST_SIDE = 64  # pixels, as the other anchors
+_KEYFRAME_DISTANCE = 250  # frames
 
 
 def encode_with_program(
@@ -66,7 +67,7 @@ def encode_with_program(
     size = padded_size(height, width, smallest=_SMALLEST_SIDE)
     rate = Fraction(fps).limit_denominator(90000)
     words = ["-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-s", f"{size[1]}x{size[0]}", "-r", str(rate)]
-    command = [ffmpeg_program(), *words, "-i", "-", *program_options(codec, quality, preset), "-y", str(path)]
+    command = [ffmpeg_program(), *words, "-i", "-", *program_options(codec, quality, preset, rate), "-y", str(path)]
     return _feed(command, codec, chain([first], source), size), height, width
 
 
@@ -78,7 +79,7 @@ def check_program_codec(codec: str) -> None:
         raise InputError(f"imageio-ffmpeg's program {ffmpeg_program()} has no {ENCODERS[codec]}")
 
 
-def program_options(codec: ProgramCodec, quality: int, preset: str) -> list[str]:
+def program_options(codec: ProgramCodec, quality: int, preset: str, fps: Fraction) -> list[str]:
     """The words that tell ffmpeg how to code. Raises InputError for an unknown preset."""
     if preset not in _SPEED[codec]:
         raise InputError(f"preset is {preset!r}; {codec} takes {', '.join(_SPEED[codec])}")
@@ -86,8 +87,10 @@ def program_options(codec: ProgramCodec, quality: int, preset: str) -> list[str]
     common = ["-c:v", ENCODERS[codec], "-threads", "1"]
     if codec == "aom":
         constant = ["-crf", str(quality), "-b:v", "0", "-cpu-used", speed]
-        return [*common, *constant, "-tune", "psnr", "-g", "250", "-f", "obu"]
-    return [*common, "-qp", str(quality), "-qpa", "0", "-preset", speed, "-g", "256", "-f", "vvc"]
+        return [*common, *constant, "-tune", "psnr", "-g", str(_KEYFRAME_DISTANCE), "-f", "obu"]
+    seconds = max(1, round(_KEYFRAME_DISTANCE / fps))
+    bare = ["-period", str(seconds), "-vvenc-params", "accessunitdelimiter=0"]
+    return [*common, "-qp", str(quality), "-qpa", "0", "-preset", speed, *bare, "-f", "vvc"]
 
 
 def _feed(command: list[str], codec: str, frames: Iterator[Frame], size: tuple[int, int]) -> int:

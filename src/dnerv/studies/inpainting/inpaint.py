@@ -42,7 +42,7 @@ def inpaint(
     path = folder / ARCHIVE
     if not path.exists():
         encode(inputs, path, options, masks=masks, device=device, listener=listener)
-    record: dict[str, Any] = {"masks": masks.to_json(), "videos": []}
+    record: dict[str, Any] = {"study": "inpaint", "masks": masks.to_json(), "videos": []}
     with Archive(path, device=device, size="coded") as archive:
         record["archive"] = {"path": str(path), "file_bytes": archive.file_bytes, "bpp": archive.bits_per_pixel}
         listener.stage("writing videos", archive.num_frames)

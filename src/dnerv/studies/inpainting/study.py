@@ -12,6 +12,7 @@ from dnerv.compression import EncodeListener, EncodeOptions, encode
 from dnerv.compression.options import DEFAULT_BUDGET_SECONDS
 from dnerv.errors import InputError
 from dnerv.evaluation import QualityMeter
+from dnerv.studies.archive_points import filled
 from dnerv.studies.inpainting.inpaint import FRAMES, add_errors, hidden_videos, made_frames
 from dnerv.studies.prepared import Frame, claim, write_frames, write_results
 from dnerv.video import CachedVideo, RandomBoxes, discover
@@ -38,8 +39,7 @@ def inpainting(
     """Run the study in `folder`, or go on with it, and return the record that `results.json` holds.
 
     Args:
-        options: of D-NeRV; each way is asked for the same bits per pixel in the same time. A short time makes the dial
-            choose smaller NeRVs than the bytes allow: `bytes` tells.
+        options: of D-NeRV; each way is asked for the same bits per pixel in the same time.
         crop: height, width cut out of the middle of every (scaled) frame.
 
     Raises:
@@ -92,12 +92,15 @@ def _archives(
     budget = DEFAULT_BUDGET_SECONDS if options.budget_seconds is None else options.budget_seconds
     pixels = {v.name: v.timing.num_frames * v.height * v.width for v, _ in videos}
     archives = {archive_of("dnerv", "", folder): ([folder / ORIGINALS], options)}
-    archives[archive_of("nerv_joint", "", folder)] = ([folder / ORIGINALS], nerv)
-    for name, count in pixels.items():
-        own = (
-            nerv if options.epochs is not None else replace(nerv, budget_seconds=budget * count / sum(pixels.values()))
+    all_covered = [covered for _, covered in videos]
+    archives[archive_of("nerv_joint", "", folder)] = ([folder / ORIGINALS], filled(nerv, all_covered))
+    for covered in all_covered:
+        share = pixels[covered.name] / sum(pixels.values())
+        own = nerv if options.epochs is not None else replace(nerv, budget_seconds=budget * share)
+        archives[archive_of("nerv", covered.name, folder)] = (
+            [folder / ORIGINALS / covered.name],
+            filled(own, [covered]),
         )
-        archives[archive_of("nerv", name, folder)] = ([folder / ORIGINALS / name], own)
     return archives
 
 
@@ -121,6 +124,7 @@ def _record(
     sizes = {way: {archive_of(way, name, folder) for name in names} for way in WAYS if way != "fill"}
     per_video = {way: meter.per_video() for way, meter in meters.items()}
     return {
+        "study": "inpainting",
         "boxes": boxes.to_json(),
         "bytes": {way: sum(path.stat().st_size for path in paths) for way, paths in sizes.items()},
         "psnr": {way: meter.psnr for way, meter in meters.items()},

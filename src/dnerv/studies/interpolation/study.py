@@ -80,6 +80,7 @@ def _measure(archive: Archive, folder: Path, listener: EncodeListener) -> dict[s
         _measure_video(archive, name, folder, meters, listener)
     model, per_video = archive.config.model, {name: meter.per_video() for name, meter in meters.items()}
     return {
+        "study": "interpolation",
         "archive": {
             "path": str(archive.container.path),
             "file_bytes": archive.file_bytes,

@@ -151,6 +151,7 @@ def _record(
 ) -> dict[str, Any]:
     reference = rounds[[candidate.kind for candidate in candidates].index("reference")]
     return {
+        "study": "bench",
         "machine": asdict(describe_machine(archive.device)),
         "archive": _facts(archive),
         "content": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -15,16 +16,22 @@ import av
 from dnerv.compression import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation import VideoQuality, encode_anchor
-from dnerv.evaluation.anchors import AnchorCodec
+from dnerv.evaluation.anchors import AnchorCodec, anchor_options
 from dnerv.evaluation.ffmpeg_binary import ffmpeg_version
 from dnerv.evaluation.machine import usable_cores
-from dnerv.evaluation.program_anchors import ENCODERS, ProgramCodec, check_program_codec, encode_with_program
+from dnerv.evaluation.program_anchors import (
+    ENCODERS,
+    ProgramCodec,
+    check_program_codec,
+    encode_with_program,
+    program_options,
+)
 from dnerv.evaluation.stream_files import SUFFIX, counted_bytes, decode_file, mean_quality, measure_file, write_stream
 from dnerv.evaluation.vmaf import vmaf
 from dnerv.keyframes.codec import Frame
-from dnerv.studies.rate_distortion.content import Content, frames_of
+from dnerv.studies.content import Content, frames_of
+from dnerv.studies.points import Measured, PointStore, Record, make_folder
 from dnerv.studies.rate_distortion.options import CompareOptions
-from dnerv.studies.rate_distortion.points import Measured, PointStore, Record, make_folder
 from dnerv.studies.rate_distortion.sweep import Grid, sweep
 from dnerv.video import CachedVideo
 
@@ -64,7 +71,12 @@ def curve(
     points: dict[int, Record] = {}
 
     def rate_at(quality: int) -> float:
-        job = {"preset": options.preset, "library": library(codec), "content": content.digest, "vmaf": options.vmaf}
+        job = {
+            "options": _encoder_options(codec, quality, options, content),
+            "library": library(codec),
+            "content": content.digest,
+            "vmaf": options.vmaf,
+        }
         name = f"{'qp' if codec == 'vvc' else 'crf'} {quality}"
         coding = _Coding(codec, quality, options, content, listener)
         points[quality] = store.once(codec, name, job, coding.measured)
@@ -124,7 +136,19 @@ class _Coding:
         write_stream(encode_anchor(codec, frames, fps=fps, crf=float(self.quality), preset=preset), path)
 
     def _facts(self) -> dict[str, Any]:
-        return {"quality_setting": self.quality, "preset": self.options.preset}
+        options = _encoder_options(self.codec, self.quality, self.options, self.content)
+        return {"quality_setting": self.quality, "preset": self.options.preset, "encoder_options": options}
+
+
+def _encoder_options(codec: str, quality: int, options: CompareOptions, content: Content) -> str:
+    """What the encoder is told, of the first video: the others differ in their frame rate alone."""
+    if codec in ENCODERS:
+        program: ProgramCodec = codec  # type: ignore[assignment]
+        rate = Fraction(content.videos[0].timing.average_fps).limit_denominator(90000)
+        return " ".join(program_options(program, quality, options.preset, rate))
+    anchor: AnchorCodec = codec  # type: ignore[assignment]
+    words = anchor_options(anchor, crf=float(quality), preset=options.preset)
+    return " ".join(f"-{name} {value}" for name, value in words.items())
 
 
 class _Stopped(Exception):

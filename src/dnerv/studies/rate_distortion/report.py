@@ -31,7 +31,7 @@ def tables(record: Record) -> Sequence[Table | str]:
         *_notes(record),
         *_published(record),
         "",
-        f"{record['output']}: compare.json, curves.png, points/ (archives and streams)",
+        f"{record['output']}: results.json, curves.png, points/ (archives and streams)",
     ]
 
 

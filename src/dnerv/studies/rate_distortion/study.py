@@ -15,22 +15,23 @@ from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
 from dnerv.evaluation.published import published_results
 from dnerv.evaluation.vmaf import MODEL, check_vmaf
+from dnerv.studies.archive_points import ArchivePoints, library
+from dnerv.studies.content import Content, read_content
+from dnerv.studies.points import PointStore, Record, make_folder
+from dnerv.studies.prepared import write_results
 from dnerv.studies.rate_distortion import conventional, networks
-from dnerv.studies.rate_distortion.content import Content, read_content
 from dnerv.studies.rate_distortion.deltas import deltas
 from dnerv.studies.rate_distortion.options import NETWORKS, CompareOptions
 from dnerv.studies.rate_distortion.picture import check_picture, draw_curves
-from dnerv.studies.rate_distortion.points import PointStore, Record, make_folder
-from dnerv.video.store import write_atomically
 
 
 def compare(
     inputs: Sequence[Path], output: Path, options: CompareOptions, listener: EncodeListener | None = None
 ) -> Record:
-    """Code the videos with every codec at every rate, and return the record that `compare.json` holds.
+    """Code the videos with every codec at every rate, and return the record that `results.json` holds.
 
     Args:
-        inputs: files and folders, as `encode` takes them. output: folder of points, `compare.json` and `curves.png`.
+        inputs: files and folders, as `encode` takes them. output: folder of points, `results.json` and `curves.png`.
 
     Raises:
         InputError: a video that cannot be read, or an anchor, VMAF or picture that is not to be had here.
@@ -44,18 +45,20 @@ def compare(
         check_vmaf()
     make_folder(output)
     frames, store = output / "frames", PointStore(output / "points")
-    content = read_content(inputs, frames, options, listener)
+    content = read_content(inputs, frames, listener, resolution=options.resolution, fps=options.fps)
+    archives = ArchivePoints(inputs, content, frames, store, listener, options.device, options.vmaf)
     codecs: dict[str, Record] = {}
     for codec in options.codecs:
         if codec in left_out:
             continue
         if codec in NETWORKS:
-            points = networks.curve(codec, inputs, content, frames, options, store, listener)
-            codecs[codec] = {"library": networks.library(), "points": points}
+            points = networks.curve(codec, archives, options)
+            codecs[codec] = {"library": library(), "points": points}
         else:
             points = conventional.curve(codec, content, options, store, listener)
             codecs[codec] = {"library": conventional.library(codec), "points": points}
-    record = {
+    record: Record = {
+        "study": "compare",
         "machine": asdict(describe_machine(device)),
         "content": _facts(content),
         "options": options.to_json(),
@@ -66,9 +69,8 @@ def compare(
         "published": None if options.published is None else _published(options.published),
         "output": str(output),
     }
-    write_atomically(output / "compare.json", (json.dumps(record, indent=1) + "\n").encode())
     draw_curves(record, output / "curves.png")
-    return record
+    return write_results(output, record)
 
 
 def _published(name: str) -> Record:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
 
 from dnerv.compression import EncodeListener
 from dnerv.keyframes.codec import Frame
-from dnerv.studies.rate_distortion.options import CompareOptions
 from dnerv.video import CachedVideo, cache_video, discover
 
 _BLOCK = 1 << 20  # bytes
@@ -34,13 +34,20 @@ class Content:
         return sum(video.timing.num_frames * video.height * video.width for video in self.videos)
 
 
-def read_content(inputs: Sequence[Path], folder: Path, options: CompareOptions, listener: EncodeListener) -> Content:
-    """Decode what is not in `folder` yet. Raises InputError for an unreadable video."""
+def read_content(
+    inputs: Sequence[Path],
+    folder: Path,
+    listener: EncodeListener,
+    *,
+    resolution: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+) -> Content:
+    """Decode what is not in `folder` yet, scaled to height x width, resampled. Raises InputError for a bad video."""
     members = discover(inputs)
     listener.stage("reading videos", len(members))
     videos, digest = [], blake2b(digest_size=16)
     for member in members:
-        video = cache_video(member, folder, size=options.resolution, fps=options.fps)
+        video = cache_video(member, folder, size=resolution, fps=fps)
         if video.bad_packets:
             listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
         facts = [video.name, video.label, video.height, video.width, video.original_height, video.original_width]

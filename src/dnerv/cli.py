@@ -512,6 +512,33 @@ def compare(
 
 
 @app.command()
+def report(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT...", help="Folders of studies, or their records as JSON.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .html file to write.")],
+    frames: Annotated[int, typer.Option(help="Frames shown of each video, from its middle.")] = 32,
+    videos: Annotated[int, typer.Option(help="Videos shown of each study; 0 for charts and tables alone.")] = 4,
+    rate: Annotated[
+        float | None, typer.Option(help="Bits per pixel of the archives shown. [default: the comparison's middle one]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put studies on one page: charts, tables, and videos side by side.
+
+    The page is one file and needs no network.
+    """
+    from dnerv import terminal
+    from dnerv.studies.report import ReportOptions, write_report
+
+    options = _usage(ReportOptions, frames=frames, videos=videos, rate=rate)
+    with terminal.EncodeDisplay() as display:
+        made = write_report(results, output, options, display, force=force)
+    terminal.show(made.to_json(), lambda record: [made.line], as_json)
+
+
+@app.command()
 def presets(as_json: Json = False) -> None:
     """List the paper's networks and ours, with their parameter counts."""
     from dnerv import terminal

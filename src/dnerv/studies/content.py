@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
 
 from dnerv.compression import EncodeListener
+from dnerv.errors import InputError
 from dnerv.keyframes.codec import Frame
 from dnerv.video import CachedVideo, cache_video, discover
+from dnerv.video.cache import open_cached
 
 _BLOCK = 1 << 20  # bytes
 
@@ -45,19 +47,39 @@ def read_content(
     """Decode what is not in `folder` yet, scaled to height x width, resampled. Raises InputError for a bad video."""
     members = discover(inputs)
     listener.stage("reading videos", len(members))
-    videos, digest = [], blake2b(digest_size=16)
+    videos = []
     for member in members:
         video = cache_video(member, folder, size=resolution, fps=fps)
         if video.bad_packets:
             listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
+        videos.append(video)
+        listener.advance()
+    return Content(tuple(videos), _digest(videos))
+
+
+def cached_content(names: Sequence[str], folder: Path, digest: str) -> Content:
+    """What an earlier run has read into `folder`, whatever has become of the videos themselves.
+
+    Raises InputError where it is not there any more, or where these are other frames than `digest` says.
+    """
+    videos = tuple(open_cached(name, folder) for name in names)
+    # Labels are not cached: there are none, or they are class folders, which names begin with.
+    by_class = tuple(replace(video, label=video.name.partition("/")[0]) for video in videos)
+    for found in (videos, by_class):
+        if _digest(found) == digest:
+            return Content(found, digest)
+    raise InputError(f"{folder} holds other frames than the record was made of: run what has made it again")
+
+
+def _digest(videos: Sequence[CachedVideo]) -> str:
+    digest = blake2b(digest_size=16)
+    for video in videos:
         facts = [video.name, video.label, video.height, video.width, video.original_height, video.original_width]
         digest.update(json.dumps([facts, video.timing.to_json()]).encode())
         with video.store.path.open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
-        videos.append(video)
-        listener.advance()
-    return Content(tuple(videos), digest.hexdigest())
+    return digest.hexdigest()
 
 
 def frames_of(video: CachedVideo) -> Iterator[Frame]:

@@ -58,10 +58,30 @@ def cache_video(
         raise OutputError(f"{directory}: cannot be created ({error.strerror})") from error
     source = VideoSource(member.source_path)
     key = _key(source, member, size, fps)
-    stem = hashlib.sha256(member.name.encode()).hexdigest()[:24]
+    stem = _stem(member.name)
     frames, sidecar = directory / f"{stem}.rgb", directory / f"{stem}.json"
     found = _reuse(sidecar, frames, member, key)
     return found or _decode(source, frames, sidecar, member, key, size, fps)
+
+
+def open_cached(name: str, directory: Path) -> CachedVideo:
+    """The video that an earlier run has cached under this name, whatever has become of its source.
+
+    Raises InputError where there is none, or not all of its frames.
+    """
+    sidecar = directory / f"{_stem(name)}.json"
+    member = Member(name, sidecar, None)
+    try:
+        video = _from_facts(json.loads(sidecar.read_bytes()), sidecar.with_suffix(".rgb"), member)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ArchiveError):
+        raise InputError(f"{directory} has no frames of {name!r}: run what has made it again") from None
+    if not video.store.is_complete():
+        raise InputError(f"{directory} has not all frames of {name!r}: run what has made it again")
+    return video
+
+
+def _stem(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
 def _key(

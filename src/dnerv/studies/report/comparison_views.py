@@ -1,0 +1,173 @@
+"""Videos of `dnerv compare`: the original, H.264 at the archive's bytes, NeRV, D-NeRV, its flow, and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from dnerv.archive import Archive
+from dnerv.compression import EncodeListener
+from dnerv.errors import InputError
+from dnerv.evaluation.stream_files import decode_file, measure_file
+from dnerv.studies.content import Content, cached_content, frames_of
+from dnerv.studies.demo.picture import DIFFERENCE_GAIN, difference
+from dnerv.studies.rate_distortion.conventional import missing
+from dnerv.studies.report.embedding import MAP_QUALITY, Embedder, Picture
+from dnerv.studies.report.flow import Flow, flow_to_keyframe, full_colour, middlebury_colours
+from dnerv.studies.report.options import ReportOptions
+from dnerv.studies.report.same_bytes import SameBytes, h264_at
+from dnerv.studies.report.views import Clip, View, frames_view, middle
+from dnerv.studies.tables import figures_table
+from dnerv.video import CachedVideo
+
+Record = Mapping[str, Any]
+NAMES = {"h264": "H.264", "nerv": "NeRV", "dnerv": "D-NeRV"}
+
+
+@dataclass(frozen=True)
+class ComparedVideos:
+    """What is shown of one comparison."""
+
+    clips: Sequence[Clip]
+    table: Table  # bytes and PSNR of what is shown
+    notes: Sequence[str]
+
+
+def compared_videos(
+    record: Record, folder: Path, work: Path, options: ReportOptions, embed: Embedder, listener: EncodeListener
+) -> ComparedVideos | None:
+    """Decode what `folder` holds at one rate, and code H.264 beside it; None where no D-NeRV took part.
+
+    Args:
+        work: folder for H.264's streams.
+
+    Raises:
+        InputError: a rate that was not asked for, or archives or frames that are not in `folder` any more.
+    """
+    if "dnerv" not in record["codecs"]:
+        return None
+    points = {codec: _at_rate(record, codec, options.rate) for codec in ("nerv", "dnerv") if codec in record["codecs"]}
+    names = [video["name"] for video in record["content"]["videos"]]
+    content = cached_content(names, folder / "frames", record["content"]["digest"])
+    preset, target = record["options"]["preset"], points["dnerv"]["bytes"]
+    reason = missing("x264")
+    h264 = h264_at(target, content, preset, work / "h264", listener) if reason is None else None
+    shown = content.videos[: options.videos]
+    with ExitStack() as stack:
+        archives = {}
+        for codec, point in points.items():
+            path = folder / "points" / point["files"][0]["path"]
+            archives[codec] = stack.enter_context(Archive(path, size="coded"))
+        listener.stage("decoding what is shown", len(shown))
+        source = _Source(content, archives, h264, embed)
+        clips = [source.clip(place, options.frames, listener) for place in range(len(shown))]
+    table = _table(content, shown, points, h264)
+    return ComparedVideos(clips, table, _notes(record, points, h264, reason))
+
+
+def _at_rate(record: Record, codec: str, rate: float | None) -> Record:
+    """The archive's point at the rate asked for, or at the middle one."""
+    points = sorted(record["codecs"][codec]["points"], key=lambda point: float(point["rate"]))
+    rates = [float(point["rate"]) for point in points]
+    if rate is None:
+        rate = rates[(len(rates) - 1) // 2]
+    if rate not in rates:
+        listed = ", ".join(f"{r:g}" for r in rates)
+        raise InputError(f"--rate is {rate:g}; the comparison in {record['output']} has {listed} bits per pixel")
+    found: Record = points[rates.index(rate)]
+    return found
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where frames come from, by codec."""
+
+    content: Content
+    archives: Mapping[str, Archive]
+    h264: SameBytes | None
+    embed: Embedder
+
+    def clip(self, place: int, frames: int, listener: EncodeListener) -> Clip:
+        video = self.content.videos[place]
+        span = middle(video.timing.num_frames, frames)
+        originals = list(video.store.read(list(span)))
+        views = [View("original", "Original", [""] * len(span), [self.embed.embed(o) for o in originals])]
+        maps = list[View]()
+        for codec, decoded in self._decoded(place, video, span):
+            views.append(frames_view(codec, NAMES[codec], decoded, originals, self.embed))
+            maps.append(_difference(codec, decoded, originals, self.embed))
+        flow = flow_to_keyframe(self.archives["dnerv"], video.name, span.start, len(span))
+        if flow is not None:
+            views.append(_flow_view(flow, self.archives["dnerv"], self.embed))
+        listener.advance()
+        left = "h264" if self.h264 is not None else "original"
+        fps = float(video.timing.average_fps)
+        size = video.height, video.width
+        return Clip(video.name, span.start, video.timing.num_frames, fps, *size, [*views, *maps], left, "dnerv")
+
+    def _decoded(self, place: int, video: CachedVideo, span: range) -> Iterator[tuple[str, Sequence[Picture]]]:
+        if self.h264 is not None:
+            stream = decode_file(self.h264.streams[place], video.height, video.width)
+            yield "h264", list(islice(stream, span.start, span.stop))
+        for codec in ("nerv", "dnerv"):
+            if codec in self.archives:
+                frames = self.archives[codec][video.name][span.start : span.stop]
+                yield codec, list(np.ascontiguousarray(frames.permute(0, 2, 3, 1).numpy()))
+
+
+def _difference(codec: str, decoded: Sequence[Picture], originals: Sequence[Picture], embed: Embedder) -> View:
+    maps = Embedder(MAP_QUALITY)
+    images = [maps.embed(difference(original, made)) for original, made in zip(originals, decoded, strict=True)]
+    embed.size += maps.size
+    note = f"Original − {NAMES[codec]}, × {DIFFERENCE_GAIN}; grey is none."
+    return View(f"difference-{codec}", f"Difference, {NAMES[codec]}", [""] * len(images), images, note)
+
+
+def _flow_view(flow: Flow, archive: Archive, embed: Embedder) -> View:
+    full, colours = full_colour(flow), Embedder()
+    images = [colours.embed(middlebury_colours(one, full)) for one in flow]
+    embed.size += colours.size
+    every = archive.timeline(0).keyframe_every
+    note = (
+        f"Flow of the finest scale: where each pixel is found in the keyframe before; full colour: {full:.1f} pixels. "
+        f"A keyframe every {every} frames."
+    )
+    return View("flow", "Flow, D-NeRV", [""] * len(images), images, note, has_wheel=True)
+
+
+def _table(
+    content: Content, shown: Sequence[CachedVideo], points: Mapping[str, Record], h264: SameBytes | None
+) -> Table:
+    """PSNR of the whole videos, and bytes of all that took part."""
+    table = figures_table(
+        "PSNR of whole videos, dB", "frames", *(NAMES[c] for c in NAMES if c in points or c == "h264")
+    )
+    for place, video in enumerate(shown):
+        figures = {codec: float(point["videos"][place]["psnr"]) for codec, point in points.items()}
+        if h264 is not None:
+            path = h264.streams[place]
+            figures["h264"] = measure_file(path, video.name, frames_of(video), video.height, video.width).psnr
+        cells = [f"{figures[c]:.2f}" if c in figures else "-" for c in NAMES if c in points or c == "h264"]
+        table.add_row(video.name, str(video.timing.num_frames), *cells)
+    table.add_section()
+    sizes = {codec: int(point["bytes"]) for codec, point in points.items()}
+    sizes |= {} if h264 is None else {"h264": h264.size}
+    count = len(content.videos)
+    cells = [f"{sizes[c]:,}" if c in sizes else "-" for c in NAMES if c in points or c == "h264"]
+    table.add_row(f"bytes of all {count} videos" if count > 1 else "bytes", str(content.num_frames), *cells)
+    return table
+
+
+def _notes(record: Record, points: Mapping[str, Record], h264: SameBytes | None, reason: str | None) -> list[str]:
+    rate = f"{points['dnerv']['rate']:g} bits per pixel were asked of the networks."
+    if h264 is None:
+        return [rate, f"H.264 is left out: {reason}."]
+    how = f"x264 {record['options']['preset']}, tuned for PSNR, one crf for all videos, {h264.crf:g}"
+    return [f"{rate} H.264 ({how}) was given the bytes of D-NeRV's archive. All is decoded from files."]

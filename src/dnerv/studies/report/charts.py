@@ -45,7 +45,7 @@ class Lines:
         ys = [y for s in self.series for _, y in s.points] + ([self.level[1]] if self.level else [])
         ys += [end for s in self.series for pair in s.intervals if pair is not None for end in pair]
         x_ticks = log_ticks(min(xs), max(xs)) if self.is_log else sorted(set(xs))
-        x = _scale(min([*xs, *x_ticks[:1]]), max([*xs, *x_ticks[-1:]]), left + 6, WIDTH - right - 6, self.is_log)
+        x = _scale(min([*xs, x_ticks[0]]), max([*xs, x_ticks[-1]]), left + 10, WIDTH - right - 10, self.is_log)
         y_ticks = linear_ticks(min(ys), max(ys))
         y = _scale(min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys)), height - bottom, top + 4)
         parts = [_grid_line(left, WIDTH - right, y(tick), _number(tick)) for tick in y_ticks]
@@ -121,7 +121,7 @@ class Rows:
                 parts.append(f'<text class="heading" x="4" y="{at + 12:.0f}">{escape(row.heading)}</text>')
                 at += 20
             parts.append(_row(row, at, x, self.is_bars))
-            at += 30
+            at += 34
         grid = [f'<path class="grid" d="M{x(t):.1f} 4V{at:.0f}"/>{_tick(x(t), at + 15, t)}' for t in ticks]
         unit = f'<text class="axis" x="{WIDTH - 4}" y="{at + 32:.0f}" text-anchor="end">{escape(self.unit)}</text>'
         return _svg(key, round(at + 38), self.title, self.description, [*grid, *parts, unit])
@@ -157,10 +157,13 @@ def linear_ticks(low: float, high: float, wanted: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within [low, high], and the next one on either side where there are few."""
+    """1, 2 and 5 times powers of ten within [low, high], or around it where there are not two within."""
     all_ticks = [m * 10.0**e for e in range(floor(log10(low)) - 1, ceil(log10(high)) + 2) for m in (1, 2, 5)]
-    first = max(i for i, tick in enumerate(all_ticks) if tick <= low * 1.0001)
-    last = min(i for i, tick in enumerate(all_ticks) if tick >= high * 0.9999)
+    within = [tick for tick in all_ticks if low * 0.999 <= tick <= high * 1.001]
+    if len(within) > 1:
+        return within
+    first = max(i for i, tick in enumerate(all_ticks) if tick <= low * 1.001)
+    last = min(i for i, tick in enumerate(all_ticks) if tick >= high * 0.999)
     return all_ticks[first : last + 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from shlex import join
 from typing import Any
 
@@ -12,10 +13,7 @@ from dnerv.studies.report.records import StudyRecord
 _FLAGS = {
     "bits_per_pixel": "bpp",
     "budget_seconds": "budget",
-    "boxes": "boxes",
-    "count": "boxes",
     "decoders": "decoder",
-    "keyframe_every": "keyframe-every",
 }
 _SIZES = ("resolution", "crop")
 _EACH = ("originals", "decoders")  # options that are given once for each value
@@ -55,6 +53,9 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(name: str, value: Any) -> list[str]:
+    if name == "masks":  # path, size and time of each file
+        files = [Path(one[0]) for one in value]
+        return ["--masks", str(files[0] if len(files) == 1 else files[0].parent)]
     flag = f"--{_FLAGS.get(name, name).replace('_', '-')}"
     if value is True:
         return [flag]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from dnerv.compression import EncodeOptions
 from dnerv.errors import InputError
 from dnerv.studies.report import charts_of
 from dnerv.studies.report.charts import Chart
@@ -25,7 +27,7 @@ class Kind:
     module: str  # of dnerv.studies
     tables: str  # its function that lays a record out
     command: str  # that makes it, without options
-    options: str | None  # its class of options, whose defaults need not be said
+    options: str | None  # its class of options, whose defaults need not be said; None: those of `encode`
     charts: Callable[[Record], Sequence[Chart]]
 
     def laid_out(self, record: Record) -> Sequence[Table | str]:
@@ -34,11 +36,10 @@ class Kind:
         return made
 
     def defaults(self) -> Mapping[str, Any]:
-        """Options of the study as they are when nothing is asked for; empty where that is not known."""
-        if self.options is None:
-            return {}
-        options = getattr(self._imported(), self.options)()
-        known: Mapping[str, Any] = options.to_json() if hasattr(options, "to_json") else vars(options)
+        """Options as they are when nothing is asked for, as JSON values."""
+        options = EncodeOptions() if self.options is None else getattr(self._imported(), self.options)()
+        values = options.to_json() if hasattr(options, "to_json") else vars(options)
+        known: Mapping[str, Any] = json.loads(json.dumps(values, default=str))
         return known
 
     def _imported(self) -> Any:

@@ -83,7 +83,7 @@ def _origin(study: StudyRecord) -> str:
         device = "" if machine.get("device") in (None, "cpu") else f", {machine['device']}"
         known.append(f"Measured on {machine.get('processor')}{device}, {machine.get('cores')} cores.")
     day = study.record.get("date")
-    known.append(f"Made on {day}." if day else f"{study.path} was written on {study.written}.")
+    known.append(f"Made on {day}." if day else f"Written {study.written}: {study.path}")
     return " ".join(known)
 
 

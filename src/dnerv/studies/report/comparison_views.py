@@ -126,7 +126,7 @@ def _difference(codec: str, decoded: Sequence[Picture], originals: Sequence[Pict
     maps = Embedder(MAP_QUALITY)
     images = [maps.embed(difference(original, made)) for original, made in zip(originals, decoded, strict=True)]
     embed.size += maps.size
-    note = f"Original − {NAMES[codec]}, × {DIFFERENCE_GAIN}; grey is none."
+    note = f"original − {NAMES[codec]}, × {DIFFERENCE_GAIN}; grey is none."
     return View(f"difference-{codec}", f"Difference, {NAMES[codec]}", [""] * len(images), images, note)
 
 
@@ -136,8 +136,8 @@ def _flow_view(flow: Flow, archive: Archive, embed: Embedder) -> View:
     embed.size += colours.size
     every = archive.timeline(0).keyframe_every
     note = (
-        f"Flow of the finest scale: where each pixel is found in the keyframe before; full colour: {full:.1f} pixels. "
-        f"A keyframe every {every} frames."
+        f"where each pixel is looked for in the keyframe before, at the finest scale; full colour: {full:.1f} pixels. "
+        f"A keyframe every {'frame' if every == 1 else f'{every} frames'}."
     )
     return View("flow", "Flow, D-NeRV", [""] * len(images), images, note, has_wheel=True)
 

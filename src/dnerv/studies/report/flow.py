@@ -59,7 +59,7 @@ def flow_to_keyframe(archive: Archive, name: str, first: int, count: int) -> Flo
 
 def full_colour(flow: Flow) -> float:
     """Length in pixels that is given full colour: the longest, but for the half per cent that is longer still."""
-    return max(1.0, float(np.quantile(np.hypot(flow[..., 0], flow[..., 1]), 0.995)))
+    return max(0.2, float(np.quantile(np.hypot(flow[..., 0], flow[..., 1]), 0.995)))
 
 
 def middlebury_colours(flow: Flow, full: float) -> Picture:

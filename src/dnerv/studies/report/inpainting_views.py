@@ -83,15 +83,17 @@ def _clip(
     shares = [f"{mask.mean():.1%} hidden" for mask in hidden]
     views = [
         View("original", "Original", nothing, [embed.embed(frame) for frame in originals]),
-        View("hidden", "Hidden", shares, note="The hidden pixels in a colour.", under="original", paint=_HIDDEN),
+        View(
+            "hidden", "Hidden", shares, note="what the network never saw, in a colour.", under="original", paint=_HIDDEN
+        ),
     ]
     if with_fill:
         filled = list(covered.store.read(list(span)))
-        note = "What keyframes hold in place of hidden pixels, from neighbouring frames, uncoded."
+        note = "what keyframes hold in place of hidden pixels, from neighbouring frames, uncoded."
         views.append(_composed("fill", "Fill alone", filled, originals, hidden, embed, note, is_known))
     for way, (path, name) in ways.items():
         label, made = _made(path, name, span)
-        note = "Its pixels inside the mask, the original outside."
+        note = "its pixels inside the mask, the original outside."
         views.append(_composed(way, _NAMES.get(way, label), made, originals, hidden, embed, note, is_known))
     masks = [embed.embed_mask(mask) for mask in hidden]
     size, fps = (original.height, original.width), float(original.timing.average_fps)

@@ -346,6 +346,7 @@
 
     down(event, part, isHandle) {
       if (event.button > 0) return;
+      this.root.classList.add("pointed");
       part.focus({ preventScroll: true });
       part.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, this.place(event));
@@ -376,6 +377,7 @@
     }
 
     key(event) {
+      this.root.classList.remove("pointed");
       if (event.altKey || event.ctrlKey || event.metaKey) return;
       const act = this.action(event.key, event.target, event.shiftKey ? 5 : 1);
       if (!act) return;

@@ -27,6 +27,7 @@ FAST += ["--precision", "fp32"]
 QUICK = ["--precisions", "fp32", "--batch-sizes", "2", "--seconds", "0", "--repeats", "1", "--clips", "2"]
 QUICK += ["--against", "png"]
 COMMANDS = ("encode", "decode", "interpolate", "inpaint", "info", "evaluate", "verify", "bench", "compare", "presets")
+COMMANDS += ("report",)
 STUDIES = (("study",), ("study", "interpolation"), ("study", "inpainting"))
 
 
@@ -680,3 +681,30 @@ def test_another_job_does_not_take_over_unfinished_work(
     output.unlink()
     assert_one_line(dnerv("encode", videos, "-o", output, "--epochs", 2, *FAST), "--restart")
     assert dnerv("encode", videos, "-o", output, "--epochs", 2, *FAST, "--restart").code == 0
+
+
+def test_report_says_what_it_cannot_show_in_one_line(dnerv: Callable[..., Outcome], tmp_path: Path) -> None:
+    assert_one_line(dnerv("report", tmp_path, "-o", tmp_path / "r.html"), "results.json", "no such file")
+    (tmp_path / "results.json").write_text('{"study": "alchemy"}')
+    assert_one_line(dnerv("report", tmp_path, "-o", tmp_path / "r.html"), "'alchemy'", "compare")
+    done = dnerv("report", tmp_path, "-o", tmp_path / "r.html", "--frames", 0)
+    assert done.code == 2
+    assert "--frames" in done.err
+
+
+def test_report_of_a_record(dnerv: Callable[..., Outcome], tmp_path: Path) -> None:
+    psnr = {"network": 31.25, "blend": 30.0, "kept": 35.0}
+    record = {
+        "study": "interpolation",
+        "archive": {"path": "a", "file_bytes": 10, "bits_per_pixel": 0.1, "model": {"parameters": 5}},
+        "psnr": psnr,
+        "videos": [{"name": "one", "held_out": 3, "psnr": psnr}],
+    }
+    (tmp_path / "results.json").write_text(json.dumps(record))
+    done = dnerv("report", tmp_path, "-o", tmp_path / "r.html", "--json")
+    assert done.code == 0, done.err
+    size = (tmp_path / "r.html").stat().st_size
+    assert done.json == {"path": str(tmp_path / "r.html"), "studies": ["interpolation"], "players": 0} | {
+        "file_bytes": size
+    }
+    assert "31.25" in (tmp_path / "r.html").read_text()

@@ -460,6 +460,90 @@ def study_inpainting(
     terminal.show(record, studied.study_tables, as_json)
 
 
+@study.command("diversity")
+def study_diversity(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    sources: Annotated[str, typer.Option(help="Numbers of sources that the clips come from.")] = "4,12,48",
+    by: Annotated[Literal["video", "label"], typer.Option(help="What a source is: a video, or a class.")] = "video",
+    clips: Annotated[int, typer.Option(help="Clips, whatever the number of sources.")] = 48,
+    length: Annotated[int, typer.Option(help="Frames of a clip.")] = 8,
+    draws: Annotated[int, typer.Option(help="Choices of sources, each with its own seed.")] = 3,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    bpp: Annotated[float, typer.Option(help="Bits per pixel of every archive.")] = 0.05,
+    epochs: Annotated[int, typer.Option(help="Passes over all clips.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of the first draw; the others follow.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Encode as many clips from few sources as from many.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import diversity as studied
+    from dnerv.studies.sheet import check_drawing
+
+    check_drawing()
+    options = _usage(
+        studied.DiversityOptions,
+        sources=_integers(sources, "--sources"),
+        by=by,
+        clips=clips,
+        length=length,
+        draws=draws,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        bits_per_pixel=bpp,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.diversity(inputs, output, options, display)
+        studied.draw(record, output / "picture.png")
+    terminal.show(record, studied.tables, as_json)
+
+
+@study.command("joint")
+def study_joint(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    counts: Annotated[str, typer.Option(help="Numbers of videos held together.")] = "1,2,4,8",
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    bpp: Annotated[float, typer.Option(help="Bits per pixel, together and apart.")] = 0.05,
+    epochs: Annotated[int, typer.Option(help="Passes over all clips.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of the videos' order, initial weights and clip order.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare one archive of all videos with one of each.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import joint as studied
+    from dnerv.studies.sheet import check_drawing
+
+    check_drawing()
+    options = _usage(
+        studied.JointOptions,
+        counts=_integers(counts, "--counts"),
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        bits_per_pixel=bpp,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.joint(inputs, output, options, display)
+        studied.draw(record, output / "picture.png")
+    terminal.show(record, studied.tables, as_json)
+
+
 @app.command()
 def compare(
     inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],
@@ -588,11 +672,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(","))
 
 
-def _integers(text: str) -> tuple[int, ...]:
+def _integers(text: str, option: str = "--batch-sizes") -> tuple[int, ...]:
     try:
         return tuple(int(word) for word in _words(text))
     except ValueError:
-        raise typer.BadParameter(f"--batch-sizes is {text!r}; give integers, 1,4,8 for example") from None
+        raise typer.BadParameter(f"{option} is {text!r}; give integers, 1,4,8 for example") from None
 
 
 def _numbers(text: str) -> tuple[float, ...]:

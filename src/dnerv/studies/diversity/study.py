@@ -17,7 +17,7 @@ from dnerv.studies.diversity.draws import Cut, draw_cuts, groups
 from dnerv.studies.diversity.options import MODELS, DiversityOptions
 from dnerv.studies.points import PointStore, Record
 from dnerv.studies.prepared import claim, write_results
-from dnerv.video import cache_video, discover, write_png_folder
+from dnerv.video import CachedVideo, Member, cache_video, discover, write_png_folder
 
 PUBLISHED = {
     "sources": [10, 100],
@@ -38,64 +38,64 @@ def diversity(
     device = checked_device(options.device)
     members = discover(inputs)
     claim(folder, members, {"study": "diversity"} | options.to_json())
-    points = [
-        _point(model, count, draw, _clips(members, folder, options, count, draw, listener), folder, options, listener)
-        for count in sorted(options.sources)
-        for draw in range(options.draws)
-        for model in MODELS
-    ]
+    run = _Run(members, folder, options, listener)
+    counts = sorted(options.sources)
+    points = [point for count in counts for draw in range(options.draws) for point in run.points(count, draw)]
+    rows = [_row([p for p in points if (p["network"], p["sources"]) == (m, n)]) for m in MODELS for n in counts]
     record = {
         "study": "diversity",
         "machine": asdict(describe_machine(device)),
         "library": library(),
         "options": options.to_json(),
         "videos": len(members),
-        "rows": [
-            _row([p for p in points if (p["network"], p["sources"]) == (model, count)])
-            for model in MODELS
-            for count in sorted(options.sources)
-        ],
+        "rows": rows,
         "published": PUBLISHED,
         "output": str(folder),
     }
     return write_results(folder, record)
 
 
-def _clips(
-    members: Sequence[Any], folder: Path, options: DiversityOptions, count: int, draw: int, listener: EncodeListener
-) -> Path:
-    """The folder of one draw's clips, each a folder of PNG images, named by number: their names cost bytes."""
-    target = folder / "sets" / f"{count}-sources-draw-{draw}"
-    listener.stage(f"cutting clips of {count} sources, draw {draw + 1}", options.clips)
-    cuts = draw_cuts(
-        groups(members, options.by),
-        count,
-        options.clips // count,
-        options.length,
-        options.seed + draw,
-        lambda member: cache_video(member, folder / "sources", size=options.resolution, fps=options.fps),
-    )
-    target.mkdir(parents=True, exist_ok=True)
-    for number, cut in enumerate(cuts):
-        if not (target / str(number)).exists():
-            _write(cut, target / str(number), options.length)
-        listener.advance()
-    return target
+class _Run:
+    def __init__(
+        self, members: Sequence[Member], folder: Path, options: DiversityOptions, listener: EncodeListener
+    ) -> None:
+        self._sources = groups(members, options.by)
+        self._folder, self._options, self._listener = folder, options, listener
+        self._store = PointStore(folder / "points")
+
+    def points(self, count: int, draw: int) -> list[Record]:
+        """Both networks on the clips of one draw of `count` sources."""
+        clips, options = self._clips(count, draw), self._options
+        frames = self._folder / "frames" / clips.name
+        content = read_content([clips], frames, self._listener)
+        archives = ArchivePoints([clips], content, frames, self._store, self._listener, device=options.device)
+        points = []
+        for model in MODELS:
+            facts = {"network": model, "sources": count, "draw": draw}
+            encoding = filled(options.encoding(model, draw), content.videos)
+            points.append(archives.point(model, f"{count} sources draw {draw}", encoding, facts))
+        return points
+
+    def _clips(self, count: int, draw: int) -> Path:
+        """The folder of one draw's clips, each a folder of PNG images, named by number: their names cost bytes."""
+        options, target = self._options, self._folder / "sets" / f"{count}-sources-draw-{draw}"
+        self._listener.stage(f"cutting clips of {count} sources, draw {draw + 1}", options.clips)
+        each, seed = options.clips // count, options.seed + draw
+        cuts = draw_cuts(self._sources, count, each, options.length, seed, self._read)
+        target.mkdir(parents=True, exist_ok=True)
+        for number, cut in enumerate(cuts):
+            if not (target / str(number)).exists():
+                _write(cut, target / str(number), options.length)
+            self._listener.advance()
+        return target
+
+    def _read(self, member: Member) -> CachedVideo:
+        options = self._options
+        return cache_video(member, self._folder / "sources", size=options.resolution, fps=options.fps)
 
 
 def _write(cut: Cut, folder: Path, length: int) -> None:
     write_png_folder(folder, (cut.video.store.read([cut.first + i])[0] for i in range(length)))
-
-
-def _point(
-    model: Any, count: int, draw: int, clips: Path, folder: Path, options: DiversityOptions, listener: EncodeListener
-) -> Record:
-    frames = folder / "frames" / clips.name
-    content = read_content([clips], frames, listener)
-    archives = ArchivePoints([clips], content, frames, PointStore(folder / "points"), listener, device=options.device)
-    encoding = filled(options.encoding(model, draw), content.videos)
-    facts = {"network": model, "sources": count, "draw": draw}
-    return archives.point(model, f"{count} sources draw {draw}", encoding, facts)
 
 
 def _row(points: Sequence[Record]) -> Record:

@@ -546,6 +546,43 @@ def study_joint(
     terminal.show(record, studied.tables, as_json)
 
 
+@study.command("ablation")
+def study_ablation(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    bpp: Annotated[float, typer.Option(help="Bits per pixel of every archive.")] = 0.05,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, for each archive. [default: 20]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Training time of each archive, in place of epochs.")] = None,
+    seeds: Annotated[int, typer.Option(help="Encodings of every row, with seeds from 0.")] = 1,
+    parts: Annotated[str, typer.Option(help="Groups of rows.")] = "components,flow,fusion,temporal,head,clip,share",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Leave out or replace each part of the method, at equal bytes.
+
+    Every archive is kept: interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import ablation as studied
+
+    options = _usage(
+        studied.AblationOptions,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        bits_per_pixel=bpp,
+        epochs=epochs,
+        budget_seconds=_seconds(budget),
+        seeds=seeds,
+        parts=_words(parts),
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.ablation(inputs, output, options, display)
+    terminal.show(record, studied.tables, as_json)
+
+
 @app.command()
 def compare(
     inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],

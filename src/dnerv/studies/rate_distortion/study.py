@@ -60,7 +60,7 @@ def compare(
     record: Record = {
         "study": "compare",
         "machine": asdict(describe_machine(device)),
-        "content": _facts(content),
+        "content": content.to_json(),
         "options": options.to_json(),
         "measures": _measures(content, options),
         "codecs": codecs,
@@ -87,18 +87,6 @@ def _left_out(options: CompareOptions, listener: EncodeListener) -> dict[str, st
     for codec, reason in left_out.items():
         listener.warning(f"{codec} is left out: {reason}")
     return left_out
-
-
-def _facts(content: Content) -> Record:
-    return {
-        "videos": [
-            {"name": v.name, "frames": v.timing.num_frames, "height": v.height, "width": v.width}
-            for v in content.videos
-        ],
-        "frames": content.num_frames,
-        "pixels": content.num_pixels,
-        "digest": content.digest,
-    }
 
 
 def _measures(content: Content, options: CompareOptions) -> Mapping[str, Any]:

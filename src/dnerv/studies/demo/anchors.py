@@ -75,12 +75,16 @@ def code(codec: AnchorCodec, video: Video, rate: Fraction, crf: float) -> tuple[
     return stream.size, float(psnr(stream.mse_per_frame(video)).mean())
 
 
-def match(codec: AnchorCodec, target: int, encode: Encode) -> AnchorResult:
-    """Search the crf that gives `target` bytes, and interpolate between the two nearest codings around it."""
+def match(codec: AnchorCodec, target: int, encode: Encode, *, close_enough: float = _CLOSE_ENOUGH) -> AnchorResult:
+    """Search the crf that gives `target` bytes, and interpolate between the two nearest codings around it.
+
+    Args:
+        close_enough: when to stop: how far these two may be apart, in log bytes.
+    """
     points = [encode(_FIRST_CRF[codec])]
     for _ in range(_MOST_STEPS):
         below, above = _around(points, target)
-        if below is not None and above is not None and log(above.size / below.size) < _CLOSE_ENOUGH:
+        if below is not None and above is not None and log(above.size / below.size) < close_enough:
             break
         crf = _next_crf(codec, points, target)
         if any(point.crf == crf for point in points):

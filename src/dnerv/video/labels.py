@@ -61,7 +61,7 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str
             for row in rows:
                 values = [row[column] for column in columns]
                 if not values[0] or None in values:
-                    raise InputError(f"{path}, line {rows.line_num}: a {_and(columns)} are needed")
+                    raise InputError(f"{path}, line {rows.line_num}: a {_and(columns, ' a')} are needed")
                 yield rows.line_num, [value.strip() for value in values]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
@@ -69,5 +69,5 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
 
 
-def _and(columns: Sequence[str]) -> str:
-    return f"{', '.join(columns[:-1])} and {columns[-1]}"
+def _and(columns: Sequence[str], article: str = "") -> str:
+    return f"{f',{article} '.join(columns[:-1])} and{article} {columns[-1]}"

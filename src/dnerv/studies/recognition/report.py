@@ -15,7 +15,6 @@ TITLES = {
     "trained_raw_tested_compressed": "trained raw, tested compressed",
     "trained_compressed_tested_raw": "trained compressed, tested raw",
 }
-_SHORT = {"trained_raw_tested_compressed": "compressed", "trained_compressed_tested_raw": "raw"}
 
 
 def tables(record: Record) -> Sequence[Table | str]:
@@ -28,7 +27,7 @@ def tables(record: Record) -> Sequence[Table | str]:
         *_notes(record),
         "",
         published_table(record["published"]),
-        f"published: {record['published']['set']} ({record['published']['source']}).",
+        f"published, by bits per pixel: {record['published']['set']} ({record['published']['source']}).",
         "",
         f"{record['output']}: results.json, recognition.png, points/ (archives and streams), classifiers/",
     ]
@@ -51,21 +50,20 @@ def accuracy_table(record: Record) -> Table:
 
 
 def published_table(published: Record) -> Table:
-    """The paper's, by model size."""
-    rates = published["bits_per_pixel"]
-    table = figures_table("published", *(f"{rate:g} bpp" for rate in rates), *(f"{rate:g} bpp" for rate in rates))
-    table.add_row("", *["raw->comp."] * len(rates), *["comp.->raw"] * len(rates))
-    for codec, name in NAMES.items():
-        table.add_row(name, *(f"{value:.1f}" for protocol in TITLES for value in published[protocol][codec]))
+    """The paper's: both protocols of each size of its models."""
+    table = figures_table("published, raw->comp. / comp.->raw", *(f"{rate:g}" for rate in published["bits_per_pixel"]))
     table.add_row("raw", f"{published['raw']:.1f}")
+    for codec, name in NAMES.items():
+        pairs = zip(*(published[protocol][codec] for protocol in TITLES), strict=True)
+        table.add_row(name, *(f"{tested:.1f} / {trained:.1f}" for tested, trained in pairs))
     return table
 
 
 def _heading(record: Record) -> list[str]:
     content, machine, split, options = (record[name] for name in ("content", "machine", "split", "options"))
-    training = "5 minutes" if options["budget_seconds"] is None else f"{options['budget_seconds']:g} s"
+    training = "for 5 minutes" if options["budget_seconds"] is None else f"for {options['budget_seconds']:g} s"
     if options["epochs"] is not None:
-        training = f"{options['epochs']} epochs"
+        training = f"for {options['epochs']} epochs"
     device = "" if machine["device"] == "cpu" else f", {machine['device']}"
     return [
         f"{content['videos']} videos, {content['frames']} frames of {content['height']}x{content['width']}, "
@@ -85,7 +83,7 @@ def _notes(record: Record) -> list[str]:
         f"{split['test']} test videos adds to it: at {raw['top1']:.1f} % alone {low:.1f} to {high:.1f} % (95 %, "
         "binomial), the same videos for every row.",
         f"Chance, the most frequent class of the test: {100 * split['most_frequent']:.1f} %.",
-        f"TSM from scratch, {options['classifier']['epochs']} epochs: the paper's network was pretrained, so that "
+        f"TSM from scratch, epochs: {options['classifier']['epochs']}; the paper's network was pretrained, so that "
         "orderings and differences are to be compared, not levels.",
     ]
     for name, words in (("missing", "listed in the split, and not given"), ("unused", "in no part of the split")):

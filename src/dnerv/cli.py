@@ -583,6 +583,65 @@ def study_ablation(
     terminal.show(record, studied.tables, as_json)
 
 
+@study.command("recognition")
+def study_recognition(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Labels by columns path,label. [default: class folders]")
+    ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV with columns path,label,split, or UCF101's trainlist01.txt. [default: a third is drawn]",
+        ),
+    ] = None,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    rates: Annotated[str, typer.Option(help="Bits per pixel of the archives.")] = "0.02,0.04,0.08",
+    budget: Annotated[str | None, typer.Option(help="Training time of each archive. [default: 5m]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
+    classifier_epochs: Annotated[int, typer.Option(help="Passes of the classifier over its training videos.")] = 30,
+    frames: Annotated[int, typer.Option(help="Of a clip, spread over its video.")] = 8,
+    crop: Annotated[int, typer.Option(help="Side in pixels of the square that the classifier sees.")] = 112,
+    seeds: Annotated[int, typer.Option(help="Trainings of the classifier in each condition.")] = 3,
+    seed: Annotated[int, typer.Option(help="The first of them; of archives and a drawn split too.")] = 0,
+    live: Annotated[
+        bool, typer.Option("--live", help="Decode archives in every step, instead of once to the disk.")
+    ] = False,
+    precision: Annotated[str, typer.Option(help="Of the archives' networks, as for decode.")] = "auto",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Recognise actions in compressed videos: raw, H.264, NeRV and D-NeRV.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import recognition
+
+    options = _usage(
+        recognition.RecognitionOptions,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        labels=labels,
+        split=split,
+        rates=_numbers(rates),
+        budget_seconds=_seconds(budget),
+        epochs=epochs,
+        classifier=_usage(recognition.ClassifierOptions, epochs=classifier_epochs, frames=frames, crop=crop),
+        seeds=seeds,
+        seed=seed,
+        live=live,
+        precision=precision,  # type: ignore[arg-type]
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = recognition.recognition(inputs, output, options, display)
+    terminal.show(record, recognition.tables, as_json)
+
+
 @app.command()
 def compare(
     inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],

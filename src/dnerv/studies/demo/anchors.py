@@ -75,14 +75,28 @@ def code(codec: AnchorCodec, video: Video, rate: Fraction, crf: float) -> tuple[
     return stream.size, float(psnr(stream.mse_per_frame(video)).mean())
 
 
-def match(codec: AnchorCodec, target: int, encode: Encode) -> AnchorResult:
-    """Search the crf that gives `target` bytes, and interpolate between the two nearest codings around it."""
+def match(
+    codec: AnchorCodec,
+    target: int,
+    encode: Encode,
+    *,
+    close_enough: float = _CLOSE_ENOUGH,
+    most_steps: int = _MOST_STEPS,
+) -> AnchorResult:
+    """Search the crf that gives `target` bytes, and interpolate between the two nearest codings around it.
+
+    Args:
+        close_enough: when to stop: how far these two may be apart, in log bytes. most_steps: when to stop at the latest.
+    """
     points = [encode(_FIRST_CRF[codec])]
-    for _ in range(_MOST_STEPS):
+    for step in range(most_steps):
         below, above = _around(points, target)
-        if below is not None and above is not None and log(above.size / below.size) < _CLOSE_ENOUGH:
+        if below is not None and above is not None and log(above.size / below.size) < close_enough:
             break
         crf = _next_crf(codec, points, target)
+        if below is not None and above is not None and (step >= _MOST_STEPS or not above.crf < crf < below.crf):
+            # Where bytes jump from one crf to the next, lines lead nowhere: halve what is left, on the codec's grid.
+            crf = above.crf + (below.crf - above.crf) // (2 * CRF_STEP[codec]) * CRF_STEP[codec]
         if any(point.crf == crf for point in points):
             break  # the codec's crf has no finer steps, or no further ones
         points.append(encode(crf))

@@ -72,13 +72,13 @@ def curve(
 
     def rate_at(quality: int) -> float:
         job = {
-            "options": _encoder_options(codec, quality, options, content),
+            "options": encoder_options(codec, quality, options.preset, content),
             "library": library(codec),
             "content": content.digest,
             "vmaf": options.vmaf,
         }
         name = f"{'qp' if codec == 'vvc' else 'crf'} {quality}"
-        coding = _Coding(codec, quality, options, content, listener)
+        coding = Coding(codec, quality, options.preset, content, listener, vmaf=options.vmaf)
         points[quality] = store.once(codec, name, job, coding.measured)
         rate: float = points[quality]["bits_per_pixel"]
         return rate
@@ -87,18 +87,21 @@ def curve(
 
 
 @dataclass(frozen=True)
-class _Coding:
+class Coding:
+    """All videos by one codec with one setting."""
+
     codec: str
-    quality: int
-    options: CompareOptions
+    quality: float
+    preset: str
     content: Content
     listener: EncodeListener
+    vmaf: bool = False
 
     def measured(self, stem: Path) -> Measured:
         """All videos, on all cores. An interruption ends the encoders at their next frame."""
         make_folder(stem)
         videos, stop = self.content.videos, Event()
-        self.listener.stage(f"{self.codec} at {self.quality}", len(videos))
+        self.listener.stage(f"{self.codec} at {self.quality:g}", len(videos))
         paths = [stem / f"{place}{SUFFIX[self.codec]}" for place in range(len(videos))]
         pool = ThreadPoolExecutor(min(usable_cores(), len(videos)))
         try:
@@ -121,33 +124,33 @@ class _Coding:
     def _one(self, video: CachedVideo, path: Path, stop: Event) -> tuple[VideoQuality, float | None]:
         self._encode(video, path, stop)
         quality = measure_file(path, video.name, _until(video, stop), video.height, video.width)
-        if not self.options.vmaf:
+        if not self.vmaf:
             return quality, None
         decoded = decode_file(path, video.height, video.width)
         return quality, vmaf(_until(video, stop), decoded, path.parent)
 
     def _encode(self, video: CachedVideo, path: Path, stop: Event) -> None:
-        frames, fps, preset = _until(video, stop), video.timing.average_fps, self.options.preset
+        frames, fps, preset = _until(video, stop), video.timing.average_fps, self.preset
         if self.codec in ENCODERS:
             program: ProgramCodec = self.codec  # type: ignore[assignment]
-            encode_with_program(program, frames, path, fps=fps, quality=self.quality, preset=preset)
+            encode_with_program(program, frames, path, fps=fps, quality=int(self.quality), preset=preset)
             return
         codec: AnchorCodec = self.codec  # type: ignore[assignment]
         write_stream(encode_anchor(codec, frames, fps=fps, crf=float(self.quality), preset=preset), path)
 
     def _facts(self) -> dict[str, Any]:
-        options = _encoder_options(self.codec, self.quality, self.options, self.content)
-        return {"quality_setting": self.quality, "preset": self.options.preset, "encoder_options": options}
+        options = encoder_options(self.codec, self.quality, self.preset, self.content)
+        return {"quality_setting": self.quality, "preset": self.preset, "encoder_options": options}
 
 
-def _encoder_options(codec: str, quality: int, options: CompareOptions, content: Content) -> str:
+def encoder_options(codec: str, quality: float, preset: str, content: Content) -> str:
     """What the encoder is told, of the first video: the others differ in their frame rate alone."""
     if codec in ENCODERS:
         program: ProgramCodec = codec  # type: ignore[assignment]
         rate = Fraction(content.videos[0].timing.average_fps).limit_denominator(90000)
-        return " ".join(program_options(program, quality, options.preset, rate))
+        return " ".join(program_options(program, int(quality), preset, rate))
     anchor: AnchorCodec = codec  # type: ignore[assignment]
-    words = anchor_options(anchor, crf=float(quality), preset=options.preset)
+    words = anchor_options(anchor, crf=float(quality), preset=preset)
     return " ".join(f"-{name} {value}" for name, value in words.items())
 
 

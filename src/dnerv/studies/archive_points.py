@@ -14,8 +14,6 @@ import torch
 from dnerv import __version__
 from dnerv.archive import Archive, VideoReader
 from dnerv.compression import EncodeListener, EncodeOptions, encode
-from dnerv.compression.dial import Corpus, turn_dial
-from dnerv.compression.probe import KeyframeProbe
 from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.evaluation.vmaf import vmaf
 from dnerv.keyframes.codec import Frame
@@ -67,17 +65,13 @@ class ArchivePoints:
         return self.store.once(name, setting, job, make)
 
 
-def filled(encoding: EncodeOptions, videos: Sequence[CachedVideo]) -> EncodeOptions:
-    """The same encoding; of NeRV, with the widest network that fits the rate. D-NeRV's keyframes fill the rest anyway.
+def filled(encoding: EncodeOptions) -> EncodeOptions:
+    """The same encoding; of NeRV, with a network of all the bytes. D-NeRV's keyframes fill what its network leaves.
 
     Left to itself, the dial would take a smaller NeRV where there is little time to train it. All of a NeRV's bytes
     are its network's: it would miss the rate, and comparisons are at equal bytes.
     """
-    if encoding.model != "nerv":
-        return encoding
-    untimed = replace(encoding, budget_seconds=None, epochs=1)
-    corpus = Corpus(videos, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))  # NeRV has no use for them
-    return replace(encoding, width=turn_dial(corpus, untimed, KeyframeProbe(videos, "inter")).model.base_channels)
+    return replace(encoding, network_share=1.0) if encoding.model == "nerv" else encoding
 
 
 def measure(

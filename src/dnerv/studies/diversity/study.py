@@ -72,7 +72,7 @@ class _Run:
         points = []
         for model in MODELS:
             facts = {"network": model, "sources": count, "draw": draw}
-            encoding = filled(options.encoding(model, draw), content.videos)
+            encoding = filled(options.encoding(model, draw))
             points.append(archives.point(model, f"{count} sources draw {draw}", encoding, facts))
         return points
 

@@ -77,7 +77,7 @@ class _Run:
         archives = ArchivePoints(paths, content, frames, self._store, self._listener, device=options.device)
         setting = f"{len(members)} videos" if len(members) > 1 else f"{members[0].source_path.stem} alone"
         facts = {"pixels": content.num_pixels}
-        return archives.point(model, setting, filled(options.encoding(model), content.videos), facts)
+        return archives.point(model, setting, filled(options.encoding(model)), facts)
 
 
 def _row(model: Model, way: str, count: int, points: Sequence[Record]) -> Record:

@@ -104,7 +104,7 @@ def _coded(
     for rate in sorted(options.rates):
         facts, points = {"rate": rate}, dict[str, Record]()
         for network in ("dnerv", "nerv"):
-            encoding = filled(options.encoding(network, rate), content.videos)
+            encoding = filled(options.encoding(network, rate))
             points[network] = archives.point(network, f"{rate:g} bpp", encoding, facts)
         points["h264"] = facts | h264_point(rate, points["dnerv"]["bytes"], options.preset, content, store, listener)
         for codec, point in points.items():

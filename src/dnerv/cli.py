@@ -662,6 +662,7 @@ def compare(
         str | None, typer.Option(metavar="SET", help="The videos are this set, ucf101 or uvg: show published points.")
     ] = None,
     vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF too (imageio-ffmpeg).")] = False,
+    perceptual: Annotated[bool, typer.Option("--perceptual", help="Measure ST-LPIPS too (stlpips-pytorch).")] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
     device: Device = "cpu",
     as_json: Json = False,
@@ -684,7 +685,7 @@ def compare(
         anchor=anchor,
         preset=preset,
         published=published,
-        vmaf=vmaf,
+        measures=(*(("vmaf",) if vmaf else ()), *(("perceptual",) if perceptual else ())),
         device=device,
         seed=seed,
     )

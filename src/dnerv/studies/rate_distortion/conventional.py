@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -27,9 +28,9 @@ from dnerv.evaluation.program_anchors import (
     program_options,
 )
 from dnerv.evaluation.stream_files import SUFFIX, counted_bytes, decode_file, mean_quality, measure_file, write_stream
-from dnerv.evaluation.vmaf import vmaf
 from dnerv.keyframes.codec import Frame
 from dnerv.studies.content import Content, frames_of
+from dnerv.studies.measures import Measure, mean_scores, take
 from dnerv.studies.points import Measured, PointStore, Record, make_folder
 from dnerv.studies.rate_distortion.options import CompareOptions
 from dnerv.studies.rate_distortion.sweep import Grid, sweep
@@ -75,10 +76,10 @@ def curve(
             "options": encoder_options(codec, quality, options.preset, content),
             "library": library(codec),
             "content": content.digest,
-            "vmaf": options.vmaf,
+            "measures": options.measures,
         }
         name = f"{'qp' if codec == 'vvc' else 'crf'} {quality}"
-        coding = Coding(codec, quality, options.preset, content, listener, vmaf=options.vmaf)
+        coding = Coding(codec, quality, options.preset, content, listener, options.measures)
         points[quality] = store.once(codec, name, job, coding.measured)
         rate: float = points[quality]["bits_per_pixel"]
         return rate
@@ -95,7 +96,7 @@ class Coding:
     preset: str
     content: Content
     listener: EncodeListener
-    vmaf: bool = False
+    measures: tuple[Measure, ...] = ()  # on demand
 
     def measured(self, stem: Path) -> Measured:
         """All videos, on all cores. An interruption ends the encoders at their next frame."""
@@ -115,19 +116,16 @@ class Coding:
             pool.shutdown(cancel_futures=True)
         return self._mean(paths, parts)
 
-    def _mean(self, paths: Sequence[Path], parts: Sequence[tuple[VideoQuality, float | None]]) -> Measured:
+    def _mean(self, paths: Sequence[Path], parts: Sequence[tuple[VideoQuality, dict[str, float]]]) -> Measured:
         size = sum(map(counted_bytes, paths))
-        scores = [score for _, score in parts if score is not None]
-        mean = sum(scores) / len(scores) if scores else None
-        return Measured(tuple(paths), mean_quality([quality for quality, _ in parts], size), mean, self._facts())
+        quality, scores = mean_quality([q for q, _ in parts], size), mean_scores([found for _, found in parts])
+        return Measured(tuple(paths), quality, scores, self._facts())
 
-    def _one(self, video: CachedVideo, path: Path, stop: Event) -> tuple[VideoQuality, float | None]:
+    def _one(self, video: CachedVideo, path: Path, stop: Event) -> tuple[VideoQuality, dict[str, float]]:
         self._encode(video, path, stop)
         quality = measure_file(path, video.name, _until(video, stop), video.height, video.width)
-        if not self.vmaf:
-            return quality, None
-        decoded = decode_file(path, video.height, video.width)
-        return quality, vmaf(_until(video, stop), decoded, path.parent)
+        decoded = partial(decode_file, path, video.height, video.width)
+        return quality, take(self.measures, partial(_until, video, stop), decoded, path.parent)
 
     def _encode(self, video: CachedVideo, path: Path, stop: Event) -> None:
         frames, fps, preset = _until(video, stop), video.timing.average_fps, self.preset

@@ -386,6 +386,7 @@ def study_interpolation(
     resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
     bpp: Annotated[float | None, typer.Option(help="Bits per pixel of the frames kept. [default: 0.05]")] = None,
     budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
     keyframe_every: Annotated[int, typer.Option(help="Frames kept between keyframes.")] = 2,
     seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
     device: Device = "cpu",
@@ -405,6 +406,7 @@ def study_interpolation(
         EncodeOptions,
         bits_per_pixel=bpp,
         budget_seconds=_seconds(budget),
+        epochs=epochs,
         resolution=_resolution(resolution),
         keyframe_every=keyframe_every,
         seed=seed,
@@ -460,6 +462,186 @@ def study_inpainting(
     terminal.show(record, studied.study_tables, as_json)
 
 
+@study.command("diversity")
+def study_diversity(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    sources: Annotated[str, typer.Option(help="Numbers of sources that the clips come from.")] = "4,12,48",
+    by: Annotated[Literal["video", "label"], typer.Option(help="What a source is: a video, or a class.")] = "video",
+    clips: Annotated[int, typer.Option(help="Clips, whatever the number of sources.")] = 48,
+    length: Annotated[int, typer.Option(help="Frames of a clip.")] = 8,
+    draws: Annotated[int, typer.Option(help="Choices of sources, each with its own seed.")] = 3,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    bpp: Annotated[float, typer.Option(help="Bits per pixel of every archive.")] = 0.05,
+    epochs: Annotated[int, typer.Option(help="Passes over all clips.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of the first draw; the others follow.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Encode as many clips from few sources as from many.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import diversity as studied
+    from dnerv.studies.sheet import check_drawing
+
+    check_drawing()
+    options = _usage(
+        studied.DiversityOptions,
+        sources=_integers(sources, "--sources"),
+        by=by,
+        clips=clips,
+        length=length,
+        draws=draws,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        bits_per_pixel=bpp,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.diversity(inputs, output, options, display)
+        studied.draw(record, output / "picture.png")
+    terminal.show(record, studied.tables, as_json)
+
+
+@study.command("joint")
+def study_joint(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    counts: Annotated[str, typer.Option(help="Numbers of videos held together.")] = "1,2,4,8",
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    bpp: Annotated[float, typer.Option(help="Bits per pixel, together and apart.")] = 0.05,
+    epochs: Annotated[int, typer.Option(help="Passes over all clips.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of the videos' order, initial weights and clip order.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare one archive of all videos with one of each.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import joint as studied
+    from dnerv.studies.sheet import check_drawing
+
+    check_drawing()
+    options = _usage(
+        studied.JointOptions,
+        counts=_integers(counts, "--counts"),
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        bits_per_pixel=bpp,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.joint(inputs, output, options, display)
+        studied.draw(record, output / "picture.png")
+    terminal.show(record, studied.tables, as_json)
+
+
+@study.command("ablation")
+def study_ablation(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    bpp: Annotated[float, typer.Option(help="Bits per pixel of every archive.")] = 0.05,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, for each archive. [default: 20]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Training time of each archive, in place of epochs.")] = None,
+    seeds: Annotated[int, typer.Option(help="Encodings of every row, with seeds from 0.")] = 1,
+    parts: Annotated[str, typer.Option(help="Groups of rows.")] = "components,flow,fusion,temporal,head,clip,share",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Leave out or replace each part of the method, at equal bytes.
+
+    Every archive is kept: interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import ablation as studied
+
+    options = _usage(
+        studied.AblationOptions,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        bits_per_pixel=bpp,
+        epochs=epochs,
+        budget_seconds=_seconds(budget),
+        seeds=seeds,
+        parts=_words(parts),
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = studied.ablation(inputs, output, options, display)
+    terminal.show(record, studied.tables, as_json)
+
+
+@study.command("recognition")
+def study_recognition(
+    inputs: StudyInputs,
+    output: StudyFolder,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Labels by columns path,label. [default: class folders]")
+    ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV with columns path,label,split, or UCF101's trainlist01.txt. [default: a third is drawn]",
+        ),
+    ] = None,
+    resolution: Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Resample videos to this rate.")] = None,
+    rates: Annotated[str, typer.Option(help="Bits per pixel of the archives.")] = "0.02,0.04,0.08",
+    budget: Annotated[str | None, typer.Option(help="Training time of each archive. [default: 5m]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
+    classifier_epochs: Annotated[int, typer.Option(help="Passes of the classifier over its training videos.")] = 30,
+    frames: Annotated[int, typer.Option(help="Of a clip, spread over its video.")] = 8,
+    crop: Annotated[int, typer.Option(help="Side in pixels of the square that the classifier sees.")] = 112,
+    seeds: Annotated[int, typer.Option(help="Trainings of the classifier in each condition.")] = 3,
+    seed: Annotated[int, typer.Option(help="The first of them; of archives and a drawn split too.")] = 0,
+    live: Annotated[
+        bool, typer.Option("--live", help="Decode archives in every step, instead of once to the disk.")
+    ] = False,
+    precision: Annotated[str, typer.Option(help="Of the archives' networks, as for decode.")] = "auto",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Recognise actions in compressed videos: raw, H.264, NeRV and D-NeRV.
+
+    Interrupted, it goes on when the same command is given again.
+    """
+    from dnerv import terminal
+    from dnerv.studies import recognition
+
+    options = _usage(
+        recognition.RecognitionOptions,
+        resolution=_resolution(resolution),
+        fps=_rate(fps),
+        labels=labels,
+        split=split,
+        rates=_numbers(rates),
+        budget_seconds=_seconds(budget),
+        epochs=epochs,
+        classifier=_usage(recognition.ClassifierOptions, epochs=classifier_epochs, frames=frames, crop=crop),
+        seeds=seeds,
+        seed=seed,
+        live=live,
+        precision=precision,  # type: ignore[arg-type]
+        device=device,
+    )
+    with terminal.EncodeDisplay() as display:
+        record = recognition.recognition(inputs, output, options, display)
+    terminal.show(record, recognition.tables, as_json)
+
+
 @app.command()
 def compare(
     inputs: Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")],
@@ -480,6 +662,7 @@ def compare(
         str | None, typer.Option(metavar="SET", help="The videos are this set, ucf101 or uvg: show published points.")
     ] = None,
     vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF too (imageio-ffmpeg).")] = False,
+    perceptual: Annotated[bool, typer.Option("--perceptual", help="Measure ST-LPIPS too (stlpips-pytorch).")] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights and clip order.")] = 0,
     device: Device = "cpu",
     as_json: Json = False,
@@ -502,7 +685,7 @@ def compare(
         anchor=anchor,
         preset=preset,
         published=published,
-        vmaf=vmaf,
+        measures=(*(("vmaf",) if vmaf else ()), *(("perceptual",) if perceptual else ())),
         device=device,
         seed=seed,
     )
@@ -615,11 +798,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(","))
 
 
-def _integers(text: str) -> tuple[int, ...]:
+def _integers(text: str, option: str = "--batch-sizes") -> tuple[int, ...]:
     try:
         return tuple(int(word) for word in _words(text))
     except ValueError:
-        raise typer.BadParameter(f"--batch-sizes is {text!r}; give integers, 1,4,8 for example") from None
+        raise typer.BadParameter(f"{option} is {text!r}; give integers, 1,4,8 for example") from None
 
 
 def _numbers(text: str) -> tuple[float, ...]:

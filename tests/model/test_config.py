@@ -22,7 +22,9 @@ CONFIGS = [
     DNeRVConfig(7),
     NeRVConfig(7),
     DNeRVConfig(3, (1, 2), (2, 3), 5, 2, head="residual", contrast=True, encoding_base=2.0, encoding_levels=9),
-    DNeRVConfig(3, fusion=False, flow=False, temporal_mlp=False),
+    DNeRVConfig(3, fusion="none", flow="none", temporal="none"),
+    DNeRVConfig(3, fusion="concatenation", flow="single-scale", temporal="convolution", temporal_kernel=7),
+    DNeRVConfig(3, temporal="attention"),
     compact_dnerv(4, (32, 32), clip_length=8, keyframe_every=4, mean=(0.1, 0.2, 0.3)),
     compact_nerv(4, (64, 32), clip_length=8),
     *(published.config for published in PUBLISHED.values()),
@@ -44,7 +46,7 @@ def test_widths_and_canvas() -> None:
     assert config.canvas == (256, 320)
     assert config.entry_channels == 171
     assert config.stage_channels == (214, 107, 54, 32, 32)  # 53.5 rounds to even
-    assert replace(config, fusion=False, flow=False).entry_channels == 107
+    assert replace(config, fusion="none", flow="none").entry_channels == 107
 
 
 HOSTILE: list[Any] = [
@@ -62,7 +64,7 @@ HOSTILE: list[Any] = [
     {"family": "dnerv", "base_channels": -1},
     {"family": "dnerv", "base_channels": 10**9},
     {"family": "dnerv", "base_channels": 4, "colour": 1},
-    {"family": "nerv", "base_channels": 4, "fusion": True},
+    {"family": "nerv", "base_channels": 4, "fusion": "adaptive"},
     {"family": "dnerv", "base_channels": 4, "grid": [4]},
     {"family": "dnerv", "base_channels": 4, "grid": [4, 4, 4]},
     {"family": "dnerv", "base_channels": 4, "grid": [0, 4]},
@@ -99,11 +101,19 @@ HOSTILE: list[Any] = [
     {"family": "dnerv", "base_channels": 4, "head": "unet"},
     {"family": "dnerv", "base_channels": 4, "head": ["paper"]},
     {"family": "dnerv", "base_channels": 4, "fusion": 1},
-    {"family": "dnerv", "base_channels": 4, "fusion": False},
-    {"family": "dnerv", "base_channels": 4, "fusion": False, "flow": False, "head": "residual"},
-    {"family": "dnerv", "base_channels": 4, "flow": False, "adaptive_blend": True},
-    {"family": "dnerv", "base_channels": 4, "flow": False, "refined_flow": True},
-    {"family": "dnerv", "base_channels": 4, "fusion": False, "flow": False, "contrast": True},
+    {"family": "dnerv", "base_channels": 4, "fusion": True},
+    {"family": "dnerv", "base_channels": 4, "fusion": "unet"},
+    {"family": "dnerv", "base_channels": 4, "fusion": "none"},
+    {"family": "dnerv", "base_channels": 4, "fusion": "none", "flow": "none", "head": "residual"},
+    {"family": "dnerv", "base_channels": 4, "fusion": "none", "flow": "none", "contrast": True},
+    {"family": "dnerv", "base_channels": 4, "temporal": "recurrent"},
+    {"family": "dnerv", "base_channels": 4, "temporal_kernel": 4},
+    {"family": "dnerv", "base_channels": 4, "temporal_kernel": 0},
+    {"family": "dnerv", "base_channels": 4, "temporal_kernel": 257},
+    {"family": "dnerv", "base_channels": 4, "flow": "optical"},
+    {"family": "dnerv", "base_channels": 4, "flow": "none", "adaptive_blend": True},
+    {"family": "dnerv", "base_channels": 4, "flow": "none", "refined_flow": True},
+    {"family": "dnerv", "base_channels": 4, "flow": "single-scale", "refined_flow": True},
 ]
 
 

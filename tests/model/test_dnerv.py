@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from dnerv.model import DNeRV, DNeRVConfig, build_model, load_published_state
+from dnerv.model.config import FlowKind, TemporalKind
 from dnerv.video import Timeline
 
 Small = Callable[..., DNeRVConfig]
@@ -183,24 +185,51 @@ def test_adaptive_blend_shifts_the_weight(plain: SimpleNamespace, small: Small) 
         torch.testing.assert_close(model(inputs)[0, 3], inputs.keyframes[0], atol=3e-6, rtol=0)
 
 
-@pytest.mark.parametrize("flow", [True, False])
-@pytest.mark.parametrize("temporal_mlp", [True, False])
-def test_components_can_be_left_out(plain: SimpleNamespace, small: Small, flow: bool, temporal_mlp: bool) -> None:
-    config = small(flow=flow, temporal_mlp=temporal_mlp)
+@pytest.mark.parametrize("flow", get_args(FlowKind))
+@pytest.mark.parametrize("temporal", get_args(TemporalKind))
+@pytest.mark.parametrize("fusion", ["adaptive", "concatenation"])
+def test_components_can_be_replaced_or_left_out(
+    plain: SimpleNamespace, small: Small, flow: str, temporal: str, fusion: str
+) -> None:
+    config = small(flow=flow, temporal=temporal, fusion=fusion)
     model = DNeRV(config)
-    names = {name.split(".")[0] for name, _ in model.named_parameters()}
-    assert ("flow_heads" in names) == flow
-    assert any(".temporal." in name for name, _ in model.named_parameters()) == temporal_mlp
+    assert len(model.flow_heads) == {"multi-scale": 4, "single-scale": 1, "none": 0}[flow]
+    assert any(".temporal." in name for name, _ in model.named_parameters()) == (temporal != "none")
+    assert any(".fusion." in name for name, _ in model.named_parameters()) == (fusion == "adaptive")
     frames, motion = model.frames_and_motion(plain.inputs(config, 9, [0, 2]))
     assert frames.shape == (8, 3, 32, 48)
     assert motion is not None
-    assert bool(motion.to_start.abs().max() > 0) == flow
+    assert bool(motion.to_start.abs().max() > 0) == (flow != "none")
+    frames.square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
 
 
-@pytest.mark.parametrize("temporal_mlp", [True, False])
-def test_without_fusion_there_are_no_keyframes(plain: SimpleNamespace, small: Small, temporal_mlp: bool) -> None:
-    config = small(fusion=False, flow=False, temporal_mlp=temporal_mlp)
+def test_a_single_flow_is_enlarged_for_every_finer_scale(plain: SimpleNamespace, small: Small) -> None:
+    model = DNeRV(small(flow="single-scale"))
+    with torch.no_grad():
+        model.flow_heads[0][2].weight.zero_()
+        model.flow_heads[0][2].bias.copy_(torch.tensor([0.25, 0.0, 0.0, -0.5]))
+        _, motion = model.frames_and_motion(plain.inputs(model.config, 8, [0]))
+    assert motion is not None
+    assert motion.to_start.shape[-2:] == (32, 48)
+    torch.testing.assert_close(motion.to_start[:, 0], torch.full((4, 32, 48), 0.25 * 16))  # strides 4, 2, 2
+    torch.testing.assert_close(motion.to_end[:, 1], torch.full((4, 32, 48), -0.5 * 16))
+
+
+def test_concatenated_features_reach_the_convolution(plain: SimpleNamespace, small: Small) -> None:
+    config = small(fusion="concatenation", contrast=True)
+    convolution = DNeRV(config).blocks[1].upsample.conv
+    assert convolution.in_channels == config.stage_channels[0] + 2 * config.encoder_channels
+
+
+@pytest.mark.parametrize("temporal", get_args(TemporalKind))
+def test_without_fusion_there_are_no_keyframes(plain: SimpleNamespace, small: Small, temporal: str) -> None:
+    config = small(fusion="none", flow="none", temporal=temporal)
     assert not config.uses_keyframes
+    assert config.absolute_time
+    assert not small().absolute_time
     model = DNeRV(config)
     assert model.encoder is None
     inputs = plain.inputs(config, 9, [0, 2])
@@ -212,9 +241,10 @@ def test_without_fusion_there_are_no_keyframes(plain: SimpleNamespace, small: Sm
     assert torch.equal(made, empty.flatten(0, 1))
 
 
-def test_temporal_mlp_mixes_the_frames_of_one_clip_only(plain: SimpleNamespace, small: Small) -> None:
-    for temporal_mlp in (True, False):
-        model = shaken(DNeRV(small(temporal_mlp=temporal_mlp, fusion=False, flow=False)))
+def test_temporal_modules_mix_the_frames_of_one_clip_only(plain: SimpleNamespace, small: Small) -> None:
+    # Three stages with a kernel of 3 reach from frame 1 to all four.
+    for temporal in get_args(TemporalKind):
+        model = shaken(DNeRV(small(temporal=temporal, fusion="none", flow="none")))
         inputs = plain.inputs(model.config, 8, [0, 1])
         moved = inputs.time.clone()
         moved[0, 1] = 0.9
@@ -222,7 +252,7 @@ def test_temporal_mlp_mixes_the_frames_of_one_clip_only(plain: SimpleNamespace, 
             before = model(inputs)
             after = model(replace(inputs, time=moved))
         changed = (before != after).flatten(2).any(2)
-        assert changed[0].tolist() == ([True] * 4 if temporal_mlp else [False, True, False, False])
+        assert changed[0].tolist() == ([True] * 4 if temporal != "none" else [False, True, False, False])
         assert not changed[1].any()
 
 

@@ -3,6 +3,7 @@
 import math
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -10,7 +11,7 @@ from dnerv.model.decoder import UpsampleBlock
 from dnerv.model.encoder import VisualContentEncoder
 from dnerv.model.encoding import PositionalEncoding, Stem
 from dnerv.model.fusion import SpatiallyAdaptiveFusion
-from dnerv.model.temporal import GlobalTemporalMLP
+from dnerv.model.temporal import GlobalTemporalMLP, TemporalAttention, TemporalConvolution
 
 
 def test_encoding_order_and_values() -> None:
@@ -76,6 +77,26 @@ def test_temporal_mlp_is_a_grouped_convolution_over_time() -> None:
     torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-5)
     channels_last = x.contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(layer(channels_last), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kernel", "length"), [(1, 4), (3, 4), (7, 8), (11, 8), (11, 4), (3, 1)])
+def test_temporal_convolution_is_the_framework_s(kernel: int, length: int) -> None:
+    layer = TemporalConvolution(3, length, kernel)
+    x = torch.randn(2 * length, 3, 2, 5)
+    over_time = x.view(2, length, 3, 10).permute(0, 3, 2, 1).reshape(20, 3, length)
+    mixed = F.conv1d(over_time, layer.weight[:, None], layer.bias, padding=kernel // 2, groups=3)
+    expected = x + mixed.view(2, 10, 3, length).permute(0, 3, 2, 1).reshape(x.shape)
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-5)
+
+
+def test_temporal_attention_is_softmax_over_the_frames_of_a_pixel() -> None:
+    layer = TemporalAttention(8, 4)
+    x = torch.randn(8, 8, 3, 5).contiguous(memory_format=torch.channels_last)
+    made = layer(x)
+    sequence = x[4:, :, 2, 1]  # the second clip, one pixel: (T, C)
+    query, key, value = layer.enter(sequence).chunk(3, dim=1)
+    weights = (query @ key.t() / 2**0.5).softmax(dim=1)  # two channels a head
+    torch.testing.assert_close(made[4:, :, 2, 1], sequence + layer.leave(weights @ value), rtol=0, atol=1e-5)
 
 
 def test_pixel_shuffle_order(plain: SimpleNamespace) -> None:

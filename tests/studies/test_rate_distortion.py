@@ -17,9 +17,8 @@ from rich.console import Console
 from dnerv.archive import Archive
 from dnerv.compression import EncodeListener
 from dnerv.errors import ArchiveError, DnervError, InputError, OutputError
-from dnerv.evaluation import evaluate
+from dnerv.evaluation import evaluate, perceptual
 from dnerv.studies import archive_points
-from dnerv.studies.content import read_content
 from dnerv.studies.fresh import in_fresh_process
 from dnerv.studies.rate_distortion import CompareOptions, compare, conventional, tables
 from dnerv.studies.rate_distortion.deltas import NO_OVERLAP, NOT_RISING, deltas
@@ -120,7 +119,7 @@ class TestComparison:
     def test_tables_fit_eighty_columns(self, done: tuple[Path, dict[str, Any]]) -> None:
         text = shown(done[1])
         assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
-        for word in ("dnerv", "NeRV", "x264", "x265", "BD-rate", "n/a", "Perceptual metric left out"):
+        for word in ("dnerv", "NeRV", "x264", "x265", "BD-rate", "n/a"):
             assert word in text
 
 
@@ -212,6 +211,7 @@ class TestLeftOut:
         ({"preset": "placebo"}, "--preset"),
         ({"published": "davis"}, "--published"),
         ({"budget_seconds": 1.0}, "--epochs and --budget"),
+        ({"measures": ("beauty",)}, "beauty"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], words: str) -> None:
@@ -285,7 +285,7 @@ class TestFreshProcess:
     def test_a_damaged_archive_is_its_own_error(self, tmp_path: Path) -> None:
         (tmp_path / "a.dnerv").write_bytes(b"nothing")
         with pytest.raises(ArchiveError):
-            in_fresh_process(lambda: None, archive_points.measure, tmp_path / "a.dnerv", (), "cpu", False)
+            in_fresh_process(lambda: None, archive_points.measure, tmp_path / "a.dnerv", (), "cpu", ())
 
     def test_a_process_that_dies_is_told(self) -> None:
         with pytest.raises(DnervError, match="code 3"):
@@ -303,19 +303,30 @@ def _die(advance: object) -> None:
 
 
 def test_nerv_fills_the_rate_whatever_the_time(videos: Path, tmp_path: Path) -> None:
-    options = replace(OPTIONS, rates=(1.0, 4.0), epochs=None, budget_seconds=1e-3)
-    content = read_content([videos], tmp_path, Listener())
-    encodings = [archive_points.filled(options.encoding("nerv", rate), content.videos) for rate in options.rates]
-    assert 1 <= (encodings[0].width or 0) < (encodings[1].width or 0)
+    options = replace(OPTIONS, codecs=("nerv", "x265"), rates=(1.0, 2.0), epochs=None, budget_seconds=1e-3)
+    points = compare([videos], tmp_path / "out", options)["codecs"]["nerv"]["points"]
+    assert [point["bits_per_pixel"] for point in points] == pytest.approx([1.0, 2.0], rel=0.15)
 
 
 def test_vmaf_when_asked_for(videos: Path, tmp_path: Path) -> None:
-    options = replace(OPTIONS, codecs=("x264", "aom"), anchor="x264", vmaf=True)
+    options = replace(OPTIONS, codecs=("x264", "aom"), anchor="x264", measures=("vmaf",))
     record = compare([videos], tmp_path / "out", options)
     scores = [point["vmaf"] for point in record["codecs"]["x264"]["points"]]
     assert all(0 <= score <= 100 for score in scores)
     assert scores[0] > scores[-1]
     assert "VMAF" in shown(record)
+
+
+def test_a_measure_on_demand_is_the_mean_over_videos(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perceptual, "check_perceptual", lambda: None)
+    monkeypatch.setattr(perceptual, "perceptual_distance", lambda frames, decoded: 0.01 * len(list(decoded)))
+    options = replace(OPTIONS, codecs=("x264",), anchor="x264", measures=("perceptual",))
+    record = compare([videos], tmp_path / "out", options)
+    assert [point["perceptual"] for point in record["codecs"]["x264"]["points"]] == pytest.approx([0.075] * 4)  # 9, 6
+    assert "ST-LPIPS" in shown(record)
+    assert "0.0750" in shown(record)
 
 
 def test_archives_of_a_comparison_open(done: tuple[Path, dict[str, Any]]) -> None:

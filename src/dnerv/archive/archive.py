@@ -21,7 +21,7 @@ from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
 from dnerv.engine import ClipDecoder, Features, Precision, chosen_precision, open_decoder
 from dnerv.errors import ArchiveError, InputError, VideoNameError
-from dnerv.model import ClipInputs, NeRVConfig, assemble, model_from_weights, tensor_shapes
+from dnerv.model import ClipInputs, assemble, model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
 _SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
@@ -171,7 +171,7 @@ class Archive:
     def layout(self, place: int) -> ClipLayout:
         """How the clips of video number `place` are asked of the network."""
         model, size = self.config.model, self.entries[place].coded_size
-        absolute = (self._frames[place], self.num_frames) if isinstance(model, NeRVConfig) else None
+        absolute = (self._frames[place], self.num_frames) if model.absolute_time else None
         return ClipLayout(self.timeline(place), TileGrid(*size, *model.canvas, self.config.overlap), absolute)
 
     def keyframe_reader(self, place: int) -> KeyframeReader | None:

@@ -12,6 +12,7 @@ training is how much the network will add: `EXPECTED_GAIN` is an estimate, check
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,7 @@ from dnerv.compression.probe import PROBE_PRESET, KeyframeProbe
 from dnerv.keyframes import CRF_RANGE, nearest_crf
 from dnerv.model import (
     PUBLISHED,
+    Components,
     DNeRVConfig,
     ModelConfig,
     NeRVConfig,
@@ -32,6 +34,7 @@ from dnerv.model import (
     config_to_json,
     count_parameters,
     multiply_adds,
+    scaled_dnerv,
     tensor_shapes,
 )
 from dnerv.model.compact import CANVAS_MULTIPLE, WIDTHS
@@ -47,6 +50,7 @@ PAPER_STRIDES = (4, 2, 2, 2, 2)
 PAPER_CANVAS = (256, 320)
 ENTROPY_RATIO = 0.87  # coded over plain size of quantised weights, assumed; the demo's network came to 0.94
 DEFAULT_WEIGHT_BITS = 5
+_EVERY_WIDTH = range(WIDTHS[0], 2049)
 SMALL_CORPUS_PIXELS = 32_000_000  # of keyframes: so few are coded slowly, which saves a tenth of their bytes
 
 
@@ -103,8 +107,9 @@ def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> D
     """Choose network and keyframes for a corpus."""
     bits = options.weight_bits or (8 if _is_paper(options) else DEFAULT_WEIGHT_BITS)
     target = _target_bytes(corpus, options, probe)
-    if options.model == "nerv":
-        model = _sized(corpus, options, 1, bits, target - _index_bytes(corpus, None), share=1.0)
+    if not options.uses_keyframes:
+        share = 1.0 if options.network_share is None else options.network_share
+        model = _sized(corpus, options, options.clip_length, bits, target - _index_bytes(corpus, None), share)
         return Design(model, bits, "inter", PROBE_PRESET, CRF_RANGE[1], round(target), None)
     distances = _distances(options)
     plans = [_plan(corpus, options, probe, every, bits, target) for every in distances]
@@ -126,7 +131,7 @@ class _Plan:
 
 
 def _plan(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, every: int, bits: int, target: float) -> _Plan:
-    share = PAPER_NETWORK_SHARE if options.paper else NETWORK_SHARE
+    share = options.network_share or (PAPER_NETWORK_SHARE if options.paper else NETWORK_SHARE)
     model = _sized(corpus, options, every, bits, target, share)
     budget = max(1.0, target - network_bytes(model, bits) - _index_bytes(corpus, every))
     crf = options.keyframe_crf or probe.crf_for(every, budget / corpus.num_pixels)
@@ -158,6 +163,10 @@ def _sized(corpus: Corpus, options: EncodeOptions, every: int, bits: int, target
         return build(PUBLISHED[options.preset].config.base_channels)
     if options.width is not None:
         return build(options.width)
+    if options.network_share is not None:
+        # Of every width: without keyframes there is nothing else to fill what a network leaves of its share.
+        below = bisect_right(_EVERY_WIDTH, share * target, key=lambda width: network_bytes(build(width), bits))
+        return build(_EVERY_WIDTH[max(0, below - 1)])
     candidates, affordable = [build(width) for width in WIDTHS], _affordable(corpus, options)
     fitting = [
         model
@@ -177,16 +186,19 @@ def _affordable(corpus: Corpus, options: EncodeOptions) -> float:
 
 
 def _builder(corpus: Corpus, options: EncodeOptions, every: int) -> Callable[[int], ModelConfig]:
-    canvas, length = _canvas(corpus, options), options.clip_length
+    canvas, length, parts = _canvas(corpus, options), options.clip_length, options.components or Components()
     if not _is_paper(options):
         if options.model == "nerv":
             return lambda width: compact_nerv(width, canvas, clip_length=length)
         colours = {"mean": corpus.mean, "std": corpus.std}
-        return lambda width: compact_dnerv(width, canvas, clip_length=length, keyframe_every=every, **colours)
+        make = scaled_dnerv if parts.is_compact is False else compact_dnerv
+        return lambda width: parts.applied(make(width, canvas, clip_length=length, keyframe_every=every, **colours))
     grid = (canvas[0] // prod(PAPER_STRIDES), canvas[1] // prod(PAPER_STRIDES))
     if options.model == "nerv":
         return lambda width: NeRVConfig(width, grid, PAPER_STRIDES, length)
-    return lambda width: DNeRVConfig(width, grid, PAPER_STRIDES, length, every, mean=corpus.mean, std=corpus.std)
+    return lambda width: parts.applied(
+        DNeRVConfig(width, grid, PAPER_STRIDES, length, every, mean=corpus.mean, std=corpus.std)
+    )
 
 
 def _canvas(corpus: Corpus, options: EncodeOptions) -> tuple[int, int]:

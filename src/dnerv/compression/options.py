@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
-from dnerv.errors import InputError
-from dnerv.model import PUBLISHED
+from dnerv.errors import ArchiveError, InputError
+from dnerv.model import PUBLISHED, Components, DNeRVConfig
 from dnerv.training import LOSS_NAMES, LossName, Precision
 
 DEFAULT_BITS_PER_PIXEL = 0.05
@@ -33,6 +33,8 @@ class EncodeOptions:
     keyframe_mode: Literal["inter", "stills"] | None = None
     width: int | None = None  # C0, the network's width
     clip_length: int = 8
+    components: Components | None = None  # parts of the network other than the recipe's
+    network_share: float | None = None  # of all bytes, filled whatever the time for training; keyframes get the rest
     weight_bits: int | None = None
     loss: LossName | None = None
     learning_rate: float | None = None
@@ -54,8 +56,9 @@ class EncodeOptions:
         if self.preset is not None and self.width is not None:
             raise InputError("--size names a network, and --width sizes one: give at most one of them")
         keyframes = [self.keyframe_every, self.keyframe_crf, self.keyframe_mode]
-        if self.model == "nerv" and any(option is not None for option in keyframes):
-            raise InputError("--model nerv has no keyframes: leave the --keyframe options out")
+        if not self.uses_keyframes and any(option is not None for option in keyframes):
+            network = "--model nerv" if self.model == "nerv" else "a network without fusion"
+            raise InputError(f"{network} has no keyframes: leave the --keyframe options out")
         _check_name("--model", self.model, ("dnerv", "nerv"))
         _check_name("--keyframe-mode", self.keyframe_mode, ("inter", "stills", None))
         _check_name("--precision", self.precision, get_args(Precision))
@@ -73,8 +76,30 @@ class EncodeOptions:
         _check("--learning-rate", self.learning_rate, 1e-9, 1)
         _check("--batch", self.batch_clips, 1, 4096)
         _check("--ema", self.ema, 0, 0.999999)
+        _check("network_share", self.network_share, 0.01, 1)
+        if self.network_share is not None and (self.preset is not None or self.width is not None):
+            raise InputError("network_share, --size and --width all size the network: give at most one of them")
+        self._check_components()
         for side in self.resolution or ():
             _check("--resolution", side, 8, 8192)
+
+    @property
+    def uses_keyframes(self) -> bool:
+        """Whether the network is conditioned on keyframes."""
+        return self.model != "nerv" and (self.components is None or self.components.fusion != "none")
+
+    def _check_components(self) -> None:
+        parts = self.components
+        if parts is None:
+            return
+        if self.model == "nerv" or self.preset is not None:
+            raise InputError("components are those of a D-NeRV that the dial sizes: leave --model nerv and --size out")
+        if self.paper and parts.is_compact:
+            raise InputError("--paper trains the paper's network, and components ask for the compact one")
+        try:
+            parts.applied(DNeRVConfig(2))
+        except ArchiveError as error:
+            raise InputError(f"components: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: what an interrupted run compares itself by."""

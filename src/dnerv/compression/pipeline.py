@@ -280,7 +280,7 @@ def _clip_set(videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes]
         timeline = Timeline(video.timing.num_frames, model.clip_length, model.keyframe_every)
         training.append(TrainingVideo(video, timeline, keyframes[place].decoded if keyframes else None, first))
         first += video.timing.num_frames
-    return ClipSet(training, model.canvas, _overlap(model), absolute_time=isinstance(model, NeRVConfig))
+    return ClipSet(training, model.canvas, _overlap(model), absolute_time=model.absolute_time)
 
 
 def _overlap(model: ModelConfig) -> int:
@@ -340,5 +340,7 @@ def _describe(design: Design) -> str:
     text = f"{count_parameters(model):,} parameters for a {model.canvas[0]}x{model.canvas[1]} canvas"
     if isinstance(model, NeRVConfig):
         return f"NeRV, {text}"
+    if not model.uses_keyframes:
+        return f"D-NeRV without keyframes, {text}"
     keyframes = f"a keyframe every {model.keyframe_every} frames ({design.keyframe_mode}, crf {design.keyframe_crf:g})"
     return f"D-NeRV, {text}; {keyframes}"

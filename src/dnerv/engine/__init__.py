@@ -6,7 +6,7 @@ Needs torch and numpy alone, as the reference does.
 from dnerv.engine.decoder import ClipDecoder, Decoder, open_decoder
 from dnerv.engine.differentiable import Differentiable
 from dnerv.engine.features import Features
-from dnerv.engine.fused import FusedDNeRV
+from dnerv.engine.fused import FusedDNeRV, is_fused
 from dnerv.engine.precision import (
     PRECISIONS,
     ChosenPrecision,
@@ -28,5 +28,6 @@ __all__ = [
     "chosen_precision",
     "computes_in_bf16",
     "fastest_precision",
+    "is_fused",
     "open_decoder",
 ]

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from dnerv.engine import openvino
 from dnerv.engine.features import Features
 from dnerv.engine.folding import Folded, fold
-from dnerv.engine.fused import FusedDNeRV
+from dnerv.engine.fused import FusedDNeRV, is_fused
 from dnerv.engine.precision import DTYPES, ChosenPrecision, TorchPrecision
 from dnerv.errors import InputError
-from dnerv.model import ClipInputs, DNeRV
+from dnerv.model import ClipInputs
 
 
 class ClipDecoder(Protocol):
@@ -49,7 +49,8 @@ def open_decoder(
         calibration: as `dnerv.engine.openvino.open_decoder` wants it for openvino-int8.
 
     Raises:
-        InputError: OpenVINO is asked for and not installed, not on a CPU, or for a network without keyframes.
+        InputError: OpenVINO is asked for and not installed, not on a CPU, or for a network that is not
+            `is_fused`.
     """
     for name in get_args(TorchPrecision):
         if precision == name:
@@ -69,7 +70,7 @@ class Decoder:
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._fused: FusedDNeRV | None = None
         self._folded: Folded | None = None
-        if isinstance(model, DNeRV) and model.encoder is not None and self.precision != "reference":
+        if self.precision != "reference" and is_fused(model):
             self._fused = FusedDNeRV(model, self.dtype)
             with torch.inference_mode():
                 self._folded = fold(model, self.dtype)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dnerv.engine.fused import FusedDNeRV
-from dnerv.model import ClipInputs, DNeRV
+from dnerv.engine.fused import FusedDNeRV, is_fused
+from dnerv.model import ClipInputs
 
 
 class Differentiable:
@@ -19,10 +19,9 @@ class Differentiable:
     def __init__(self, model: nn.Module, precision: Literal["reference", "fp32", "bf16", "fp16"]) -> None:
         """`precision`: of activations; parameters and their gradients are as they are. reference: no fused path."""
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
-        is_fused = isinstance(model, DNeRV) and model.encoder is not None and precision != "reference"
-        self._network: nn.Module = FusedDNeRV(model, dtype) if is_fused and isinstance(model, DNeRV) else model
-        self._prefix = "model." if is_fused else ""
-        self._autocast = None if is_fused or dtype == torch.float32 else dtype
+        self._network, self._prefix, self._autocast = model, "", None if dtype == torch.float32 else dtype
+        if precision != "reference" and is_fused(model):
+            self._network, self._prefix, self._autocast = FusedDNeRV(model, dtype), "model.", None
 
     def __call__(self, inputs: ClipInputs, weights: Mapping[str, Tensor] | None = None) -> Tensor:
         """-> [B, T, 3, H, W], RGB in [0, 1].

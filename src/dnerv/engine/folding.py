@@ -3,7 +3,8 @@
     fusion       gamma's bias takes the 1 of `1 + gamma`, so that modulation is one multiply-add
     convolution  output channels ordered (dy, dx, c): PixelShuffle then moves whole runs of channels
     GTMLP        with its residual, one matrix over (time, channel) for narrow stages; after the last stage also the two
-                 pointwise layers that read it, those of the flow head and of the output head
+                 pointwise layers that read it, those of the flow head and of the output head; a temporal convolution
+                 is written as one
     output       the data set's mean and std, so that colours are warped and answered as they are, in [0, 1]
 
 Every function is differentiable in the network's own parameters: training uses the same arrangement.
@@ -18,9 +19,12 @@ from torch import Tensor, nn
 
 from dnerv.model import DNeRV
 from dnerv.model.decoder import DecoderBlock
-from dnerv.model.temporal import GlobalTemporalMLP
+from dnerv.model.fusion import SpatiallyAdaptiveFusion
+from dnerv.model.temporal import GlobalTemporalMLP, TemporalConvolution
 
 _DENSE_UP_TO = 64  # channels: beyond, a matrix over (time, channel) wastes more on zeros than a change of layout costs
+
+Mixer = GlobalTemporalMLP | TemporalConvolution  # what is a matrix over time for each channel
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,11 @@ class Folded:
 
 
 def fold(model: DNeRV, dtype: torch.dtype) -> Folded:
-    """`model`'s weights, rearranged and converted to `dtype`. The model has keyframes."""
+    """`model`'s weights, rearranged and converted to `dtype`. The fused path serves the model (`is_fused`)."""
     assert model.encoder is not None
+    heads = [*model.flow_heads] or [None] * len(model.blocks)
     stages = tuple(
-        _stage(block, model.flow_heads[i] if model.config.flow else None, dtype, is_last=i == len(model.blocks) - 1)
+        _stage(block, heads[i], dtype, is_last=i == len(model.blocks) - 1)
         for i, block in enumerate(model.blocks)
         if isinstance(block, DecoderBlock)
     )
@@ -126,14 +131,14 @@ def _pointwise(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Pointwise:
 
 
 def _stage(block: DecoderBlock, flow_head: nn.Module | None, dtype: torch.dtype, *, is_last: bool) -> Stage:
-    assert block.fusion is not None
+    assert isinstance(block.fusion, SpatiallyAdaptiveFusion)
     project, convolution, stride = block.fusion.project, block.upsample.conv, block.upsample.stride
     channels = project.weight.shape[0] // 2
     style = torch.cat((_bias(project)[:channels] + 1, _bias(project)[channels:]))
     outputs = convolution.weight.shape[0] // stride**2
     weight = torch.unflatten(convolution.weight, 0, (outputs, -1)).transpose(0, 1).flatten(0, 1)
     bias = _bias(convolution).view(outputs, -1).t().flatten()
-    temporal, is_narrow = None if is_last else block.temporal, outputs <= _DENSE_UP_TO
+    temporal, is_narrow = None if is_last else _temporal(block), outputs <= _DENSE_UP_TO
     return Stage(
         _flow_head(flow_head, dtype),
         _pointwise(project.weight[:, :, 0, 0], style, dtype),
@@ -145,14 +150,18 @@ def _stage(block: DecoderBlock, flow_head: nn.Module | None, dtype: torch.dtype,
     )
 
 
-def _mixings(temporal: GlobalTemporalMLP) -> tuple[Tensor, Tensor]:
+def _temporal(block: DecoderBlock) -> Mixer | None:
+    assert isinstance(block.temporal, Mixer | None)
+    return block.temporal
+
+
+def _mixings(temporal: Mixer) -> tuple[Tensor, Tensor]:
     """`x + GTMLP(x)`: per channel a matrix [C, t_out, t_in] and a bias [C, t_out, 1]."""
-    channels, length = temporal.channels, temporal.clip_length
-    matrices = temporal.weight.view(channels, length, length) + torch.eye(length, device=temporal.weight.device)
-    return matrices, temporal.bias.view(channels, length, 1)
+    matrices, bias = temporal.matrices()
+    return matrices + torch.eye(temporal.clip_length, device=matrices.device), bias
 
 
-def _mixing(temporal: GlobalTemporalMLP) -> tuple[Tensor, Tensor]:
+def _mixing(temporal: Mixer) -> tuple[Tensor, Tensor]:
     """The same as one matrix [(t_out, c), (t_in, c)] and its bias."""
     matrices, bias = _mixings(temporal)
     side = temporal.channels * temporal.clip_length
@@ -163,7 +172,7 @@ def _mixing(temporal: GlobalTemporalMLP) -> tuple[Tensor, Tensor]:
 def _tail(model: DNeRV, dtype: torch.dtype) -> Tail:
     config, last = model.config, model.blocks[-1]
     assert isinstance(last, DecoderBlock)
-    flow = _flow_head(model.flow_heads[-1] if config.flow else None, torch.float32)
+    flow = _flow_head(model.flow_heads[-1] if config.flow != "none" else None, torch.float32)
     hidden, leave = _layers(model.head)
     width = last.upsample.conv.weight.shape[0] // last.upsample.stride**2
     square = config.output_stride**2
@@ -177,8 +186,9 @@ def _tail(model: DNeRV, dtype: torch.dtype) -> Tail:
     if flow is not None:
         enter, enter_bias = torch.cat((flow.enter.weight, enter)), torch.cat((flow.enter.bias, bias))
         flow_hidden = len(flow.enter.bias)
-    if last.temporal is not None:
-        enter, enter_bias = _after_mixing(enter, enter_bias, last.temporal)
+    temporal = _temporal(last)
+    if temporal is not None:
+        enter, enter_bias = _after_mixing(enter, enter_bias, temporal)
     leaving_bias = _bias(leave) * per_channel
     if config.head == "paper":
         leaving_bias = leaving_bias + model.mean.flatten().repeat_interleave(square)
@@ -191,7 +201,7 @@ def _tail(model: DNeRV, dtype: torch.dtype) -> Tail:
     )
 
 
-def _after_mixing(weight: Tensor, bias: Tensor, temporal: GlobalTemporalMLP) -> tuple[Tensor, Tensor]:
+def _after_mixing(weight: Tensor, bias: Tensor, temporal: Mixer) -> tuple[Tensor, Tensor]:
     """The same layer for every frame, after the last GTMLP: one matrix [(t, out), (t_in, c)]."""
     mixing, mixing_bias = _mixing(temporal)
     length = temporal.clip_length

@@ -12,6 +12,8 @@ What makes it fast, most important first:
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,13 +28,21 @@ from dnerv.model import ClipInputs, DNeRV
 _BAND_ELEMENTS = 1 << 21  # of a band's widest tensor: it stays in cache, and its memory is not given back to the system
 
 
+def is_fused(model: nn.Module) -> TypeGuard[DNeRV]:
+    """Whether the fused path serves this network; others run through their plain modules."""
+    if not isinstance(model, DNeRV):
+        return False
+    config = model.config
+    return config.fusion == "adaptive" and config.flow != "single-scale" and config.temporal != "attention"
+
+
 class FusedDNeRV(nn.Module):
-    """A D-NeRV with keyframes. `dtype` is that of features and activations: float32, bfloat16 or float16."""
+    """A D-NeRV that `is_fused`. `dtype` is that of features and activations: float32, bfloat16 or float16."""
 
     def __init__(self, model: DNeRV, dtype: torch.dtype = torch.float32) -> None:
         """Wrap `model`, whose parameters are used as they are at every call."""
         super().__init__()
-        assert model.encoder is not None, "a network without keyframes has nothing to fuse"
+        assert is_fused(model), "this network runs through its plain modules"
         self.model, self.dtype = model, dtype
 
     def forward(self, inputs: ClipInputs) -> Tensor:

@@ -3,7 +3,8 @@
 Needs torch and numpy alone, so that a network can be trained or decoded where nothing else is installed.
 """
 
-from dnerv.model.compact import compact_dnerv, compact_nerv
+from dnerv.model.compact import compact_dnerv, compact_nerv, scaled_dnerv
+from dnerv.model.components import Components
 from dnerv.model.config import DNeRVConfig, ModelConfig, NeRVConfig, config_from_json, config_to_json
 from dnerv.model.dnerv import DNeRV, Motion
 from dnerv.model.inputs import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
@@ -23,6 +24,7 @@ __all__ = [
     "PUBLISHED",
     "ClipInputs",
     "ClipRequest",
+    "Components",
     "DNeRV",
     "DNeRVConfig",
     "ModelConfig",
@@ -43,5 +45,6 @@ __all__ = [
     "load_published_state",
     "model_from_weights",
     "multiply_adds",
+    "scaled_dnerv",
     "tensor_shapes",
 ]

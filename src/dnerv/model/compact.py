@@ -41,11 +41,41 @@ def compact_dnerv(
         encoder_channels=min(64, 2 * width),
         stem_channels=min(512, max(3, width)),
         encoding_levels=min(240, max(4, width)),
-        temporal_mlp=width >= _TEMPORAL_FROM,
+        temporal="mlp" if width >= _TEMPORAL_FROM else "none",
         head="residual",
         adaptive_blend=True,
         refined_flow=True,
         contrast=True,
+        mean=mean,
+        std=std,
+    )
+
+
+def scaled_dnerv(
+    width: int,
+    canvas: tuple[int, int],
+    *,
+    clip_length: int,
+    keyframe_every: int,
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    std: tuple[float, float, float] = (0.25, 0.25, 0.25),
+) -> DNeRVConfig:
+    """The paper's D-NeRV, part for part, for a canvas (height, width): on a compact network's grid, scaled by `width`.
+
+    Its time encoding is a NeRV's: without keyframes (`Components`) it is all that tells frames apart.
+    """
+    strides = _strides(canvas)
+    return DNeRVConfig(
+        base_channels=width,
+        grid=_grid(canvas, len(strides)),
+        strides=(*strides, OUTPUT_STRIDE),
+        clip_length=clip_length,
+        keyframe_every=keyframe_every,
+        min_channels=min(32, max(6, width)),
+        min_hidden=4,
+        encoder_channels=min(64, max(4, width)),
+        stem_channels=min(512, 2 * width),
+        encoding_levels=min(240, 8 * width),
         mean=mean,
         std=std,
     )

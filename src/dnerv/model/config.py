@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from math import log, prod
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dnerv.errors import ArchiveError
 
 HeadKind = Literal["paper", "residual"]
+FusionKind = Literal["adaptive", "concatenation", "none"]
+TemporalKind = Literal["mlp", "convolution", "attention", "none"]
+FlowKind = Literal["multi-scale", "single-scale", "none"]
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,10 @@ class DNeRVConfig:
     adaptive_blend: bool = False  # ours: the last flow head also shifts the weight of the RGB blend, pixel by pixel
     refined_flow: bool = False  # ours: each scale's flow refines the coarser one's instead of starting anew
     contrast: bool = False  # ours: fusion and head see, beside the blend, how the two warped keyframes differ
-    fusion: bool = True  # SAF and the visual content encoder; off: no keyframes at all
-    temporal_mlp: bool = True  # GTMLP
-    flow: bool = True  # task-oriented flow; off: keyframe features are blended where they stand
+    fusion: FusionKind = "adaptive"  # SAF, or features side by side as in a U-Net; none: no keyframes at all
+    temporal: TemporalKind = "mlp"  # after each stage: GTMLP, or a depthwise convolution or attention over the clip
+    temporal_kernel: int = 3  # frames that the temporal convolution sees, odd
+    flow: FlowKind = "multi-scale"  # single: the coarsest scale's, enlarged; none: features are blended where they are
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the data set's RGB, in [0, 1]
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
@@ -54,12 +58,17 @@ class DNeRVConfig:
         for mean, std in zip(self.mean, self.std, strict=True):
             _check_range("mean", mean, 0, 1)
             _check_range("std", std, 1e-4, 1)
-        if self.head not in ("paper", "residual"):
-            raise ArchiveError(f"head is {self.head!r}; known heads: 'paper', 'residual'")
-        if not self.fusion and (self.flow or self.head == "residual" or self.contrast):
+        _check_kind("head", self.head, HeadKind)
+        _check_kind("fusion", self.fusion, FusionKind)
+        _check_kind("temporal", self.temporal, TemporalKind)
+        _check_kind("flow", self.flow, FlowKind)
+        _check_range("temporal_kernel", self.temporal_kernel, 1, 255)
+        if self.temporal_kernel % 2 == 0:
+            raise ArchiveError(f"temporal_kernel is {self.temporal_kernel}; it is an odd number of frames")
+        if self.fusion == "none" and (self.flow != "none" or self.head == "residual" or self.contrast):
             raise ArchiveError("flow, contrast and the residual head need keyframes, that is, fusion")
-        if not self.flow and (self.adaptive_blend or self.refined_flow):
-            raise ArchiveError("the adaptive blend and the refined flow need flow")
+        if self.flow != "multi-scale" and (self.adaptive_blend or self.refined_flow):
+            raise ArchiveError("the adaptive blend and the refined flow need multi-scale flow")
 
     @property
     def canvas(self) -> tuple[int, int]:
@@ -70,12 +79,22 @@ class DNeRVConfig:
     @property
     def uses_keyframes(self) -> bool:
         """Whether frames are conditioned on keyframes."""
-        return self.fusion
+        return self.fusion != "none"
+
+    @property
+    def absolute_time(self) -> bool:
+        """Whether time runs over all videos, and not over each: without keyframes nothing else tells them apart."""
+        return not self.uses_keyframes
 
     @property
     def entry_channels(self) -> int:
         """Channels that enter the first decoder stage: the stem's, and the coarsest keyframe features."""
-        return self.base_channels + (self.encoder_channels if self.fusion else 0)
+        return self.base_channels + (self.encoder_channels if self.uses_keyframes else 0)
+
+    @property
+    def fused_channels(self) -> int:
+        """Channels that fusion is given of keyframes."""
+        return self.encoder_channels * (2 if self.contrast else 1)
 
     @property
     def stage_channels(self) -> tuple[int, ...]:
@@ -111,6 +130,11 @@ class NeRVConfig:
     def uses_keyframes(self) -> bool:
         """Whether frames are conditioned on keyframes: never."""
         return False
+
+    @property
+    def absolute_time(self) -> bool:
+        """Whether time runs over all videos: always."""
+        return True
 
     @property
     def keyframe_every(self) -> int:
@@ -180,6 +204,11 @@ def _is_number(value: Any) -> bool:
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ArchiveError(f"{name} is {value}; allowed: {low} to {high}")
+
+
+def _check_kind(name: str, value: str, kinds: Any) -> None:
+    if value not in get_args(kinds):
+        raise ArchiveError(f"{name} is {value!r}; known: {', '.join(get_args(kinds))}")
 
 
 def _check_encoding(base: float, levels: int) -> None:

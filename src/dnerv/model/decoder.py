@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnerv.model.fusion import SpatiallyAdaptiveFusion
-from dnerv.model.temporal import GlobalTemporalMLP
+from dnerv.model.config import DNeRVConfig
+from dnerv.model.fusion import fusion_module
+from dnerv.model.temporal import temporal_module
 
 
 class UpsampleBlock(nn.Module):
@@ -23,21 +24,14 @@ class UpsampleBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Spatially-adaptive fusion -> NeRV block -> global temporal MLP; the first and the last can be left out."""
+    """Fusion -> NeRV block -> temporal module; the first and the last can be left out by the configuration."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        stride: int,
-        *,
-        feature_channels: int | None,
-        clip_length: int | None,
-    ) -> None:
+    def __init__(self, config: DNeRVConfig, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        self.fusion = SpatiallyAdaptiveFusion(feature_channels, in_channels) if feature_channels else None
-        self.upsample = UpsampleBlock(in_channels, out_channels, stride)
-        self.temporal = GlobalTemporalMLP(out_channels, clip_length) if clip_length else None
+        self.fusion = fusion_module(config, in_channels)
+        beside = config.fused_channels if config.fusion == "concatenation" else 0
+        self.upsample = UpsampleBlock(in_channels + beside, out_channels, stride)
+        self.temporal = temporal_module(config, out_channels)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)

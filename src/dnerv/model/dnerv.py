@@ -11,6 +11,7 @@
 Notable decisions:
 - frames are rows of one 4-D batch, [B * T, C, H, W]: all convolutions are 2-D, channels-last where memory allows;
 - a keyframe is a row of its own batch, encoded once however many frames use it, any number of keyframes to a clip;
+- the paper does not say at which scale a single flow is predicted: here at the coarsest, enlarged for all others;
 - the residual head (ours) adds the correction to the warped, blended RGB, starting from exactly that blend.
 """
 
@@ -28,6 +29,8 @@ from dnerv.model.encoder import VisualContentEncoder
 from dnerv.model.encoding import Stem
 from dnerv.model.flow import PointwiseThenSpatial, warp
 from dnerv.model.inputs import ClipInputs
+
+_FLOW_SCALES = {"multi-scale": None, "single-scale": 1, "none": 0}  # that have a flow head, from the coarsest
 
 
 @dataclass(frozen=True)
@@ -63,25 +66,19 @@ class DNeRV(nn.Module):
         )
         self.encoder = (
             VisualContentEncoder(config.encoder_channels, config.strides, config.output_stride)
-            if config.fusion
+            if config.uses_keyframes
             else None
         )
         self.blocks = nn.ModuleList(
-            DecoderBlock(
-                before,
-                after,
-                stride,
-                feature_channels=config.encoder_channels * (2 if config.contrast else 1) if config.fusion else None,
-                clip_length=config.clip_length if config.temporal_mlp else None,
-            )
+            DecoderBlock(config, before, after, stride)
             for before, after, stride in zip(widths, widths[1:], config.strides, strict=False)
         )
         self.flow_heads = nn.ModuleList(
             PointwiseThenSpatial(width, 4 + (config.adaptive_blend and scale == len(config.strides)), config.min_hidden)
-            for scale, width in enumerate(widths if config.flow else ())
+            for scale, width in enumerate(widths[: _FLOW_SCALES[config.flow]])
         )
         square = config.output_stride**2
-        colours = 3 * (config.fusion + config.contrast)
+        colours = 3 * (config.uses_keyframes + config.contrast)
         self.head = PointwiseThenSpatial(widths[-1] + colours * square, 3 * square, config.min_hidden)
         # On the CPU even where the weights are left on "meta": nobody loads these.
         self.register_buffer("mean", torch.tensor(config.mean, device="cpu").view(1, 3, 1, 1), persistent=False)
@@ -135,9 +132,11 @@ class DNeRV(nn.Module):
 
     def _motion(self, x: Tensor, scale: int, coarser: Motion | None, inputs: ClipInputs) -> Motion:
         distance = inputs.distance.reshape(-1, 1, 1, 1)
-        if not self.config.flow:
+        if self.config.flow == "none":
             still = x.new_zeros(x.shape[0], 2, *x.shape[2:], dtype=torch.float32)
             return Motion(still, still, distance)
+        if self.config.flow == "single-scale" and coarser is not None:
+            return coarser.enlarged(self.config.strides[scale - 1])
         predicted = self.flow_heads[scale](x).float()
         flow = predicted[:, :4]
         if self.config.refined_flow and coarser is not None:

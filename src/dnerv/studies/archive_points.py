@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir
@@ -14,14 +15,12 @@ import torch
 from dnerv import __version__
 from dnerv.archive import Archive, VideoReader
 from dnerv.compression import EncodeListener, EncodeOptions, encode
-from dnerv.compression.dial import Corpus, turn_dial
-from dnerv.compression.probe import KeyframeProbe
 from dnerv.evaluation import ArchiveQuality, measure_archive
-from dnerv.evaluation.vmaf import vmaf
 from dnerv.keyframes.codec import Frame
 from dnerv.model import config_to_json, count_parameters
 from dnerv.studies.content import Content, frames_of
 from dnerv.studies.fresh import in_fresh_process
+from dnerv.studies.measures import Measure, mean_scores, take
 from dnerv.studies.points import Measured, PointStore, Record
 from dnerv.video import CachedVideo
 
@@ -41,7 +40,7 @@ class ArchivePoints:
     store: PointStore
     listener: EncodeListener
     device: str = "cpu"
-    vmaf: bool = False
+    measures: tuple[Measure, ...] = ()  # on demand
 
     def point(self, name: str, setting: str, encoding: EncodeOptions, facts: Mapping[str, Any]) -> Record:
         """The point of an archive of all the videos; `name` and `setting` tell the study's points apart."""
@@ -53,54 +52,54 @@ class ArchivePoints:
                 encode(self.inputs, path, encoding, device=self.device, listener=self.listener, frames=self.frames)
             rmtree(path.with_name(path.name + ".work"), ignore_errors=True)
             self.listener.stage("decoding the archive in a fresh process", self.content.num_frames)
-            arguments = self.content.videos, self.device, self.vmaf
-            quality, score, found = in_fresh_process(self.listener.advance, measure, path, *arguments)
-            return Measured((path,), quality, score, {**facts, **found})
+            arguments = self.content.videos, self.device, self.measures
+            quality, scores, found = in_fresh_process(self.listener.advance, measure, path, *arguments)
+            return Measured((path,), quality, scores, {**facts, **found})
 
         job = {
             "encoding": encoding.to_json(),
             "device": self.device,
             "library": library(),
             "content": self.content.digest,
-            "vmaf": self.vmaf,
+            "measures": self.measures,
         }
         return self.store.once(name, setting, job, make)
 
 
-def filled(encoding: EncodeOptions, videos: Sequence[CachedVideo]) -> EncodeOptions:
-    """The same encoding; of NeRV, with the widest network that fits the rate. D-NeRV's keyframes fill the rest anyway.
+def filled(encoding: EncodeOptions) -> EncodeOptions:
+    """The same encoding; of NeRV, with a network of all the bytes. D-NeRV's keyframes fill what its network leaves.
 
     Left to itself, the dial would take a smaller NeRV where there is little time to train it. All of a NeRV's bytes
     are its network's: it would miss the rate, and comparisons are at equal bytes.
     """
-    if encoding.model != "nerv":
-        return encoding
-    untimed = replace(encoding, budget_seconds=None, epochs=1)
-    corpus = Corpus(videos, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))  # NeRV has no use for them
-    return replace(encoding, width=turn_dial(corpus, untimed, KeyframeProbe(videos, "inter")).model.base_channels)
+    return replace(encoding, network_share=1.0) if encoding.model == "nerv" else encoding
 
 
 def measure(
-    advance: Callable[[], None], path: Path, videos: Sequence[CachedVideo], device: str, with_vmaf: bool
-) -> tuple[ArchiveQuality, float | None, dict[str, Any]]:
-    """Decode the archive and compare it with the cached frames: quality, mean VMAF over videos, facts of the file."""
+    advance: Callable[[], None], path: Path, videos: Sequence[CachedVideo], device: str, measures: Sequence[Measure]
+) -> tuple[ArchiveQuality, dict[str, float], dict[str, Any]]:
+    """Decode the archive and compare it with the cached frames: quality, measures on demand, facts of the file."""
     by_name = {video.name: video for video in videos}
     with Archive(path, device=device, size="coded") as archive:
         quality = measure_archive(archive, lambda name: frames_of(by_name[name]), advance=advance)
-        score = _mean_vmaf(archive, by_name) if with_vmaf else None
+        scores = _scores(archive, by_name, measures)
         model = archive.config.model
         facts = {
             "model": config_to_json(model) | {"parameters": count_parameters(model)},
             "source": dict(archive.config.source),
             "breakdown": archive.breakdown(),
         }
-        return quality, score, facts
+        return quality, scores, facts
 
 
-def _mean_vmaf(archive: Archive, videos: Mapping[str, CachedVideo]) -> float:
+def _scores(archive: Archive, videos: Mapping[str, CachedVideo], measures: Sequence[Measure]) -> dict[str, float]:
     scratch = Path(gettempdir())
-    scores = [vmaf(frames_of(videos[r.entry.name]), _decoded(r), scratch) for r in archive]
-    return sum(scores) / len(scores)
+    return mean_scores(
+        [
+            take(measures, partial(frames_of, videos[reader.entry.name]), partial(_decoded, reader), scratch)
+            for reader in archive
+        ]
+    )
 
 
 def _decoded(reader: VideoReader) -> Iterator[Frame]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from dnerv.compression import EncodeListener
 from dnerv.errors import InputError
@@ -34,6 +35,18 @@ class Content:
     def num_pixels(self) -> int:
         """Pixels of all frames."""
         return sum(video.timing.num_frames * video.height * video.width for video in self.videos)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: names, sizes and the digest."""
+        return {
+            "videos": [
+                {"name": v.name, "frames": v.timing.num_frames, "height": v.height, "width": v.width}
+                for v in self.videos
+            ],
+            "frames": self.num_frames,
+            "pixels": self.num_pixels,
+            "digest": self.digest,
+        }
 
 
 def read_content(

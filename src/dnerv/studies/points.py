@@ -25,7 +25,7 @@ class Measured:
 
     files: tuple[Path, ...]
     quality: ArchiveQuality
-    vmaf: float | None
+    scores: Mapping[str, float]  # measures taken on demand
     facts: Mapping[str, Any]  # what else is worth knowing, JSON
 
 
@@ -90,7 +90,7 @@ def _record(codec: str, setting: str, measured: Measured, folder: Path) -> Recor
         "psnr": quality["psnr"],
         "psnr_of_mean_mse": quality["psnr_of_mean_mse"],
         "ms_ssim": quality["ms_ssim"],
-        "vmaf": measured.vmaf,
+        **measured.scores,
         "files": _files(measured.files, folder),
         "videos": quality["videos"],
         **measured.facts,

@@ -24,10 +24,9 @@ def labelled(members: Sequence[Member], csv_path: Path) -> list[Member]:
         InputError: the file cannot be read, lacks one of the two columns, names a video that is not among `members`,
             or names one twice.
     """
-    names = {member.name + member.source_path.suffix: member.name for member in members}
-    names |= {member.name: member.name for member in members}  # where two spellings meet, the name itself
+    names = spelled_names(members)
     labels: dict[str, str | None] = {}
-    for line, path, label in _rows(csv_path):
+    for line, (path, label) in csv_rows(csv_path, ("path", "label")):
         name = names.get(str(PurePosixPath(path)))
         if name is None:
             raise InputError(
@@ -40,20 +39,35 @@ def labelled(members: Sequence[Member], csv_path: Path) -> list[Member]:
     return [replace(member, label=labels.get(member.name)) for member in members]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line number, path and label of every row."""
+def spelled_names(members: Sequence[Member]) -> dict[str, str]:
+    """The videos' names by how a list may spell them: with or without their extensions."""
+    names = {member.name + member.source_path.suffix: member.name for member in members}
+    return names | {member.name: member.name for member in members}  # where two spellings meet, the name itself
+
+
+def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Line number and values of these columns, of every row of a CSV file in UTF-8.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or has a row without a path (the first column) or with
+            another one missing.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets begin files with a mark
             rows = csv.DictReader(file, strict=True)
-            missing = {"path", "label"} - set(rows.fieldnames or ())
-            if missing:
+            if set(columns) - set(rows.fieldnames or ()):
                 found = ", ".join(rows.fieldnames or ()) or "nothing"
-                raise InputError(f"{path}: the first line must name the columns path and label; it names {found}")
+                raise InputError(f"{path}: the first line must name the columns {_and(columns)}; it names {found}")
             for row in rows:
-                if not row["path"] or row["label"] is None:
-                    raise InputError(f"{path}, line {rows.line_num}: a path and a label are needed")
-                yield rows.line_num, row["path"].strip(), row["label"].strip()
+                values = [row[column] for column in columns]
+                if not values[0] or None in values:
+                    raise InputError(f"{path}, line {rows.line_num}: a {_and(columns, ' a')} are needed")
+                yield rows.line_num, [value.strip() for value in values]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
+
+
+def _and(columns: Sequence[str], article: str = "") -> str:
+    return f"{f',{article} '.join(columns[:-1])} and{article} {columns[-1]}"

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
+from torch import nn
+
+from dnerv.engine.fused import is_fused
 from dnerv.errors import InputError
-from dnerv.model import ClipInputs, DNeRV
+from dnerv.model import ClipInputs
 
 if TYPE_CHECKING:
     from dnerv.engine.openvino.decoder import OpenVINODecoder
@@ -21,27 +24,30 @@ __all__ = ["OPENVINO_PRECISIONS", "OpenVINOPrecision", "open_decoder"]
 
 
 def open_decoder(
-    model: object,
+    model: nn.Module,
     precision: OpenVINOPrecision = "openvino-bf16",
     calibration: Callable[[], Sequence[ClipInputs]] | None = None,
 ) -> OpenVINODecoder:
     """A decoder of `model`, compiled, which takes a second or two.
 
     Args:
-        model: a D-NeRV with keyframes.
+        model: a D-NeRV that the fused path serves (`is_fused`).
         precision: openvino-int8 keeps the widest activations in 8 bits, the rest in bfloat16 where the processor has
             it, else in float32.
         calibration: gives a few typical batches of clips; called once, by openvino-int8 alone, and needed there. The
             same clips make the same decoder.
 
     Raises:
-        InputError: OpenVINO is not installed, the precision is unknown or not this processor's, the network has no
-            keyframes, or there is nothing to calibrate 8 bits on.
+        InputError: OpenVINO is not installed, the precision is unknown or not this processor's, the network is not
+            such a one, or there is nothing to calibrate 8 bits on.
     """
     if precision not in OPENVINO_PRECISIONS:
         raise InputError(f"precision is {precision!r}; OpenVINO's are: {', '.join(OPENVINO_PRECISIONS)}")
-    if not isinstance(model, DNeRV) or model.encoder is None:
-        raise InputError(f"{precision} decodes networks with keyframes; this one, {type(model).__name__}, has none")
+    if not is_fused(model):
+        raise InputError(
+            f"{precision} decodes networks with keyframes; this one, {type(model).__name__}, has none, or parts "
+            "that the fused path does not know"
+        )
     try:
         from dnerv.engine.openvino.decoder import OpenVINODecoder
     except ModuleNotFoundError as error:

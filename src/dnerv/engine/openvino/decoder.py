@@ -118,7 +118,7 @@ class OpenVINODecoder:
 
     def _refined(self, before: Request, coarser: Planes, scale: int, inputs: ClipInputs) -> Planes:
         """What the flow head between two stages answers."""
-        if not self.model.config.flow:
+        if self.model.config.flow == "none":
             frames, height, width, _ = before.outputs[0].shape
             return self._fused._still(frames, height, width, inputs)
         return self._spread(before.outputs[1], coarser, scale, inputs)

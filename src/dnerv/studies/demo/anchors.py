@@ -86,7 +86,7 @@ def match(
     """Search the crf that gives `target` bytes, and interpolate between the two nearest codings around it.
 
     Args:
-        close_enough: when to stop: how far these two may be apart, in log bytes. most_steps: the limit.
+        close_enough: how far these two may be apart at the end, in log bytes. most_steps: codings, at most.
     """
     points = [encode(_FIRST_CRF[codec])]
     for step in range(most_steps):

@@ -88,19 +88,15 @@ def _archives(
     videos: Sequence[tuple[CachedVideo, CachedVideo]], folder: Path, options: EncodeOptions
 ) -> dict[Path, tuple[list[Path], EncodeOptions]]:
     """What to encode into which archive. Each video's own NeRV has its share, by pixels, of the others' time."""
-    nerv = replace(options, model="nerv", keyframe_every=None)
+    nerv = filled(replace(options, model="nerv", keyframe_every=None))
     budget = DEFAULT_BUDGET_SECONDS if options.budget_seconds is None else options.budget_seconds
     pixels = {v.name: v.timing.num_frames * v.height * v.width for v, _ in videos}
     archives = {archive_of("dnerv", "", folder): ([folder / ORIGINALS], options)}
-    all_covered = [covered for _, covered in videos]
-    archives[archive_of("nerv_joint", "", folder)] = ([folder / ORIGINALS], filled(nerv, all_covered))
-    for covered in all_covered:
-        share = pixels[covered.name] / sum(pixels.values())
-        own = nerv if options.epochs is not None else replace(nerv, budget_seconds=budget * share)
-        archives[archive_of("nerv", covered.name, folder)] = (
-            [folder / ORIGINALS / covered.name],
-            filled(own, [covered]),
-        )
+    archives[archive_of("nerv_joint", "", folder)] = ([folder / ORIGINALS], nerv)
+    for name, count in pixels.items():
+        share = budget * count / sum(pixels.values())
+        own = nerv if options.epochs is not None else replace(nerv, budget_seconds=share)
+        archives[archive_of("nerv", name, folder)] = ([folder / ORIGINALS / name], own)
     return archives
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -27,9 +28,9 @@ from dnerv.evaluation.program_anchors import (
     program_options,
 )
 from dnerv.evaluation.stream_files import SUFFIX, counted_bytes, decode_file, mean_quality, measure_file, write_stream
-from dnerv.evaluation.vmaf import vmaf
 from dnerv.keyframes.codec import Frame
 from dnerv.studies.content import Content, frames_of
+from dnerv.studies.measures import Measure, mean_scores, take
 from dnerv.studies.points import Measured, PointStore, Record, make_folder
 from dnerv.studies.rate_distortion.options import CompareOptions
 from dnerv.studies.rate_distortion.sweep import Grid, sweep
@@ -72,13 +73,13 @@ def curve(
 
     def rate_at(quality: int) -> float:
         job = {
-            "options": _encoder_options(codec, quality, options, content),
+            "options": encoder_options(codec, quality, options.preset, content),
             "library": library(codec),
             "content": content.digest,
-            "vmaf": options.vmaf,
+            "measures": options.measures,
         }
         name = f"{'qp' if codec == 'vvc' else 'crf'} {quality}"
-        coding = _Coding(codec, quality, options, content, listener)
+        coding = Coding(codec, quality, options.preset, content, listener, options.measures)
         points[quality] = store.once(codec, name, job, coding.measured)
         rate: float = points[quality]["bits_per_pixel"]
         return rate
@@ -87,18 +88,21 @@ def curve(
 
 
 @dataclass(frozen=True)
-class _Coding:
+class Coding:
+    """All videos by one codec with one setting."""
+
     codec: str
-    quality: int
-    options: CompareOptions
+    quality: float
+    preset: str
     content: Content
     listener: EncodeListener
+    measures: tuple[Measure, ...] = ()  # on demand
 
     def measured(self, stem: Path) -> Measured:
         """All videos, on all cores. An interruption ends the encoders at their next frame."""
         make_folder(stem)
         videos, stop = self.content.videos, Event()
-        self.listener.stage(f"{self.codec} at {self.quality}", len(videos))
+        self.listener.stage(f"{self.codec} at {self.quality:g}", len(videos))
         paths = [stem / f"{place}{SUFFIX[self.codec]}" for place in range(len(videos))]
         pool = ThreadPoolExecutor(min(usable_cores(), len(videos)))
         try:
@@ -112,42 +116,39 @@ class _Coding:
             pool.shutdown(cancel_futures=True)
         return self._mean(paths, parts)
 
-    def _mean(self, paths: Sequence[Path], parts: Sequence[tuple[VideoQuality, float | None]]) -> Measured:
+    def _mean(self, paths: Sequence[Path], parts: Sequence[tuple[VideoQuality, dict[str, float]]]) -> Measured:
         size = sum(map(counted_bytes, paths))
-        scores = [score for _, score in parts if score is not None]
-        mean = sum(scores) / len(scores) if scores else None
-        return Measured(tuple(paths), mean_quality([quality for quality, _ in parts], size), mean, self._facts())
+        quality, scores = mean_quality([q for q, _ in parts], size), mean_scores([found for _, found in parts])
+        return Measured(tuple(paths), quality, scores, self._facts())
 
-    def _one(self, video: CachedVideo, path: Path, stop: Event) -> tuple[VideoQuality, float | None]:
+    def _one(self, video: CachedVideo, path: Path, stop: Event) -> tuple[VideoQuality, dict[str, float]]:
         self._encode(video, path, stop)
         quality = measure_file(path, video.name, _until(video, stop), video.height, video.width)
-        if not self.options.vmaf:
-            return quality, None
-        decoded = decode_file(path, video.height, video.width)
-        return quality, vmaf(_until(video, stop), decoded, path.parent)
+        decoded = partial(decode_file, path, video.height, video.width)
+        return quality, take(self.measures, partial(_until, video, stop), decoded, path.parent)
 
     def _encode(self, video: CachedVideo, path: Path, stop: Event) -> None:
-        frames, fps, preset = _until(video, stop), video.timing.average_fps, self.options.preset
+        frames, fps, preset = _until(video, stop), video.timing.average_fps, self.preset
         if self.codec in ENCODERS:
             program: ProgramCodec = self.codec  # type: ignore[assignment]
-            encode_with_program(program, frames, path, fps=fps, quality=self.quality, preset=preset)
+            encode_with_program(program, frames, path, fps=fps, quality=int(self.quality), preset=preset)
             return
         codec: AnchorCodec = self.codec  # type: ignore[assignment]
         write_stream(encode_anchor(codec, frames, fps=fps, crf=float(self.quality), preset=preset), path)
 
     def _facts(self) -> dict[str, Any]:
-        options = _encoder_options(self.codec, self.quality, self.options, self.content)
-        return {"quality_setting": self.quality, "preset": self.options.preset, "encoder_options": options}
+        options = encoder_options(self.codec, self.quality, self.preset, self.content)
+        return {"quality_setting": self.quality, "preset": self.preset, "encoder_options": options}
 
 
-def _encoder_options(codec: str, quality: int, options: CompareOptions, content: Content) -> str:
+def encoder_options(codec: str, quality: float, preset: str, content: Content) -> str:
     """What the encoder is told, of the first video: the others differ in their frame rate alone."""
     if codec in ENCODERS:
         program: ProgramCodec = codec  # type: ignore[assignment]
         rate = Fraction(content.videos[0].timing.average_fps).limit_denominator(90000)
-        return " ".join(program_options(program, quality, options.preset, rate))
+        return " ".join(program_options(program, int(quality), preset, rate))
     anchor: AnchorCodec = codec  # type: ignore[assignment]
-    words = anchor_options(anchor, crf=float(quality), preset=options.preset)
+    words = anchor_options(anchor, crf=float(quality), preset=preset)
     return " ".join(f"-{name} {value}" for name, value in words.items())
 
 

@@ -11,6 +11,6 @@ def curve(network: Network, archives: ArchivePoints, options: CompareOptions) ->
     """An archive at each rate, ascending."""
     encodings = {rate: options.encoding(network, rate) for rate in sorted(options.rates)}
     return [
-        archives.point(network, f"{rate:g} bpp", filled(encoding, archives.content.videos), {"rate": rate})
+        archives.point(network, f"{rate:g} bpp", filled(encoding), {"rate": rate})
         for rate, encoding in encodings.items()
     ]

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from dnerv.compression import EncodeOptions
 from dnerv.errors import InputError
 from dnerv.evaluation.published import PublishedSet
+from dnerv.studies.measures import Measure
 
 Network = Literal["dnerv", "nerv"]
 Codec = Literal["dnerv", "nerv", "x264", "x265", "svtav1", "aom", "vvc"]
@@ -32,7 +33,7 @@ class CompareOptions:
     anchor: str = "x265"  # that BD-rates are taken against
     preset: str = "veryslow"  # effort of the conventional codecs
     published: str | None = None  # the set that the videos are, by the user's word
-    vmaf: bool = False
+    measures: tuple[Measure, ...] = ()  # on demand, beside PSNR and MS-SSIM
     device: str = "cpu"
     seed: int = 0
 
@@ -46,6 +47,8 @@ class CompareOptions:
             raise InputError(f"--anchor is {self.anchor}; it must be one of --codecs {_listed(self.codecs)}")
         if self.preset not in PRESETS:
             raise InputError(f"--preset is {self.preset!r}; choose from {_listed(PRESETS)}")
+        if not set(self.measures) <= set(get_args(Measure)):
+            raise InputError(f"measures are {_listed(self.measures)}; choose from {_listed(get_args(Measure))}")
         if self.published not in (None, *get_args(PublishedSet)):
             raise InputError(f"--published is {self.published!r}; choose from {_listed(get_args(PublishedSet))}")
         for rate in self.rates:

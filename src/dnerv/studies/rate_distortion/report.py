@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from dnerv.studies.measures import DIGITS, TITLES
 from dnerv.studies.tables import figures_table
 
 Record = Mapping[str, Any]
@@ -37,13 +38,13 @@ def tables(record: Record) -> Sequence[Table | str]:
 
 def points_table(record: Record) -> Table:
     """A row for each point, at rising rates."""
-    with_vmaf = record["options"]["vmaf"]
+    measures = record["options"]["measures"]
     table = figures_table(
-        "", "setting", "bytes", "bits/pixel", "PSNR dB", "of mean MSE", "MS-SSIM", *["VMAF"][: int(with_vmaf)]
+        "", "setting", "bytes", "bits/pixel", "PSNR dB", "of mean MSE", "MS-SSIM", *(TITLES[m] for m in measures)
     )
     for codec, found in record["codecs"].items():
         for place, point in enumerate(_rising(found["points"])):
-            score = [_vmaf(point["vmaf"])] if with_vmaf else []
+            scores = [f"{point[m]:.{DIGITS[m]}f}" for m in measures]
             table.add_row(
                 NAMES[codec] if place == 0 else "",
                 point["setting"],
@@ -52,7 +53,7 @@ def points_table(record: Record) -> Table:
                 f"{point['psnr']:.2f}",
                 f"{point['psnr_of_mean_mse']:.2f}",
                 "n/a" if point["ms_ssim"] is None else f"{point['ms_ssim']:.4f}",
-                *score,
+                *scores,
             )
         table.add_section()
     return table
@@ -110,7 +111,7 @@ def _notes(record: Record) -> list[str]:
         notes.append(f"More than {_TOLERANCE:.0%} off the rate asked for: {', '.join(missed)}.")
     if measures["ms_ssim"].startswith("n/a"):
         notes.append(f"MS-SSIM {measures['ms_ssim']}.")
-    notes.append(f"Perceptual metric {measures['perceptual']}.")
+    notes += [f"{TITLES[m]}: {measures[m]}." for m in record["options"]["measures"]]
     notes += [f"{NAMES[codec]} is left out: {reason}." for codec, reason in record["left_out"].items()]
     return notes
 
@@ -142,7 +143,3 @@ def _published(record: Record) -> list[Table | str]:
 
 def _rising(points: Sequence[Record]) -> list[Record]:
     return sorted(points, key=lambda point: float(point["bits_per_pixel"]))
-
-
-def _vmaf(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.1f}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dnerv.archive import checked_device
 from dnerv.compression import EncodeListener
@@ -14,9 +14,9 @@ from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
 from dnerv.evaluation.published import published_results
-from dnerv.evaluation.vmaf import MODEL, check_vmaf
 from dnerv.studies.archive_points import ArchivePoints, library
 from dnerv.studies.content import Content, read_content
+from dnerv.studies.measures import MODELS, Measure, check_measures
 from dnerv.studies.points import PointStore, Record, make_folder
 from dnerv.studies.prepared import write_results
 from dnerv.studies.rate_distortion import conventional, networks
@@ -41,12 +41,11 @@ def compare(
     device = checked_device(options.device)
     check_picture()
     left_out = _left_out(options, listener)
-    if options.vmaf:
-        check_vmaf()
+    check_measures(options.measures)
     make_folder(output)
     frames, store = output / "frames", PointStore(output / "points")
     content = read_content(inputs, frames, listener, resolution=options.resolution, fps=options.fps)
-    archives = ArchivePoints(inputs, content, frames, store, listener, options.device, options.vmaf)
+    archives = ArchivePoints(inputs, content, frames, store, listener, options.device, options.measures)
     codecs: dict[str, Record] = {}
     for codec in options.codecs:
         if codec in left_out:
@@ -60,7 +59,7 @@ def compare(
     record: Record = {
         "study": "compare",
         "machine": asdict(describe_machine(device)),
-        "content": _facts(content),
+        "content": content.to_json(),
         "options": options.to_json(),
         "measures": _measures(content, options),
         "codecs": codecs,
@@ -89,18 +88,6 @@ def _left_out(options: CompareOptions, listener: EncodeListener) -> dict[str, st
     return left_out
 
 
-def _facts(content: Content) -> Record:
-    return {
-        "videos": [
-            {"name": v.name, "frames": v.timing.num_frames, "height": v.height, "width": v.width}
-            for v in content.videos
-        ],
-        "frames": content.num_frames,
-        "pixels": content.num_pixels,
-        "digest": content.digest,
-    }
-
-
 def _measures(content: Content, options: CompareOptions) -> Mapping[str, Any]:
     """What the figures are, in words."""
     side = min(min(v.height, v.width) for v in content.videos)
@@ -110,6 +97,10 @@ def _measures(content: Content, options: CompareOptions) -> Mapping[str, Any]:
         "psnr": "RGB, 8 bits, mean over frames, then over videos, dB",
         "psnr_of_mean_mse": "of the squared error averaged over frames, then over videos, dB",
         "ms_ssim": "five scales, mean over frames, then over videos" if side >= SMALLEST_SIDE_OF_MS_SSIM else small,
-        "vmaf": f"{MODEL}, mean over frames, then over videos" if options.vmaf else "not asked for (--vmaf)",
-        "perceptual": "left out: such metrics need weights that cannot be shipped",
+        **{name: _on_demand(name, options) for name in get_args(Measure)},
     }
+
+
+def _on_demand(measure: Measure, options: CompareOptions) -> str:
+    asked = measure in options.measures
+    return f"{MODELS[measure]}, mean over frames, then over videos" if asked else f"not asked for (--{measure})"

@@ -1,0 +1,102 @@
+"""Train the classifier from scratch, and ask it about the test videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+
+from dnerv.engine.precision import computes_in_bf16
+from dnerv.loading import Augmentation
+from dnerv.studies.recognition.footage import Footage
+from dnerv.studies.recognition.network import TemporalShiftNetwork, TSMConfig
+from dnerv.studies.recognition.options import ClassifierOptions
+from dnerv.studies.recognition.sampling import Clip, testing_batches, training_batches
+from dnerv.studies.recognition.split import Split
+
+_STATISTICS = (0.45, 0.45, 0.45), (0.25, 0.25, 0.25)  # the same for all videos; the first norm does the rest
+_LARGEST_GRADIENT = 5.0  # norm
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a classifier learns, and how; the pixels come later."""
+
+    split: Split
+    lengths: Mapping[str, int]  # frames of each video
+    options: ClassifierOptions
+    device: torch.device
+
+    def new_network(self) -> TemporalShiftNetwork:
+        """With weights of torch's global generator."""
+        config = TSMConfig(len(self.split.classes), self.options.width, self.options.blocks)
+        network = TemporalShiftNetwork(config).to(self.device)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def train_classifier(task: Task, footage: Footage, seed: int, advance: Callable[[], None]) -> TemporalShiftNetwork:
+    """A classifier trained on the training videos; `advance` is called after each epoch.
+
+    AdamW, linear warm-up, cosine to zero. The same seed and frames give the same weights on one machine.
+    """
+    options, names = task.options, task.split.train
+    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
+        torch.manual_seed(seed)
+        network = task.new_network().train()
+        optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        steps = options.epochs * max(1, len(names) // options.batch)
+        schedule = OneCycleLR(optimiser, options.learning_rate, total_steps=steps + 1, pct_start=options.warm_up)
+        for epoch in range(options.epochs):
+            batches = training_batches(
+                task.lengths, names, frames=options.frames, batch=options.batch, seed=seed, epoch=epoch
+            )
+            for clips, frames in zip(batches, footage.batches(batches), strict=True):
+                _step(task, network, optimiser, clips, frames)
+                schedule.step()
+            advance()
+    return network.eval()
+
+
+@torch.no_grad()
+def classify(task: Task, network: TemporalShiftNetwork, footage: Footage) -> Tensor:
+    """Logits of the test videos, float32 [N, classes], in the split's order."""
+    options, rows = task.options, []
+    batches = testing_batches(task.lengths, task.split.test, frames=options.frames, batch=options.batch)
+    for clips, frames in zip(batches, footage.batches(batches), strict=True):
+        with _autocast(task.device):
+            rows.append(network.eval()(_seen(task, clips, frames, training=False)).float().cpu())
+    return torch.cat(rows)
+
+
+def _step(
+    task: Task,
+    network: TemporalShiftNetwork,
+    optimiser: torch.optim.Optimizer,
+    clips: Sequence[Clip],
+    frames: Sequence[Tensor],
+) -> None:
+    classes = torch.tensor(task.split.numbers(clip.name for clip in clips), device=task.device)
+    with _autocast(task.device):
+        logits = network(_seen(task, clips, frames, training=True)).float()
+    loss = F.cross_entropy(logits, classes, label_smoothing=task.options.label_smoothing)
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+    optimiser.step()
+
+
+def _seen(task: Task, clips: Sequence[Clip], frames: Sequence[Tensor], *, training: bool) -> Tensor:
+    """Cropped, in training flipped at random too, normalised: float [B, T, 3, crop, crop]."""
+    augmentation = Augmentation(crop=task.options.crop, random_crop=training, flip=training, normalise=_STATISTICS)
+    draws = [clip.draw for clip in clips]
+    placed = [augmentation.place(clip, draw) for clip, draw in zip(frames, draws, strict=True)]
+    return augmentation.finish(torch.stack(placed).to(task.device), draws)
+
+
+def _autocast(device: torch.device) -> AbstractContextManager[None]:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bf16(device))

@@ -12,11 +12,11 @@ from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
 from dnerv.studies.archive_points import ArchivePoints, filled
 from dnerv.studies.content import Content, read_content
+from dnerv.studies.h264_points import h264_point
 from dnerv.studies.points import PointStore, Record, make_folder
 from dnerv.studies.prepared import write_results
 from dnerv.studies.recognition.conditions import Condition, Projector
 from dnerv.studies.recognition.footage import video_lengths
-from dnerv.studies.recognition.h264 import h264_point
 from dnerv.studies.recognition.options import RecognitionOptions
 from dnerv.studies.recognition.picture import check_picture, draw
 from dnerv.studies.recognition.published import PUBLISHED

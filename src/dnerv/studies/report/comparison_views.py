@@ -15,14 +15,15 @@ from rich.table import Table
 from dnerv.archive import Archive
 from dnerv.compression import EncodeListener
 from dnerv.errors import InputError
-from dnerv.evaluation.stream_files import decode_file, measure_file
-from dnerv.studies.content import Content, cached_content, frames_of
+from dnerv.evaluation.stream_files import decode_file
+from dnerv.studies.content import Content, cached_content
 from dnerv.studies.demo.picture import DIFFERENCE_GAIN, difference
+from dnerv.studies.h264_points import h264_point
+from dnerv.studies.points import PointStore
 from dnerv.studies.rate_distortion.conventional import missing
 from dnerv.studies.report.embedding import MAP_QUALITY, Embedder, Picture
 from dnerv.studies.report.flow import Flow, flow_to_keyframe, full_colour, middlebury_colours
 from dnerv.studies.report.options import ReportOptions
-from dnerv.studies.report.same_bytes import SameBytes, h264_at
 from dnerv.studies.report.views import Clip, View, frames_view, middle
 from dnerv.studies.tables import figures_table
 from dnerv.video import CachedVideo
@@ -56,20 +57,23 @@ def compared_videos(
     points = {codec: _at_rate(record, codec, options.rate) for codec in ("nerv", "dnerv") if codec in record["codecs"]}
     names = [video["name"] for video in record["content"]["videos"]]
     content = cached_content(names, folder / "frames", record["content"]["digest"])
-    preset, target = record["options"]["preset"], points["dnerv"]["bytes"]
     reason = missing("x264")
-    h264 = h264_at(target, content, preset, work / "h264", listener) if reason is None else None
+    streams: list[Path] = []
+    if reason is None:
+        store, network = PointStore(work), points["dnerv"]
+        preset = record["options"]["preset"]
+        points["h264"] = h264_point(network["rate"], network["bytes"], preset, content, store, listener)
+        streams = [store.folder / file["path"] for file in points["h264"]["files"]]
     shown = content.videos[: options.videos]
     with ExitStack() as stack:
         archives = {}
-        for codec, point in points.items():
-            path = folder / "points" / point["files"][0]["path"]
+        for codec in points.keys() - {"h264"}:
+            path = folder / "points" / points[codec]["files"][0]["path"]
             archives[codec] = stack.enter_context(Archive(path, size="coded"))
         listener.stage("decoding what is shown", len(shown))
-        source = _Source(content, archives, h264, embed)
+        source = _Source(content, archives, streams, embed)
         clips = [source.clip(place, options.frames, listener) for place in range(len(shown))]
-    table = _table(content, shown, points, h264)
-    return ComparedVideos(clips, table, _notes(record, points, h264, reason))
+    return ComparedVideos(clips, _table(content, shown, points), _notes(points, reason))
 
 
 def _at_rate(record: Record, codec: str, rate: float | None) -> Record:
@@ -91,7 +95,7 @@ class _Source:
 
     content: Content
     archives: Mapping[str, Archive]
-    h264: SameBytes | None
+    streams: Sequence[Path]  # of H.264; none where it is not to be had
     embed: Embedder
 
     def clip(self, place: int, frames: int, listener: EncodeListener) -> Clip:
@@ -107,14 +111,14 @@ class _Source:
         if flow is not None:
             views.append(_flow_view(flow, self.archives["dnerv"], self.embed))
         listener.advance()
-        left = "h264" if self.h264 is not None else "original"
+        left = "h264" if self.streams else "original"
         fps = float(video.timing.average_fps)
         size = video.height, video.width
         return Clip(video.name, span.start, video.timing.num_frames, fps, *size, [*views, *maps], left, "dnerv")
 
     def _decoded(self, place: int, video: CachedVideo, span: range) -> Iterator[tuple[str, Sequence[Picture]]]:
-        if self.h264 is not None:
-            stream = decode_file(self.h264.streams[place], video.height, video.width)
+        if self.streams:
+            stream = decode_file(self.streams[place], video.height, video.width)
             yield "h264", list(islice(stream, span.start, span.stop))
         for codec in ("nerv", "dnerv"):
             if codec in self.archives:
@@ -142,32 +146,23 @@ def _flow_view(flow: Flow, archive: Archive, embed: Embedder) -> View:
     return View("flow", "Flow, D-NeRV", [""] * len(images), images, note, has_wheel=True)
 
 
-def _table(
-    content: Content, shown: Sequence[CachedVideo], points: Mapping[str, Record], h264: SameBytes | None
-) -> Table:
+def _table(content: Content, shown: Sequence[CachedVideo], points: Mapping[str, Record]) -> Table:
     """PSNR of the whole videos, and bytes of all that took part."""
-    table = figures_table(
-        "PSNR of whole videos, dB", "frames", *(NAMES[c] for c in NAMES if c in points or c == "h264")
-    )
+    codecs, count = [codec for codec in NAMES if codec in points], len(content.videos)
+    table = figures_table("PSNR of whole videos, dB", "frames", *(NAMES[codec] for codec in codecs))
     for place, video in enumerate(shown):
-        figures = {codec: float(point["videos"][place]["psnr"]) for codec, point in points.items()}
-        if h264 is not None:
-            path = h264.streams[place]
-            figures["h264"] = measure_file(path, video.name, frames_of(video), video.height, video.width).psnr
-        cells = [f"{figures[c]:.2f}" if c in figures else "-" for c in NAMES if c in points or c == "h264"]
-        table.add_row(video.name, str(video.timing.num_frames), *cells)
+        figures = [f"{points[codec]['videos'][place]['psnr']:.2f}" for codec in codecs]
+        table.add_row(video.name, str(video.timing.num_frames), *figures)
     table.add_section()
-    sizes = {codec: int(point["bytes"]) for codec, point in points.items()}
-    sizes |= {} if h264 is None else {"h264": h264.size}
-    count = len(content.videos)
-    cells = [f"{sizes[c]:,}" if c in sizes else "-" for c in NAMES if c in points or c == "h264"]
-    table.add_row(f"bytes of all {count} videos" if count > 1 else "bytes", str(content.num_frames), *cells)
+    sizes = [f"{points[codec]['bytes']:,}" for codec in codecs]
+    table.add_row(f"bytes of all {count} videos" if count > 1 else "bytes", str(content.num_frames), *sizes)
     return table
 
 
-def _notes(record: Record, points: Mapping[str, Record], h264: SameBytes | None, reason: str | None) -> list[str]:
+def _notes(points: Mapping[str, Record], reason: str | None) -> list[str]:
     rate = f"{points['dnerv']['rate']:g} bits per pixel were asked of the networks."
-    if h264 is None:
+    if reason is not None:
         return [rate, f"H.264 is left out: {reason}."]
-    how = f"x264 {record['options']['preset']}, tuned for PSNR, one crf for all videos, {h264.crf:g}"
+    h264 = points["h264"]
+    how = f"x264 {h264['preset']}, tuned for PSNR, one crf for all videos, {h264['quality_setting']:g}"
     return [f"{rate} H.264 ({how}) was given the bytes of D-NeRV's archive. All is decoded from files."]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from base64 import b64decode
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -217,6 +219,102 @@ class TestPage:
         report = write_report([compared], tmp_path / "r.html", ReportOptions(videos=0))
         assert report.clips == 0
         assert Page(report.path.read_text()).data == {}
+
+
+class Browser:
+    """Chromium, told what to do over two pipes: the DevTools protocol, messages that end with a zero byte."""
+
+    def __init__(self, program: str, profile: Path) -> None:
+        ours_in, theirs_out = os.pipe()
+        theirs_in, ours_out = os.pipe()
+        options = "--headless=new --no-sandbox --disable-gpu --remote-debugging-pipe --window-size=600,4000"
+        command = [program, *options.split(), f"--user-data-dir={profile}", "about:blank"]
+        quiet = subprocess.DEVNULL
+
+        def connect() -> None:  # it reads from 3 and writes to 4
+            os.dup2(theirs_in, 3)
+            os.dup2(theirs_out, 4)
+
+        self.process = subprocess.Popen(command, close_fds=False, preexec_fn=connect, stdout=quiet, stderr=quiet)
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self.reading, self.writing = os.fdopen(ours_in, "rb"), os.fdopen(ours_out, "wb")
+        self.events: list[dict[str, Any]] = []
+        self.session: dict[str, str] = {}
+        targets = self("Target.getTargets")["targetInfos"]
+        page = next(target["targetId"] for target in targets if target["type"] == "page")
+        self.session = {"sessionId": self("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]}
+
+    def __call__(self, method: str, **params: Any) -> dict[str, Any]:
+        message = {"id": 1 + len(self.events), "method": method, "params": params, **self.session}
+        self.writing.write(json.dumps(message).encode() + b"\0")
+        self.writing.flush()
+        while True:
+            text = b""
+            while (byte := self.reading.read(1)) != b"\0":
+                assert byte, "the browser has ended"
+                text += byte
+            answer: dict[str, Any] = json.loads(text)
+            self.events.append(answer)
+            if answer.get("id") == message["id"]:
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression, or its promise, gives; None for what JSON has no word for."""
+        return self("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)["result"].get(
+            "value"
+        )
+
+    def press(self, key: str) -> None:
+        """Press a key and let go."""
+        text = {"text": key} if len(key) == 1 else {}
+        code = {"ArrowRight": 39, "End": 35, "Tab": 9}.get(key, ord(key[0]))
+        for kind in ("keyDown", "keyUp"):
+            self("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **text)
+            text = {}
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        self.reading.close()
+        self.writing.close()
+
+
+def test_a_browser_plays_it_without_complaint(made: tuple[Report, Page], tmp_path: Path) -> None:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine: the page is checked without a browser only")
+    browser = Browser(program, tmp_path)
+    try:
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            browser(f"{domain}.enable")
+        browser("Page.navigate", url=made[0].path.as_uri())
+        canvas = "document.querySelector('.player canvas')"
+        wait = "await new Promise((r) => setTimeout(r, 20))"
+        until = f"(async () => {{ while ({canvas}?.dataset.frame !== '%s') {wait} }})()"
+        browser.value(f"{until % 0}.then(() => {canvas}.focus())")
+        browser.press(".")
+        browser.press(".")
+        browser.value(f"{until % 2}.then(() => 1)")
+        assert browser.value("document.querySelector('.number').textContent") == "frame 4 of 9"
+        browser.press("ArrowRight")
+        assert browser.value("document.querySelector('.wipe').getAttribute('aria-valuenow')") == "52"
+        browser.press("Tab")
+        browser.press("End")
+        assert browser.value("document.querySelector('.wipe').getAttribute('aria-valuenow')") == "100"
+        browser.press("+")
+        assert browser.value("document.querySelector('.scale').textContent") == "1.5×"
+        clip = made[1].data["clip-0-0"]
+        shown = browser.value("[...document.querySelectorAll('.score')].slice(0, 2).map((e) => e.textContent)")
+        assert shown == [clip["views"][place]["figures"][2] for place in (1, 3)]
+        assert browser.value("document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        browser.close()
+    loud = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+    assert [event for event in browser.events if event.get("method") in loud] == []
+    asked = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
+    assert all(url.startswith(("file:", "data:")) for url in asked)
 
 
 class TestRefusals:

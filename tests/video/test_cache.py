@@ -12,6 +12,7 @@ import pytest
 
 from dnerv.errors import InputError, OutputError
 from dnerv.video import CachedVideo, Member, VideoSource, cache_video
+from dnerv.video.cache import open_cached
 
 MakeVideo = Callable[..., Path]
 
@@ -166,3 +167,21 @@ def test_sidecar_is_plain_json(tmp_path: Path, member: Member) -> None:
     facts = json.loads(sidecar_of(tmp_path / "c").read_text())
     assert facts["key"]["fps"] == "30000/1001"
     assert video.timing.average_fps == Fraction(30000, 1001)
+
+
+def test_a_cached_video_outlives_its_source(tmp_path: Path, member: Member) -> None:
+    video = cache_video(member, tmp_path / "c")
+    member.source_path.unlink()
+    assert open_cached("class/grey", tmp_path / "c") == replace(video, label=None)
+
+
+def test_nothing_half_cached_is_opened(tmp_path: Path, member: Member) -> None:
+    with pytest.raises(InputError, match="has no frames of 'class/grey'"):
+        open_cached("class/grey", tmp_path)
+    video = cache_video(member, tmp_path)
+    os.truncate(video.store.path, 10)
+    with pytest.raises(InputError, match="not all frames"):
+        open_cached("class/grey", tmp_path)
+    video.store.path.with_suffix(".json").write_text("{")
+    with pytest.raises(InputError, match="has no frames"):
+        open_cached("class/grey", tmp_path)

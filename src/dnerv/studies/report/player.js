@@ -124,7 +124,8 @@
           part.addEventListener(end, (event) => this.pointers.delete(event.pointerId));
         }
       }
-      new ResizeObserver(() => this.resize()).observe(this.root);
+      // In the next frame: in this one, the observer would see what it has caused.
+      new ResizeObserver(() => requestAnimationFrame(() => this.resize())).observe(this.root);
     }
 
     // Frames

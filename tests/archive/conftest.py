@@ -98,6 +98,12 @@ def nerv_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("nerv"), NERV)
 
 
+@pytest.fixture
+def write_model() -> Callable[..., Path]:
+    """Write an archive of a configuration's network into a folder."""
+    return write
+
+
 @pytest.fixture(scope="session")
 def sequential(archive_path: Path) -> dict[str, torch.Tensor]:
     """All frames of every video, read from first to last."""

@@ -81,6 +81,31 @@ def test_nerv_has_no_keyframes_and_absolute_time(nerv_path: Path) -> None:
     assert len({frame.shape for frame in frames}) == 4
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"fusion": "concatenation"},
+        {"flow": "single-scale"},
+        {"temporal": "convolution", "temporal_kernel": 7},
+        {"temporal": "attention"},
+        {"fusion": "none", "flow": "none", "head": "paper"},
+    ],
+    ids=str,
+)
+def test_networks_of_other_parts_come_back(
+    archive_path: Path, parts: dict[str, Any], write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    with Archive(archive_path) as known:
+        config = replace(known.config.model, **parts)
+    path = write_model(tmp_path, config)
+    with Archive(path) as archive, Archive(path, precision="reference") as plain:
+        assert archive.config.model == config
+        frames = archive["walk"][:].float()
+        assert (frames - plain["walk"][:].float()).abs().max() <= 1
+        assert frames.std() > 1
+        assert (archive.layout(1).absolute == (10, archive.num_frames)) == (parts.get("fusion") == "none")
+
+
 def test_half_precision_is_close(archive_path: Path, sequential: Frames) -> None:
     with Archive(archive_path, precision="bf16") as archive:
         difference = archive["walk"][:].float() - sequential["walk"].float()

@@ -8,6 +8,7 @@ import pytest
 
 from dnerv.compression import EncodeOptions
 from dnerv.errors import InputError
+from dnerv.model import Components
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,15 @@ from dnerv.errors import InputError
         ({"learning_rate": 0.0}, "--learning-rate is"),
         ({"batch_clips": 0}, "--batch is 0"),
         ({"ema": 1.0}, "--ema is"),
+        ({"network_share": 0.0}, r"network_share is 0\.0; allowed are 0\.01 to 1"),
+        ({"network_share": 0.5, "width": 4}, "network_share, --size and --width all size the network"),
+        ({"network_share": 0.5, "preset": "uvg-s"}, "network_share, --size and --width all size the network"),
+        ({"components": Components(temporal_kernel=4)}, "components: temporal_kernel is 4; it is an odd number"),
+        ({"components": Components(fusion="none", flow="multi-scale")}, "components: flow, contrast and the residual"),
+        ({"components": Components(), "model": "nerv"}, "components are those of a D-NeRV that the dial sizes"),
+        ({"components": Components(), "preset": "uvg-s"}, "components are those of a D-NeRV that the dial sizes"),
+        ({"components": Components(is_compact=True), "paper": True}, "components ask for the compact one"),
+        ({"components": Components(fusion="none"), "keyframe_every": 4}, "a network without fusion has no keyframes"),
         ({"resolution": (240, 7)}, "--resolution is 7; allowed are 8 to 8192"),
     ],
 )
@@ -49,6 +59,8 @@ def test_json_tells_jobs_apart() -> None:
     assert record["fps"] == "30000/1001"
     assert record["resolution"] == [240, 320]
     assert record != json.loads(json.dumps(EncodeOptions(fps=Fraction(30)).to_json()))
+    parts = [EncodeOptions(components=Components(temporal=kind)).to_json() for kind in ("mlp", "attention")]
+    assert json.loads(json.dumps(parts[0])) != json.loads(json.dumps(parts[1]))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ def draw_bars(record: Record, path: Path) -> None:
     for ax, group in zip(axes[:, 0], groups, strict=True):
         _draw(ax, group, record["published"]["sets"])
     axes[-1][0].set_xlabel("PSNR, dB, against the row at 0; on the right, PSNR itself", fontsize=8.5, color=_FAINT)
+    marked = {label: mark for ax in axes[:, 0] for mark, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(marked.values(), marked.keys(), fontsize=8, frameon=False, ncols=2, loc="outside upper left")
     figure.suptitle(_title(record), fontsize=9, color=_FAINT, x=0.99, ha="right")
     save_figure(figure, path, 150)
 
@@ -47,11 +49,11 @@ def _draw(ax: Any, group: Record, sets: Mapping[str, str]) -> None:
             colour, marker = _MARKS[name]
             label = f"the paper, {title}"
             ax.plot(*zip(*marks, strict=True), marker, color=colour, markerfacecolor="white", label=label, zorder=3)
-            ax.legend(fontsize=7.5, frameon=False, loc="best")
     ax.axvline(0, color=_INK, linewidth=0.8, zorder=1)
     ax.set_yticks(places, [row["name"] for row in rows], fontsize=8.5)
     ax.invert_yaxis()
-    ax.margins(x=0.12)
+    ax.use_sticky_edges = False
+    ax.margins(x=0.08, y=0.02)
     ax.tick_params(axis="x", labelsize=8)
     ax.grid(visible=True, axis="x", color="#e6e6e6", linewidth=0.6)
     ax.set_axisbelow(True)

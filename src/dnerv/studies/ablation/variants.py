@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from dnerv.model import Components
 
@@ -35,11 +36,11 @@ class Group:
     reference: str  # the variant that differences are taken to
 
 
-def _paper(name: str, clip_length: int = CLIP_LENGTH, share: float = PAPER_SHARE, **parts: object) -> Variant:
-    return Variant(name, Components(is_compact=False, **parts), clip_length, share)  # type: ignore[arg-type]
+def _paper(name: str, clip_length: int = CLIP_LENGTH, share: float = PAPER_SHARE, **parts: Any) -> Variant:
+    return Variant(name, Components(is_compact=False, **parts), clip_length, share)
 
 
-def _without_keyframes(name: str, **parts: object) -> Variant:
+def _without_keyframes(name: str, **parts: Any) -> Variant:
     return _paper(name, share=1.0, fusion="none", **parts)
 
 

@@ -482,6 +482,9 @@ def study_recognition(
     classifier_epochs: Annotated[int, typer.Option(help="Passes of the classifier over its training videos.")] = 30,
     frames: Annotated[int, typer.Option(help="Of a clip, spread over its video.")] = 8,
     crop: Annotated[int, typer.Option(help="Side in pixels of the square that the classifier sees.")] = 112,
+    flip: Annotated[
+        bool, typer.Option(help="Mirror clips in training; not where classes tell left from right.")
+    ] = True,
     seeds: Annotated[int, typer.Option(help="Trainings of the classifier in each condition.")] = 3,
     seed: Annotated[int, typer.Option(help="The first of them; of archives and a drawn split too.")] = 0,
     live: Annotated[
@@ -507,7 +510,7 @@ def study_recognition(
         rates=_numbers(rates),
         budget_seconds=_seconds(budget),
         epochs=epochs,
-        classifier=_usage(recognition.ClassifierOptions, epochs=classifier_epochs, frames=frames, crop=crop),
+        classifier=_usage(recognition.ClassifierOptions, epochs=classifier_epochs, frames=frames, crop=crop, flip=flip),
         seeds=seeds,
         seed=seed,
         live=live,

@@ -86,7 +86,7 @@ def match(
     """Search the crf that gives `target` bytes, and interpolate between the two nearest codings around it.
 
     Args:
-        close_enough: when to stop: how far these two may be apart, in log bytes. most_steps: when to stop at the latest.
+        close_enough: when to stop: how far these two may be apart, in log bytes. most_steps: the limit.
     """
     points = [encode(_FIRST_CRF[codec])]
     for step in range(most_steps):

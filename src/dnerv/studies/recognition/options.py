@@ -24,6 +24,7 @@ class ClassifierOptions:
     frames: int = 8  # of a clip, spread over its video
     crop: int = 112  # side of the square that the network sees, pixels
     width: int = 16  # channels of the network's first stage
+    flip: bool = True  # mirror every other clip in training; not for classes that tell left from right
     blocks: int = 1  # of each of its stages
     batch: int = 16  # clips
     learning_rate: float = 3e-3  # of AdamW, at its height

@@ -104,6 +104,8 @@ def read_split(path: Path, members: Sequence[Member]) -> Split:
 def drawn_split(members: Sequence[Member], seed: int) -> Split:
     """A third of each class, rounded, one at least, for the test. Raises InputError as `read_split` does."""
     labels, parts = _labels(members), dict[str, str]()
+    if not labels:
+        raise InputError("no video has a label; use class folders or --labels")
     for number, label in enumerate(sorted(set(labels.values()))):
         names = [member.name for member in members if labels.get(member.name) == label]
         order = np.random.default_rng((_SPLIT_DRAW, seed, number)).permutation(len(names)).tolist()

@@ -250,6 +250,8 @@ class TestSplit:
         assert [sum(name.startswith(label) for name in split.test) for label in "ab"] == [3, 3]
         assert drawn_split(given, 0) == split
         assert drawn_split(given, 1).test != split.test
+        with pytest.raises(InputError, match="class 'b' has a single video"):
+            drawn_split(given[:10], 0)
         with pytest.raises(InputError, match="no video has a label"):
             drawn_split([replace(member, label=None) for member in given], 0)
 

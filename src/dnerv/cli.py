@@ -479,7 +479,7 @@ def study_recognition(
     rates: Annotated[str, typer.Option(help="Bits per pixel of the archives.")] = "0.02,0.04,0.08",
     budget: Annotated[str | None, typer.Option(help="Training time of each archive. [default: 5m]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
-    classifier_epochs: Annotated[int, typer.Option(help="Passes of the classifier over its training videos.")] = 30,
+    classifier_epochs: Annotated[int, typer.Option(help="Passes of the classifier over its training videos.")] = 20,
     frames: Annotated[int, typer.Option(help="Of a clip, spread over its video.")] = 8,
     crop: Annotated[int, typer.Option(help="Side in pixels of the square that the classifier sees.")] = 112,
     flip: Annotated[

@@ -285,7 +285,7 @@ def task() -> Task:
     """To tell squares that go left from those that go right: flips would make one of the other."""
     names = [f"{label}/{i}" for i in range(24) for label in ("left", "right")]
     split = Split(tuple(names[:32]), tuple(names[32:]), {name: name.partition("/")[0] for name in names}, "here")
-    options = replace(SMALL, epochs=25, crop=48, batch=16, flip=False)
+    options = replace(SMALL, epochs=20, crop=40, batch=8, flip=False)
     return Task(split, dict.fromkeys(names, 8), options, CPU)
 
 
@@ -293,7 +293,7 @@ class TestTraining:
     def test_motion_is_learned(self, task: Task) -> None:
         epochs = list[int]()
         network = train_classifier(task, Squares(), 0, lambda: epochs.append(1))
-        assert len(epochs) == 25
+        assert len(epochs) == 20
         logits = classify(task, network, Squares())
         wanted = torch.tensor(task.split.numbers(task.split.test))
         assert (logits.argmax(1) == wanted).double().mean() > 0.8

@@ -102,7 +102,7 @@ def read_split(path: Path, members: Sequence[Member]) -> Split:
 
 
 def drawn_split(members: Sequence[Member], seed: int) -> Split:
-    """A third of each class, rounded, one at least, for the test. Raises InputError for a class of one, or no labels."""
+    """A third of each class, rounded, one at least, for the test. Raises InputError for a class of one, or none."""
     labels, parts = _labels(members), dict[str, str]()
     if not labels:
         raise InputError("no video has a label; use class folders or --labels")

@@ -19,7 +19,6 @@ from dnerv.studies.recognition.options import ClassifierOptions
 from dnerv.studies.recognition.sampling import Clip, centred_batches, training_batches
 from dnerv.studies.recognition.split import Split
 
-_STATISTICS = (0.45, 0.45, 0.45), (0.25, 0.25, 0.25)  # the same for all videos; the first norm does the rest
 _LARGEST_GRADIENT = 5.0  # norm
 
 
@@ -91,14 +90,18 @@ def _step(
 
 
 def _seen(task: Task, clips: Sequence[Clip], frames: Sequence[Tensor], *, training: bool) -> Tensor:
-    """Cropped, in training flipped at random too, normalised: float [B, T, 3, crop, crop]."""
-    options = task.options
+    """Cropped, in training flipped at random too: float [B, T, 3, crop, crop] in [0, 255].
+
+    Not normalised: the norm after the first convolution does that, and bf16 has these numbers, and the differences of
+    neighbouring frames, exactly.
+    """
+    options, dtype = task.options, torch.bfloat16 if computes_in_bf16(task.device) else torch.float32
     augmentation = Augmentation(
-        crop=options.crop, random_crop=training, flip=training and options.flip, normalise=_STATISTICS
+        crop=options.crop, random_crop=training, flip=training and options.flip, dtype=torch.uint8
     )
     draws = [clip.draw for clip in clips]
     placed = [augmentation.place(clip, draw) for clip, draw in zip(frames, draws, strict=True)]
-    return augmentation.finish(torch.stack(placed).to(task.device), draws)
+    return augmentation.finish(torch.stack(placed).to(task.device), draws).to(dtype)
 
 
 def _autocast(device: torch.device) -> AbstractContextManager[None]:

@@ -421,6 +421,14 @@ class TestStudy:
         assert not any(stage.startswith("training") for stage in listener.stages)
         assert more["raw"]["seeds"][:2] == record["raw"]["seeds"]
 
+    def test_live_decoding_keeps_no_frames(self, studied: tuple[Path, dict[str, Any]], videos: Path) -> None:
+        output, record = studied
+        listener = Listener()
+        live = recognition([videos], output, replace(OPTIONS, rates=(0.3,), seeds=1, live=True), listener)
+        stages = ["classifier on nerv-0.3, seed 0", "classifier on dnerv-0.3, seed 0"]
+        assert listener.stages == ["reading videos", *stages]
+        assert live["raw"]["seeds"] == record["raw"]["seeds"][:1]
+
     def test_table_and_picture(self, studied: tuple[Path, dict[str, Any]]) -> None:
         output, record = studied
         console = Console(width=80, record=True, file=StringIO())

@@ -28,7 +28,8 @@ QUICK = ["--precisions", "fp32", "--batch-sizes", "2", "--seconds", "0", "--repe
 QUICK += ["--against", "png"]
 COMMANDS = ("encode", "decode", "interpolate", "inpaint", "info", "evaluate", "verify", "bench", "compare", "presets")
 COMMANDS += ("report",)
-STUDIES = (("study",), ("study", "interpolation"), ("study", "inpainting"))
+STUDIES = (("study",), *(("study", name) for name in ("interpolation", "inpainting", "ablation", "diversity", "joint")))
+STUDIES += (("study", "recognition"),)
 
 
 @dataclass(frozen=True)
@@ -616,6 +617,30 @@ def test_bad_compare_values_are_usage_errors(
     assert done.code == 2, done
     assert words[1] in done.err
     assert "Traceback" not in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--rates", "many"), ("--seeds", "0"), ("--crop", "8"), ("--precision", "fp8"), ("--classifier-epochs", "0")],
+    ids=" ".join,
+)
+def test_bad_recognition_values_are_usage_errors(
+    dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = dnerv("study", "recognition", videos, "-o", tmp_path / "out", *words)
+    assert done.code == 2, done
+    assert words[1] in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_recognition_says_what_cannot_be_read_in_one_line(
+    dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path
+) -> None:
+    words = ["study", "recognition", videos, "-o", tmp_path / "out"]
+    assert_one_line(dnerv(*words), "has a single video")
+    assert_one_line(dnerv(*words, "--split", tmp_path / "split.csv"), "split.csv: cannot be read")
     assert not (tmp_path / "out").exists()
 
 

@@ -602,9 +602,12 @@ def study_recognition(
     rates: Annotated[str, typer.Option(help="Bits per pixel of the archives.")] = "0.02,0.04,0.08",
     budget: Annotated[str | None, typer.Option(help="Training time of each archive. [default: 5m]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")] = None,
-    classifier_epochs: Annotated[int, typer.Option(help="Passes of the classifier over its training videos.")] = 30,
+    classifier_epochs: Annotated[int, typer.Option(help="Passes of the classifier over its training videos.")] = 20,
     frames: Annotated[int, typer.Option(help="Of a clip, spread over its video.")] = 8,
     crop: Annotated[int, typer.Option(help="Side in pixels of the square that the classifier sees.")] = 112,
+    flip: Annotated[
+        bool, typer.Option(help="Mirror clips in training; not where classes tell left from right.")
+    ] = True,
     seeds: Annotated[int, typer.Option(help="Trainings of the classifier in each condition.")] = 3,
     seed: Annotated[int, typer.Option(help="The first of them; of archives and a drawn split too.")] = 0,
     live: Annotated[
@@ -630,7 +633,7 @@ def study_recognition(
         rates=_numbers(rates),
         budget_seconds=_seconds(budget),
         epochs=epochs,
-        classifier=_usage(recognition.ClassifierOptions, epochs=classifier_epochs, frames=frames, crop=crop),
+        classifier=_usage(recognition.ClassifierOptions, epochs=classifier_epochs, frames=frames, crop=crop, flip=flip),
         seeds=seeds,
         seed=seed,
         live=live,

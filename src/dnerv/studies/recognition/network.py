@@ -86,11 +86,11 @@ def temporal_shift(x: Tensor, frames: int) -> Tensor:
     """
     part = x.shape[1] // SHIFTED_PART
     clips = torch.unflatten(x, 0, (-1, frames))  # [B, T, C, h, w]
-    later, earlier, same = clips.split([part, part, x.shape[1] - 2 * part], dim=2)
+    later, earlier, same = torch.split(clips, [part, part, x.shape[1] - 2 * part], dim=2)
     nothing = torch.zeros_like(later[:, :1])
     later = torch.cat([later[:, 1:], nothing], dim=1)
     earlier = torch.cat([nothing, earlier[:, :-1]], dim=1)
-    return torch.cat([part.flatten(0, 1) for part in (later, earlier, same)], dim=1)
+    return torch.cat([moved.flatten(0, 1) for moved in (later, earlier, same)], dim=1)
 
 
 def _projection(channels: int, wider: int, stride: int) -> nn.Module:

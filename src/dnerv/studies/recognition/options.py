@@ -20,10 +20,11 @@ RATES = (0.02, 0.04, 0.08)
 class ClassifierOptions:
     """How the classifier is made; the same in every condition."""
 
-    epochs: int = 30  # passes over the training videos
+    epochs: int = 20  # passes over the training videos
     frames: int = 8  # of a clip, spread over its video
     crop: int = 112  # side of the square that the network sees, pixels
     width: int = 16  # channels of the network's first stage
+    flip: bool = True  # mirror every other clip in training; not for classes that tell left from right
     blocks: int = 1  # of each of its stages
     batch: int = 16  # clips
     learning_rate: float = 3e-3  # of AdamW, at its height

@@ -11,6 +11,7 @@ from dnerv.studies.recognition.report import NAMES, TITLES
 
 # By codec: colour and marker, those of the rate-distortion curves.
 _STYLES = {"h264": ("#8d8d8d", "v"), "nerv": ("#b5722a", "s"), "dnerv": ("#1f5fa8", "o")}
+_APART = 0.012  # of the axis: codecs have the same bytes, and their bars would hide each other
 _INK, _FAINT = "#1a1a1a", "#6a6a6a"
 
 
@@ -26,11 +27,11 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     for ax, (protocol, title) in zip(axes, TITLES.items(), strict=True):
         _draw(ax, record, protocol)
         ax.set_title(title, fontsize=10, color=_INK)
-        ax.set_xlabel("bits per pixel of the whole file", fontsize=9)
+        ax.set_xlabel("bits per pixel of all bytes (drawn a little apart)", fontsize=9)
         ax.grid(visible=True, color="#e6e6e6", linewidth=0.6)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("top-1 accuracy, %", fontsize=9)
-    axes[0].legend(fontsize=8, frameon=False, loc="best")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=5)
     figure.suptitle(_title(record), fontsize=9, color=_FAINT, x=0.99, ha="right")
     save_figure(figure, path, 150)
 
@@ -41,11 +42,13 @@ def _draw(ax: Any, record: Mapping[str, Any], protocol: str) -> None:
     if raw["interval"] is not None:
         ax.axhspan(*raw["interval"], color=_INK, alpha=0.07, linewidth=0)
     ax.axhline(100 * record["split"]["most_frequent"], color=_FAINT, linewidth=1, linestyle=":", label="chance")
-    for codec, (colour, marker) in _STYLES.items():
+    rates = [row["bits_per_pixel"] for row in record["rows"]]
+    for place, (codec, (colour, marker)) in enumerate(_STYLES.items()):
+        shift = (place - 1) * _APART * (max(rates) - min(rates))
         rows = [row for row in record["rows"] if row["codec"] == codec]
-        rates, means = [r["bits_per_pixel"] for r in rows], [r[protocol]["top1"] for r in rows]
+        places, means = [r["bits_per_pixel"] + shift for r in rows], [r[protocol]["top1"] for r in rows]
         style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 2.2 if codec == "dnerv" else 1.4}
-        ax.errorbar(rates, means, yerr=_bars(rows, protocol), capsize=3, label=NAMES[codec], zorder=3, **style)
+        ax.errorbar(places, means, yerr=_bars(rows, protocol), capsize=3, label=NAMES[codec], zorder=3, **style)
 
 
 def _bars(rows: list[Mapping[str, Any]], protocol: str) -> list[list[float]] | None:

@@ -83,7 +83,7 @@ def _notes(record: Record) -> list[str]:
         f"{split['test']} test videos adds to it: at {raw['top1']:.1f} % alone {low:.1f} to {high:.1f} % (95 %, "
         "binomial), the same videos for every row.",
         f"Chance, the most frequent class of the test: {100 * split['most_frequent']:.1f} %.",
-        f"TSM from scratch, epochs: {options['classifier']['epochs']}; the paper's network was pretrained, so that "
+        f"TSM from scratch ({options['classifier']['epochs']} epochs): the paper's network was pretrained, so that "
         "orderings and differences are to be compared, not levels.",
     ]
     for name, words in (("missing", "listed in the split, and not given"), ("unused", "in no part of the split")):

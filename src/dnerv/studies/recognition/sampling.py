@@ -53,7 +53,7 @@ def training_batches(
     return list(_cut(clips[:whole], batch))
 
 
-def testing_batches(lengths: Mapping[str, int], names: Sequence[str], *, frames: int, batch: int) -> list[list[Clip]]:
+def centred_batches(lengths: Mapping[str, int], names: Sequence[str], *, frames: int, batch: int) -> list[list[Clip]]:
     """Every video once, in order: the middles of its stretches, the centre of its frames."""
     return list(_cut([Clip(name, segment_frames(lengths[name], frames), Draw()) for name in names], batch))
 

@@ -102,10 +102,14 @@ def read_split(path: Path, members: Sequence[Member]) -> Split:
 
 
 def drawn_split(members: Sequence[Member], seed: int) -> Split:
-    """A third of each class, rounded, one at least, for the test. Raises InputError as `read_split` does."""
+    """A third of each class, rounded, one at least, for the test. Raises InputError for a class of one, or none."""
     labels, parts = _labels(members), dict[str, str]()
+    if not labels:
+        raise InputError("no video has a label; use class folders or --labels")
     for number, label in enumerate(sorted(set(labels.values()))):
         names = [member.name for member in members if labels.get(member.name) == label]
+        if len(names) < 2:
+            raise InputError(f"class {label!r} has a single video; two are needed, to train and to test on")
         order = np.random.default_rng((_SPLIT_DRAW, seed, number)).permutation(len(names)).tolist()
         count = max(1, round(len(names) * _TEST_SHARE))
         parts |= {names[place]: "test" if rank < count else "train" for rank, place in enumerate(order)}

@@ -16,10 +16,9 @@ from dnerv.loading import Augmentation
 from dnerv.studies.recognition.footage import Footage
 from dnerv.studies.recognition.network import TemporalShiftNetwork, TSMConfig
 from dnerv.studies.recognition.options import ClassifierOptions
-from dnerv.studies.recognition.sampling import Clip, testing_batches, training_batches
+from dnerv.studies.recognition.sampling import Clip, centred_batches, training_batches
 from dnerv.studies.recognition.split import Split
 
-_STATISTICS = (0.45, 0.45, 0.45), (0.25, 0.25, 0.25)  # the same for all videos; the first norm does the rest
 _LARGEST_GRADIENT = 5.0  # norm
 
 
@@ -66,7 +65,7 @@ def train_classifier(task: Task, footage: Footage, seed: int, advance: Callable[
 def classify(task: Task, network: TemporalShiftNetwork, footage: Footage) -> Tensor:
     """Logits of the test videos, float32 [N, classes], in the split's order."""
     options, rows = task.options, []
-    batches = testing_batches(task.lengths, task.split.test, frames=options.frames, batch=options.batch)
+    batches = centred_batches(task.lengths, task.split.test, frames=options.frames, batch=options.batch)
     for clips, frames in zip(batches, footage.batches(batches), strict=True):
         with _autocast(task.device):
             rows.append(network.eval()(_seen(task, clips, frames, training=False)).float().cpu())
@@ -91,11 +90,18 @@ def _step(
 
 
 def _seen(task: Task, clips: Sequence[Clip], frames: Sequence[Tensor], *, training: bool) -> Tensor:
-    """Cropped, in training flipped at random too, normalised: float [B, T, 3, crop, crop]."""
-    augmentation = Augmentation(crop=task.options.crop, random_crop=training, flip=training, normalise=_STATISTICS)
+    """Cropped, in training flipped at random too: float [B, T, 3, crop, crop] in [0, 255].
+
+    Not normalised: the norm after the first convolution does that, and bf16 has these numbers, and the differences of
+    neighbouring frames, exactly.
+    """
+    options, dtype = task.options, torch.bfloat16 if computes_in_bf16(task.device) else torch.float32
+    augmentation = Augmentation(
+        crop=options.crop, random_crop=training, flip=training and options.flip, dtype=torch.uint8
+    )
     draws = [clip.draw for clip in clips]
     placed = [augmentation.place(clip, draw) for clip, draw in zip(frames, draws, strict=True)]
-    return augmentation.finish(torch.stack(placed).to(task.device), draws)
+    return augmentation.finish(torch.stack(placed).to(task.device), draws).to(dtype)
 
 
 def _autocast(device: torch.device) -> AbstractContextManager[None]:

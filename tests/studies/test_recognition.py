@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dnerv.studies.recognition.h264 import MOST_ABOVE, h264_point
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -26,7 +27,6 @@ from dnerv.studies.points import PointStore
 from dnerv.studies.recognition import ClassifierOptions, RecognitionOptions, h264, recognition, tables
 from dnerv.studies.recognition.conditions import Condition, Projector
 from dnerv.studies.recognition.footage import RawFootage
-from dnerv.studies.recognition.h264 import MOST_ABOVE, h264_point
 from dnerv.studies.recognition.network import ShiftedBlock, TemporalShiftNetwork, TSMConfig, temporal_shift
 from dnerv.studies.recognition.sampling import Clip, centred_batches, segment_frames, training_batches
 from dnerv.studies.recognition.split import DRAWN, Split, drawn_split, read_split

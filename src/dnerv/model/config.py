@@ -148,6 +148,11 @@ class NeRVConfig:
 
 
 ModelConfig = DNeRVConfig | NeRVConfig
+_SWITCHES = {  # of the first archives, in which a part was there or not: today's field, and its kind where it was
+    "fusion": ("fusion", "adaptive"),
+    "temporal_mlp": ("temporal", "mlp"),
+    "flow": ("flow", "multi-scale"),
+}
 _FAMILIES: dict[str, type[DNeRVConfig] | type[NeRVConfig]] = {"dnerv": DNeRVConfig, "nerv": NeRVConfig}
 
 
@@ -173,6 +178,9 @@ def config_from_json(record: Any) -> ModelConfig:
     for name, value in record.items():
         if name == "family":
             continue
+        if name in _SWITCHES and isinstance(value, bool):
+            name, kind = _SWITCHES[name]
+            value = kind if value else "none"
         if name not in known:
             raise ArchiveError(f"the archive's model record has an unknown field {name!r}; a newer dnerv may know it")
         values[name] = _typed(name, value, str(known[name].type))

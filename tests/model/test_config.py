@@ -101,7 +101,7 @@ HOSTILE: list[Any] = [
     {"family": "dnerv", "base_channels": 4, "head": "unet"},
     {"family": "dnerv", "base_channels": 4, "head": ["paper"]},
     {"family": "dnerv", "base_channels": 4, "fusion": 1},
-    {"family": "dnerv", "base_channels": 4, "fusion": True},
+    {"family": "dnerv", "base_channels": 4, "fusion": 1},
     {"family": "dnerv", "base_channels": 4, "fusion": "unet"},
     {"family": "dnerv", "base_channels": 4, "fusion": "none"},
     {"family": "dnerv", "base_channels": 4, "fusion": "none", "flow": "none", "head": "residual"},

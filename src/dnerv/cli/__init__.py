@@ -1,0 +1,69 @@
+"""The command line: parse, call one function, print.
+
+Exit codes: 0, 1 for a named error (one line on stderr), 2 for usage, 130 after an interruption.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from typing import NoReturn
+
+from dnerv.cli import archives, comparisons, studies  # their commands
+from dnerv.cli.application import app
+from dnerv.errors import DnervError
+from dnerv.process import tune_process
+
+__all__ = ["app", "archives", "comparisons", "main", "studies"]
+
+
+def main() -> None:
+    """Run the command line."""
+    tune_process()
+    # Typed after the command, where people type it, it would be the command's own option.
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        with _first_process_speaks():
+            app(arguments, prog_name="dnerv")
+    except (DnervError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        _fail(_one_line(error), 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of an interruption
+            _fail("interrupted", 130)
+        raise
+
+
+@contextmanager
+def _first_process_speaks() -> Iterator[None]:
+    """Of processes started together all read the same command line: what is wrong with it is said once."""
+    if os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with redirect_stderr(io.StringIO()):
+        try:
+            yield
+        except SystemExit as end:
+            if end.code == 2:
+                time.sleep(1)  # launchers end all processes as soon as one has ended: let the first one speak
+            raise
+
+
+def _fail(reason: str, code: int) -> NoReturn:
+    if code != 130 or os.environ.get("RANK", "0") == "0":
+        print(f"dnerv: {reason}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

@@ -7,7 +7,8 @@ Notable decisions:
   bytes in which x264 lists its settings is taken out, x265's is never written: on short clips they would
   weigh.
 - x264 runs one thread (FFmpeg would cut each frame into a slice per core, 8 % of the bytes at 128x160) and
-  x265 without wavefronts and frame threads: best compression, and the same bytes on every machine.
+  x265 without wavefronts and frame threads: best compression. Even so x264's bytes vary from run to run, by a
+  few tenths of a percent of whole sets (docs/log.md).
 - `tune="psnr"` switches off psychovisual choices, since PSNR is what is compared; `tune="visual"` leaves them
   on, as most published anchors do.
 - x264 and x265 code 8-bit 4:2:0 in BT.601, with the very colour conversion of the keyframes. `svtav1` is the

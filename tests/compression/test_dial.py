@@ -85,3 +85,25 @@ def test_without_keyframes_time_runs_over_all_videos(corpus: Path, tmp_path: Pat
         assert archive.container.sizes["KEYF"] == archive.container.sizes["PKTS"] == 0
         assert [archive.layout(place).absolute for place in range(3)] == [(0, 14), (9, 14), (13, 14)]
         assert archive["odd"][:].shape == (4, 3, 27, 31)
+
+
+class ProbeOfLoudKeyframes(KeyframeProbe):
+    """Keyframes that never come below a fixed size, in a corpus where every frame a keyframe looks best."""
+
+    def crf_for(self, every: int, bytes_per_pixel: float) -> float:
+        return 70.0
+
+    def bytes_per_pixel(self, every: int, crf: float) -> float:
+        return 0.4 / every
+
+    def blend_psnr(self, every: int, crf: float) -> float:
+        return 40.0 - every
+
+
+@pytest.mark.parametrize(("rate", "every"), [(8.0, 1), (2.0, 2), (0.01, 8)])
+def test_the_distance_is_the_best_that_fits_else_the_smallest(
+    videos: list[CachedVideo], rate: float, every: int
+) -> None:
+    options = replace(OPTIONS, keyframe_every=None, bits_per_pixel=rate, width=2, keyframe_mode="inter")
+    corpus = Corpus(videos, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    assert turn_dial(corpus, options, ProbeOfLoudKeyframes(videos)).model.keyframe_every == every

@@ -112,7 +112,10 @@ def test_going_on_codes_nothing_twice(studied: tuple[Path, Path, dict[str, Any]]
     videos, folder, record = studied
     listener = Listener()
     assert interpolation([videos], folder, OPTIONS, listener) == record
-    assert listener.stages == ["holding out every second frame", "comparing with the frames held out"]
+    assert listener.stages == [
+        "holding out every second frame",
+        "comparing with the frames held out, in a fresh process",
+    ]
     with pytest.raises(InputError, match="other options"):
         interpolation([videos], folder, EncodeOptions(epochs=2), EncodeListener())
 

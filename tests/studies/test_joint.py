@@ -86,6 +86,9 @@ def test_table_and_picture(done: tuple[Path, dict[str, Any]], tmp_path: Path) ->
     assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
     assert "+0.60" in text
     assert "gain dB" in text
+    assert ("bits per pixel asked for: NeRV" in text) == any(
+        abs(row["bits_per_pixel"] / 0.5 - 1) > 0.15 for row in done[1]["rows"]
+    )
     draw(done[1], tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 

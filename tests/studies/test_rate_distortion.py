@@ -194,6 +194,12 @@ class TestLeftOut:
         assert "libx265" in str(conventional.missing("x265"))
         assert "cannot decode VVC" in str(conventional.missing("vvc"))
 
+    def test_a_folder_of_another_study(self, videos: Path, tmp_path: Path) -> None:
+        (tmp_path / "results.json").write_text('{"study": "ablation"}')
+        with pytest.raises(InputError, match="holds the study 'ablation'"):
+            compare([videos], tmp_path, OPTIONS)
+        assert (tmp_path / "results.json").read_text() == '{"study": "ablation"}'
+
     def test_a_folder_that_is_a_file(self, videos: Path, tmp_path: Path) -> None:
         (tmp_path / "out").write_text("")
         with pytest.raises(OutputError):

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dnerv.studies.recognition.h264 import MOST_ABOVE, h264_point
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -23,8 +22,9 @@ from dnerv.errors import InputError
 from dnerv.evaluation.stream_files import decode_file
 from dnerv.loading.augmentation import Draw
 from dnerv.studies.content import Content, read_content
+from dnerv.studies.h264_points import MOST_ABOVE, _size, h264_point
 from dnerv.studies.points import PointStore
-from dnerv.studies.recognition import ClassifierOptions, RecognitionOptions, h264, recognition, tables
+from dnerv.studies.recognition import ClassifierOptions, RecognitionOptions, recognition, tables
 from dnerv.studies.recognition.conditions import Condition, Projector
 from dnerv.studies.recognition.footage import RawFootage
 from dnerv.studies.recognition.network import ShiftedBlock, TemporalShiftNetwork, TSMConfig, temporal_shift
@@ -309,7 +309,7 @@ class TestEqualBytes:
     @pytest.mark.parametrize("share", [0.4, 1.0])
     def test_h264_has_the_bytes_of_the_archive(self, content: Content, tmp_path: Path, share: float) -> None:
         store = PointStore(tmp_path)
-        most = sum(h264._size(video, 20.0, "ultrafast") for video in content.videos)
+        most = sum(_size(video, 20.0, "ultrafast") for video in content.videos)
         target = round(share * most)
         point = h264_point(0.5, target, "ultrafast", content, store, EncodeListener())
         assert point["bytes"] == sum((tmp_path / file["path"]).stat().st_size for file in point["files"])

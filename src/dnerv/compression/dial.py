@@ -50,6 +50,7 @@ PAPER_STRIDES = (4, 2, 2, 2, 2)
 PAPER_CANVAS = (256, 320)
 ENTROPY_RATIO = 0.87  # coded over plain size of quantised weights, assumed; the demo's network came to 0.94
 DEFAULT_WEIGHT_BITS = 5
+_LARGEST_LOAD = 1.25  # beyond what the search of a crf leaves: quality cannot go down as far as the bytes ask
 _EVERY_WIDTH = range(WIDTHS[0], 2049)
 SMALL_CORPUS_PIXELS = 32_000_000  # of keyframes: so few are coded slowly, which saves a tenth of their bytes
 
@@ -113,7 +114,7 @@ def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> D
         return Design(model, bits, "inter", PROBE_PRESET, CRF_RANGE[1], round(target), None)
     distances = _distances(options)
     plans = [_plan(corpus, options, probe, every, bits, target) for every in distances]
-    best = max(plans, key=lambda plan: plan.score)
+    best = _best(plans)
     mode = options.keyframe_mode or probe.better_mode(best.every, best.crf)
     # A named network's size says nothing of its keyframes': their bytes are not bounded.
     budget = None if options.keyframe_crf is not None or options.preset is not None else best.budget
@@ -127,6 +128,7 @@ class _Plan:
     model: ModelConfig
     crf: float
     budget: int
+    load: float  # expected bytes of the keyframes, over their budget
     score: float  # dB expected
 
 
@@ -136,7 +138,14 @@ def _plan(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, every: i
     budget = max(1.0, target - network_bytes(model, bits) - _index_bytes(corpus, every))
     crf = options.keyframe_crf or probe.crf_for(every, budget / corpus.num_pixels)
     crf = nearest_crf(crf)
-    return _Plan(every, model, crf, int(budget), probe.blend_psnr(every, crf) + EXPECTED_GAIN.get(every, 1.0))
+    load = probe.bytes_per_pixel(every, crf) * corpus.num_pixels / budget
+    return _Plan(every, model, crf, int(budget), load, probe.blend_psnr(every, crf) + EXPECTED_GAIN.get(every, 1.0))
+
+
+def _best(plans: Sequence[_Plan]) -> _Plan:
+    """The best of those that fit; where even the worst quality fits at no distance, the smallest."""
+    fitting = [plan for plan in plans if plan.load <= _LARGEST_LOAD]
+    return max(fitting, key=lambda plan: plan.score) if fitting else min(plans, key=lambda plan: plan.load)
 
 
 def _target_bytes(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> float:

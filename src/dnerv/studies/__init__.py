@@ -1,1 +1,1 @@
-"""Measurements that stand on the whole package: one module or folder per study, each run by `python -m`."""
+"""Measurements that stand on the whole package: a folder for each study, and what they share."""

@@ -1,6 +1,6 @@
 """Frames of a study's videos as folders of PNG images: scaled, cropped or thinned, without loss, made once.
 
-FOLDER/study.json   of which videos the study is, and with which options
+FOLDER/study.json   of which videos the study is, with which options and by which version
 FOLDER/PART/NAME/   00000.png, 00001.png, ...: videos that `dnerv encode` reads
 """
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dnerv.compression.workspace import members_record
 from dnerv.errors import InputError, OutputError
+from dnerv.studies.archive_points import library
 from dnerv.video import Member, VideoSource, write_png_folder
 from dnerv.video.store import write_atomically
 
@@ -30,7 +31,7 @@ def claim(folder: Path, members: Sequence[Member], options: dict[str, Any]) -> N
         InputError: it holds another study's work.
         OutputError: it cannot be written.
     """
-    job = json.loads(json.dumps({"videos": members_record(members), "options": options}))
+    job = json.loads(json.dumps({"videos": members_record(members), "options": options, "library": library()}))
     record = folder / "study.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,10 +42,21 @@ def claim(folder: Path, members: Sequence[Member], options: dict[str, Any]) -> N
         raise InputError(f"{folder} is not empty and holds no study; name another folder")
     if known not in (None, job):
         raise InputError(
-            f"{folder} holds a study of other videos or with other options; repeat that command to go on with it, or "
-            "name another folder"
+            f"{folder} holds a study of other videos, with other options or by another version; repeat that command to "
+            "go on with it, or name another folder"
         )
     write_atomically(record, json.dumps(job, indent=1).encode())
+
+
+def check_free(folder: Path, study: str) -> None:
+    """Raise InputError where `folder` holds the results of another study, which would be lost."""
+    results = folder / "results.json"
+    try:
+        found = json.loads(results.read_text()).get("study")
+    except (OSError, ValueError, AttributeError):
+        return
+    if found != study:
+        raise InputError(f"{folder} holds the study {found!r}: name another folder")
 
 
 def write_frames(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.table import Table
+
+_TOLERANCE = 0.15  # of the rate asked for
 
 
 def figures_table(first: str, *columns: str) -> Table:
@@ -12,3 +17,13 @@ def figures_table(first: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right", overflow="fold")
     return table
+
+
+def off_the_rate(rows: Sequence[tuple[str, Mapping[str, Any]]], asked: float) -> list[str]:
+    """A line that names the rows whose `bits_per_pixel` are far from what was asked for; none where all are near."""
+    far = [
+        f"{name} {row['bits_per_pixel']:.4f}"
+        for name, row in rows
+        if abs(row["bits_per_pixel"] / asked - 1) > _TOLERANCE
+    ]
+    return [f"More than {_TOLERANCE:.0%} off the {asked:g} bits per pixel asked for: {', '.join(far)}."] if far else []

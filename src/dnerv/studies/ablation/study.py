@@ -19,7 +19,7 @@ from dnerv.studies.archive_points import ArchivePoints, library
 from dnerv.studies.content import Content, read_content
 from dnerv.studies.drawing import matplotlib_pyplot
 from dnerv.studies.points import PointStore, Record, make_folder
-from dnerv.studies.prepared import write_results
+from dnerv.studies.prepared import check_free, write_results
 
 
 def ablation(
@@ -37,6 +37,7 @@ def ablation(
     listener = listener or EncodeListener()
     device = checked_device(options.device)
     matplotlib_pyplot()
+    check_free(output, "ablation")
     make_folder(output)
     frames = output / "frames"
     content = read_content(inputs, frames, listener, resolution=options.resolution, fps=options.fps)

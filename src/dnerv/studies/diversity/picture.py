@@ -14,7 +14,8 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     """Write the chart as PNG at `path`. Raises OutputError."""
     lines = [_line(record, model) for model in NAMES]
     options = record["options"]
-    heading = f"{options['clips']} clips of {options['length']} frames, {options['bits_per_pixel']:g} bits per pixel"
+    clips = f"{options['clips']} clips of {options['length']} frames"
+    heading = f"{clips}, {options['bits_per_pixel']:g} bits per pixel asked for"
     up = "PSNR, dB (bars: one standard deviation over draws)"
     draw_lines(lines, path, across=f"{options['by']}s that the clips come from", up=up, heading=heading)
 

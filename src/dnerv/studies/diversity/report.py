@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from dnerv.studies.tables import figures_table
+from dnerv.studies.tables import figures_table, off_the_rate
 
 NAMES = {"nerv": "NeRV", "dnerv": "D-NeRV"}
 
@@ -33,6 +33,9 @@ def tables(record: Mapping[str, Any]) -> Sequence[Table | str]:
         "",
         table,
         "",
+        *off_the_rate(
+            [(f"{NAMES[row['model']]} {row['sources']}", row) for row in record["rows"]], options["bits_per_pixel"]
+        ),
         f"published, from {few} to {many} classes: {', '.join(said)} ({published['set']}; {published['source']})",
         f"{record['output']}: results.json, picture.png, points/ (archives)",
     ]

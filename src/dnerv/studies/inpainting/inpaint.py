@@ -37,7 +37,8 @@ def inpaint(
         InputError: masks that do not fit, a loss that cannot leave pixels out, or a folder of other work.
     """
     members = discover(inputs)
-    claim(folder, members, {"encode": options.to_json(), "masks": masks.to_json()})
+    job = {"encode": options.to_json(), "masks": masks.to_json()}
+    claim(folder, members, job | {"device": device})
     hidden = hidden_videos(members, masks, folder, options, listener)
     path = folder / ARCHIVE
     if not path.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from dnerv.compression.options import DEFAULT_BUDGET_SECONDS
 from dnerv.errors import InputError
 from dnerv.evaluation import QualityMeter
 from dnerv.studies.archive_points import filled
+from dnerv.studies.fresh import in_fresh_process
 from dnerv.studies.inpainting.inpaint import FRAMES, add_errors, hidden_videos, made_frames
 from dnerv.studies.prepared import Frame, claim, write_frames, write_results
 from dnerv.video import CachedVideo, RandomBoxes, discover
@@ -46,7 +47,8 @@ def inpainting(
         InputError: boxes or a crop that do not fit, or a folder of another study.
     """
     members = discover(inputs)
-    claim(folder, members, {"encode": options.to_json(), "boxes": boxes.to_json(), "crop": crop})
+    job = {"encode": options.to_json(), "boxes": boxes.to_json(), "crop": crop}
+    claim(folder, members, job | {"device": device})
     listener.stage("cutting frames", len(members))
     for member in members:
         cut = None if crop is None else lambda frame: centre(frame, crop)
@@ -61,13 +63,24 @@ def inpainting(
             listener.note(f"{path.name}:")
             path.parent.mkdir(parents=True, exist_ok=True)
             encode(given, path, chosen, masks=boxes, device=device, listener=listener)
-    listener.stage("comparing inside the boxes", len(WAYS) * len(videos))
+    listener.stage("comparing inside the boxes, in a fresh process", len(WAYS) * len(videos))
+    return write_results(folder, in_fresh_process(listener.advance, measure, videos, folder, boxes, device))
+
+
+def measure(
+    advance: Callable[[], None],
+    videos: Sequence[tuple[CachedVideo, CachedVideo]],
+    folder: Path,
+    boxes: RandomBoxes,
+    device: str,
+) -> dict[str, Any]:
+    """The study's record: what the archives in `folder` give back, against the frames as they were."""
     meters = {way: QualityMeter() for way in WAYS}
     for original, covered in videos:
         for way in WAYS:
             _add(meters[way], way, original, covered, folder, device)
-            listener.advance()
-    return write_results(folder, _record(meters, videos, folder, boxes))
+            advance()
+    return _record(meters, videos, folder, boxes)
 
 
 def centre(frame: Frame, size: tuple[int, int]) -> Frame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ from dnerv.compression import EncodeListener, EncodeOptions, encode
 from dnerv.errors import InputError
 from dnerv.evaluation import QualityMeter, mse_per_frame
 from dnerv.model import channels_first, config_to_json, count_parameters
+from dnerv.studies.fresh import in_fresh_process
 from dnerv.studies.prepared import claim, read_frames, write_frames, write_results
 from dnerv.video import discover
 
@@ -37,22 +38,25 @@ def interpolation(
     if options.fps is not None:
         raise InputError("the study holds out every second frame of the videos as they are: leave fps out")
     members = discover(inputs)
-    claim(folder, members, options.to_json())
+    claim(folder, members, options.to_json() | {"device": device})
     listener.stage("holding out every second frame", len(members))
+    gaps_between = 0
     for member in members:
         try:
             write_frames(member, folder / HELD_OUT, options.resolution, slice(1, None, 2), None)
         except InputError as error:
             raise InputError(f"{member.source_path}: at least three frames are needed ({error})") from None
         kept = write_frames(member, folder / KEPT, options.resolution, slice(0, None, 2), None)
-        if len(list(kept.iterdir())) < 2:
+        count = len(list(kept.iterdir()))
+        if count < 2:
             raise InputError(f"{member.source_path}: at least three frames are needed, there are two")
+        gaps_between += count - 1
         listener.advance()
     path = folder / ARCHIVE
     if not path.exists():
         encode([folder / KEPT], path, replace(options, resolution=None), device=device, listener=listener)
-    with Archive(path, device=device, size="coded") as archive:
-        return write_results(folder, _measure(archive, folder, listener))
+    listener.stage("comparing with the frames held out, in a fresh process", gaps_between)
+    return write_results(folder, in_fresh_process(listener.advance, measure, path, folder, device))
 
 
 def gaps(archive: Archive, name: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -73,11 +77,16 @@ def blend(before: Tensor, after: Tensor) -> Tensor:
     return ((before.float() + after.float()) / 2).round().to(torch.uint8)
 
 
-def _measure(archive: Archive, folder: Path, listener: EncodeListener) -> dict[str, Any]:
-    listener.stage("comparing with the frames held out", sum(e.timing.num_frames - 1 for e in archive.entries))
-    meters = {name: QualityMeter() for name in (*WAYS, "kept")}
-    for name in archive.names:
-        _measure_video(archive, name, folder, meters, listener)
+def measure(advance: Callable[[], None], path: Path, folder: Path, device: str) -> dict[str, Any]:
+    """The study's record: the archive at `path` against the frames in `folder`."""
+    with Archive(path, device=device, size="coded") as archive:
+        meters = {name: QualityMeter() for name in (*WAYS, "kept")}
+        for name in archive.names:
+            _measure_video(archive, name, folder, meters, advance)
+        return _record(archive, meters)
+
+
+def _record(archive: Archive, meters: dict[str, QualityMeter]) -> dict[str, Any]:
     model, per_video = archive.config.model, {name: meter.per_video() for name, meter in meters.items()}
     return {
         "study": "interpolation",
@@ -104,7 +113,7 @@ def _measure(archive: Archive, folder: Path, listener: EncodeListener) -> dict[s
 
 
 def _measure_video(
-    archive: Archive, name: str, folder: Path, meters: dict[str, QualityMeter], listener: EncodeListener
+    archive: Archive, name: str, folder: Path, meters: dict[str, QualityMeter], advance: Callable[[], None]
 ) -> None:
     # A video of an even number of frames ends with one held out that nothing follows: it is passed over.
     originals = zip(pairwise(read_frames(folder / KEPT / name)), read_frames(folder / HELD_OUT / name), strict=False)
@@ -116,4 +125,4 @@ def _measure_video(
             meters[way].add(name, mse_per_frame(channels_first(original)[None], decoded[None].cpu()))
         if number == 0:
             meters["kept"].add(name, mse_per_frame(channels_first(first)[None], before[None].cpu()))
-        listener.advance()
+        advance()

@@ -14,7 +14,7 @@ from dnerv.studies.lines import COLOURS, Line, draw_lines
 def draw(record: Mapping[str, Any], path: Path) -> None:
     """Write the chart as PNG at `path`. Raises OutputError."""
     lines = [_line(record, model, way) for model in NAMES for way in WAYS]
-    heading = f"{record['options']['bits_per_pixel']:g} bits per pixel, {record['options']['epochs']} epochs"
+    heading = f"{record['options']['bits_per_pixel']:g} bits per pixel asked for, {record['options']['epochs']} epochs"
     draw_lines(lines, path, across="videos", up="PSNR, dB (mean over videos)", heading=heading)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from dnerv.studies.diversity.report import NAMES
-from dnerv.studies.tables import figures_table
+from dnerv.studies.tables import figures_table, off_the_rate
 
 WAYS = ("separate", "joint")
 
@@ -30,6 +30,10 @@ def tables(record: Mapping[str, Any]) -> Sequence[Table | str]:
         "",
         table,
         "",
+        *off_the_rate(
+            [(f"{NAMES[row['model']]} {row['way']} {row['videos']}", row) for row in record["rows"]],
+            options["bits_per_pixel"],
+        ),
         f"published: separate {apart:.2f}, joint {together:.2f} ({together - apart:+.2f}) dB ({published['set']}; "
         f"{published['source']})",
         f"{record['output']}: results.json, picture.png, points/ (archives)",

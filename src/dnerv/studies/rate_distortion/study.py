@@ -18,7 +18,7 @@ from dnerv.studies.archive_points import ArchivePoints, library
 from dnerv.studies.content import Content, read_content
 from dnerv.studies.measures import MODELS, Measure, check_measures
 from dnerv.studies.points import PointStore, Record, make_folder
-from dnerv.studies.prepared import write_results
+from dnerv.studies.prepared import check_free, write_results
 from dnerv.studies.rate_distortion import conventional, networks
 from dnerv.studies.rate_distortion.deltas import deltas
 from dnerv.studies.rate_distortion.options import NETWORKS, CompareOptions
@@ -42,6 +42,7 @@ def compare(
     check_picture()
     left_out = _left_out(options, listener)
     check_measures(options.measures)
+    check_free(output, "compare")
     make_folder(output)
     frames, store = output / "frames", PointStore(output / "points")
     content = read_content(inputs, frames, listener, resolution=options.resolution, fps=options.fps)

@@ -14,7 +14,7 @@ from dnerv.studies.archive_points import ArchivePoints, filled
 from dnerv.studies.content import Content, read_content
 from dnerv.studies.h264_points import h264_point
 from dnerv.studies.points import PointStore, Record, make_folder
-from dnerv.studies.prepared import write_results
+from dnerv.studies.prepared import check_free, write_results
 from dnerv.studies.recognition.conditions import Condition, Projector
 from dnerv.studies.recognition.footage import video_lengths
 from dnerv.studies.recognition.options import RecognitionOptions
@@ -50,6 +50,7 @@ def recognition(
     split = _split(discover(inputs), options)
     for line in split.warnings():
         listener.warning(line)
+    check_free(output, "recognition")
     for folder in (output, output / "classifiers", output / "decoded"):
         make_folder(folder)
     content = read_content(inputs, output / "frames", listener, resolution=options.resolution, fps=options.fps)

@@ -25,6 +25,8 @@ OPTIONS = EncodeOptions(
     epochs=1, width=2, clip_length=4, keyframe_every=2, keyframe_crf=30, keyframe_mode="inter", precision="fp32"
 )
 
+COMPARING = "comparing with the frames held out, in a fresh process"
+
 
 class Listener(EncodeListener):
     def __init__(self) -> None:
@@ -32,7 +34,7 @@ class Listener(EncodeListener):
         self.left = 0
 
     def stage(self, title: str, total: int | None = None) -> None:
-        assert self.left <= 0 or title != "comparing with the frames held out"
+        assert self.left <= 0 or title != COMPARING
         self.stages.append(title)
         self.left = total or 0
 

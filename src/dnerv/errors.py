@@ -3,6 +3,8 @@
 A message says what was given, what is allowed and what to do. The command line prints it as one line and exits 1.
 """
 
+from collections.abc import Iterable
+
 
 class DnervError(Exception):
     """Base of every error that a user can cause or mend."""
@@ -29,3 +31,8 @@ class ArchiveError(DnervError):
 
 class OutputError(DnervError):
     """An output that cannot be written, or that exists and was not to be overwritten."""
+
+
+def listed(values: Iterable[object]) -> str:
+    """Values as they are typed on the command line, for messages."""
+    return ",".join(map(str, values)) or "none"

@@ -220,7 +220,7 @@ def inpaint(
     from dnerv import terminal
     from dnerv.compression import EncodeOptions
     from dnerv.studies import inpainting
-    from dnerv.studies.sheet import check_drawing
+    from dnerv.studies.drawing import check_drawing
     from dnerv.video import GivenMasks, RandomBoxes
 
     check_drawing()

@@ -50,7 +50,7 @@ def study_interpolation(
     from dnerv import terminal
     from dnerv.compression import EncodeOptions
     from dnerv.studies import interpolation as studied
-    from dnerv.studies.sheet import check_drawing
+    from dnerv.studies.drawing import check_drawing
 
     check_drawing()
     options = usage(
@@ -91,7 +91,7 @@ def study_inpainting(
     from dnerv import terminal
     from dnerv.compression import EncodeOptions
     from dnerv.studies import inpainting as studied
-    from dnerv.studies.sheet import check_drawing
+    from dnerv.studies.drawing import check_drawing
     from dnerv.video import RandomBoxes
 
     check_drawing()
@@ -136,7 +136,7 @@ def study_diversity(
     """
     from dnerv import terminal
     from dnerv.studies import diversity as studied
-    from dnerv.studies.sheet import check_drawing
+    from dnerv.studies.drawing import check_drawing
 
     check_drawing()
     options = usage(
@@ -178,7 +178,7 @@ def study_joint(
     """
     from dnerv import terminal
     from dnerv.studies import joint as studied
-    from dnerv.studies.sheet import check_drawing
+    from dnerv.studies.drawing import check_drawing
 
     check_drawing()
     options = usage(

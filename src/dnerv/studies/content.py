@@ -12,6 +12,7 @@ from typing import Any
 
 from dnerv.compression import EncodeListener
 from dnerv.errors import InputError
+from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
 from dnerv.keyframes.codec import Frame
 from dnerv.video import CachedVideo, cache_video, discover
 from dnerv.video.cache import open_cached
@@ -35,6 +36,14 @@ class Content:
     def num_pixels(self) -> int:
         """Pixels of all frames."""
         return sum(video.timing.num_frames * video.height * video.width for video in self.videos)
+
+    @property
+    def ms_ssim_in_words(self) -> str:
+        """How MS-SSIM is averaged, or why there is none."""
+        side = min(min(video.height, video.width) for video in self.videos)
+        if side >= SMALLEST_SIDE_OF_MS_SSIM:
+            return "five scales, mean over frames, then over videos"
+        return f"n/a: a side has {side} pixels, and five scales need {SMALLEST_SIDE_OF_MS_SSIM}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: names, sizes and the digest."""

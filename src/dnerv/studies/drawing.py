@@ -20,6 +20,11 @@ def matplotlib_pyplot() -> Any:
     return pyplot
 
 
+def check_drawing() -> None:
+    """Raise InputError where nothing could be drawn, before hours of work."""
+    matplotlib_pyplot()
+
+
 def save_figure(figure: Any, path: Path, dpi: int) -> None:
     """Write `figure` and close it. Raises OutputError where it cannot be written."""
     try:

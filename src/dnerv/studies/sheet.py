@@ -23,11 +23,6 @@ class Cell(NamedTuple):
     note: str
 
 
-def check_drawing() -> None:
-    """Raise InputError where nothing could be drawn, before hours of work."""
-    matplotlib_pyplot()
-
-
 def draw_sheet(rows: Sequence[Sequence[Cell]], columns: Sequence[str], path: Path, *, heading: str) -> None:
     """Write the sheet as PNG at `path`. Raises OutputError where it cannot be written."""
     pyplot = matplotlib_pyplot()

@@ -19,6 +19,19 @@ def figures_table(first: str, *columns: str) -> Table:
     return table
 
 
+def content_line(content: Mapping[str, Any]) -> str:
+    """How many videos and frames, and of which size or sizes."""
+    sizes = sorted({f"{video['height']}x{video['width']}" for video in content["videos"]})
+    size = sizes[0] if len(sizes) == 1 else f"{len(sizes)} sizes, from {sizes[0]} to {sizes[-1]}"
+    return f"{len(content['videos'])} videos, {content['frames']} frames of {size}"
+
+
+def machine_line(machine: Mapping[str, Any]) -> str:
+    """What a record was measured on."""
+    device = "" if machine["device"] == "cpu" else f", {machine['device']}"
+    return f"{machine['processor']}{device}, {machine['cores']} cores; torch {machine['torch']}"
+
+
 def off_the_rate(rows: Sequence[tuple[str, Mapping[str, Any]]], asked: float) -> list[str]:
     """A line that names the rows whose `bits_per_pixel` are far from what was asked for; none where all are near."""
     far = [

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from dnerv.compression import EncodeOptions
-from dnerv.errors import InputError
+from dnerv.errors import InputError, listed
 from dnerv.studies.ablation.variants import D_NERV, GROUPS, PARTS, Group, Variant
 
 DEFAULT_EPOCHS = 20
@@ -30,7 +30,7 @@ class AblationOptions:
     def __post_init__(self) -> None:
         """Raise InputError for a value that is not allowed."""
         if not self.parts or not set(self.parts) <= set(PARTS) or len(set(self.parts)) < len(self.parts):
-            raise InputError(f"--parts are {_listed(self.parts)}; choose from {_listed(PARTS)}, each once")
+            raise InputError(f"--parts are {listed(self.parts)}; choose from {listed(PARTS)}, each once")
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise InputError(f"--seeds is {self.seeds}; allowed are 1 to {MOST_SEEDS}")
         self.encoding(D_NERV, 0)
@@ -61,7 +61,3 @@ class AblationOptions:
         plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
         told = self.encoding(D_NERV, 0)
         return plain | {"fps": None if self.fps is None else str(self.fps), "epochs": told.epochs}
-
-
-def _listed(values: tuple[object, ...]) -> str:
-    return ",".join(map(str, values)) or "none"

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypedDict
 
-SOURCE = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023, ablation tables"
+from dnerv.evaluation.published import PAPER
+
+SOURCE = f"{PAPER}, ablation tables"
 SETS = MappingProxyType({"uvg": "UVG", "ucf101": "UCF101"})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from dnerv.studies.tables import figures_table
+from dnerv.studies.tables import content_line, figures_table, machine_line
 
 Record = Mapping[str, Any]
 _TOLERANCE = 0.03  # of the bytes asked for
@@ -65,16 +65,13 @@ def _ordering(group: Record, record: Record) -> list[str]:
 
 
 def _heading(record: Record) -> list[Table | str]:
-    content, machine, options = record["content"], record["machine"], record["options"]
-    sizes = sorted({f"{v['height']}x{v['width']}" for v in content["videos"]})
-    size = sizes[0] if len(sizes) == 1 else f"{len(sizes)} sizes, from {sizes[0]} to {sizes[-1]}"
+    options = record["options"]
     training = f"{options['budget_seconds']:g} s" if options["epochs"] is None else f"{options['epochs']} epochs"
-    device = "" if machine["device"] == "cpu" else f", {machine['device']}"
     seeds = "one seed" if options["seeds"] == 1 else f"{options['seeds']} seeds"
     return [
-        f"{len(content['videos'])} videos, {content['frames']} frames of {size}; PSNR: {record['measures']['psnr']}",
+        f"{content_line(record['content'])}; PSNR: {record['measures']['psnr']}",
         f"every archive: {options['bits_per_pixel']:g} bits per pixel asked for, trained {training}, {seeds}",
-        f"{machine['processor']}{device}, {machine['cores']} cores; torch {machine['torch']}",
+        machine_line(record["machine"]),
     ]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from dnerv.archive import checked_device
 from dnerv.compression import EncodeListener
 from dnerv.evaluation.machine import describe_machine
-from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
 from dnerv.studies.ablation.options import AblationOptions
 from dnerv.studies.ablation.picture import draw_bars
 from dnerv.studies.ablation.published import SETS, SOURCE
@@ -17,7 +16,7 @@ from dnerv.studies.ablation.rows import group_record
 from dnerv.studies.ablation.variants import Variant
 from dnerv.studies.archive_points import ArchivePoints, library
 from dnerv.studies.content import Content, read_content
-from dnerv.studies.drawing import matplotlib_pyplot
+from dnerv.studies.drawing import check_drawing
 from dnerv.studies.points import PointStore, Record, make_folder
 from dnerv.studies.prepared import check_free, write_results
 
@@ -36,7 +35,7 @@ def ablation(
     """
     listener = listener or EncodeListener()
     device = checked_device(options.device)
-    matplotlib_pyplot()
+    check_drawing()
     check_free(output, "ablation")
     make_folder(output)
     frames = output / "frames"
@@ -71,11 +70,9 @@ def _points(archives: ArchivePoints, options: AblationOptions) -> dict[str, list
 
 def _measures(content: Content) -> dict[str, str]:
     """What the figures are, in words."""
-    side = min(min(v.height, v.width) for v in content.videos)
-    small = f"n/a: a side has {side} pixels, and five scales need {SMALLEST_SIDE_OF_MS_SSIM}"
     return {
         "bits_per_pixel": "the whole file",
         "psnr": "RGB, 8 bits, mean over frames, then over videos, dB; then over seeds",
         "psnr_deviation": "sample standard deviation over seeds, dB",
-        "ms_ssim": "five scales, mean over frames, then over videos" if side >= SMALLEST_SIDE_OF_MS_SSIM else small,
+        "ms_ssim": content.ms_ssim_in_words,
     }

@@ -11,6 +11,7 @@ from typing import Any
 from dnerv.archive import checked_device
 from dnerv.compression import EncodeListener
 from dnerv.evaluation.machine import describe_machine
+from dnerv.evaluation.published import PAPER
 from dnerv.studies.archive_points import ArchivePoints, filled, library
 from dnerv.studies.content import read_content
 from dnerv.studies.diversity.draws import Cut, draw_cuts, groups
@@ -23,7 +24,7 @@ PUBLISHED = {
     "sources": [10, 100],
     "psnr": {"nerv": [27.95, 26.66], "dnerv": [29.74, 29.36]},
     "set": "1,000 videos of UCF101 from 10 and from 100 classes",
-    "source": "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023",
+    "source": PAPER,
 }
 
 

@@ -12,6 +12,7 @@ from dnerv.compression import EncodeListener, EncodeOptions, encode
 from dnerv.compression.options import DEFAULT_BUDGET_SECONDS
 from dnerv.errors import InputError
 from dnerv.evaluation import QualityMeter
+from dnerv.evaluation.published import PAPER
 from dnerv.studies.archive_points import filled
 from dnerv.studies.fresh import in_fresh_process
 from dnerv.studies.inpainting.inpaint import FRAMES, add_errors, hidden_videos, made_frames
@@ -23,7 +24,7 @@ WAYS = ("fill", "nerv", "nerv_joint", "dnerv")
 PUBLISHED = {
     "psnr": {"nerv": 18.99, "nerv_joint": 19.88, "dnerv": 21.30},
     "set": "10 DAVIS validation videos at 384x768, five random boxes of 50 pixels a frame",
-    "source": "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023, inpainting table",
+    "source": f"{PAPER}, inpainting table",
 }
 
 

@@ -14,6 +14,7 @@ from dnerv.archive import checked_device
 from dnerv.compression import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
+from dnerv.evaluation.published import PAPER
 from dnerv.studies.archive_points import ArchivePoints, filled, library
 from dnerv.studies.content import read_content
 from dnerv.studies.diversity.options import MODELS, Model
@@ -25,7 +26,7 @@ from dnerv.video import Member, discover
 PUBLISHED = {
     "psnr": {"separate": 31.27, "joint": 31.87},
     "set": "NeRV, the seven videos of UVG",
-    "source": "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023, figure 2",
+    "source": f"{PAPER}, figure 2",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from dnerv.engine import ChosenPrecision
-from dnerv.errors import InputError
+from dnerv.errors import InputError, listed
 
 Opponent = Literal["jpeg", "png", "h264", "nerv"]
 OPPONENTS: tuple[Opponent, ...] = get_args(Opponent)
@@ -33,7 +33,7 @@ class BenchOptions:
     def __post_init__(self) -> None:
         """Raise InputError for a value out of range."""
         if not self.batch_sizes or min(self.batch_sizes) < 1 or len(set(self.batch_sizes)) < len(self.batch_sizes):
-            raise InputError(f"batch sizes are {_listed(self.batch_sizes)}; give different ones, from 1")
+            raise InputError(f"batch sizes are {listed(self.batch_sizes)}; give different ones, from 1")
         _check_names("precisions", self.precisions, PRECISIONS)
         if self.against:
             _check_names("opponents", self.against, OPPONENTS)
@@ -48,8 +48,4 @@ def _check_names(what: str, given: tuple[str, ...] | None, allowed: tuple[str, .
     if given is None:
         return
     if not given or not set(given) <= set(allowed) or len(set(given)) < len(given):
-        raise InputError(f"{what} are {_listed(given)}; choose from {_listed(allowed)}, each once")
-
-
-def _listed(values: tuple[object, ...]) -> str:
-    return ",".join(map(str, values)) or "none"
+        raise InputError(f"{what} are {listed(given)}; choose from {listed(allowed)}, each once")

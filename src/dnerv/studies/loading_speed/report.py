@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from dnerv.evaluation.metrics import PSNR_OF_IDENTICAL_FRAMES
-from dnerv.studies.tables import figures_table
+from dnerv.studies.tables import figures_table, machine_line
 
 Record = Mapping[str, Any]
 _BESIDE = 2  # precisions in one table of stages: more would squeeze the stages' names out of 80 columns
@@ -97,12 +97,10 @@ def _breakdown_table(parts: Sequence[Record]) -> Table:
 
 def _heading(record: Record) -> list[str]:
     machine, archive, content = record["machine"], record["archive"], record["content"]
-    device = "" if machine["device"] == "cpu" else f", {machine['device']}"
     canvas = "x".join(map(str, archive["canvas"]))
     frames = "the originals'" if content["from"] == "originals" else "the archive's own, since no --originals are given"
     return [
-        f"{machine['processor']}{device}, {machine['cores']} cores; torch {machine['torch']}, "
-        f"{machine['threads']} threads",
+        f"{machine_line(machine)}, {machine['threads']} threads",
         f"{archive['path']}: {archive['file_bytes']:,} bytes, {archive['model']['parameters']:,} parameters, "
         f"canvas {canvas}",
         f"{content['clips']} random clips of {content['clip_length']} frames, from {len(content['videos'])} videos; "

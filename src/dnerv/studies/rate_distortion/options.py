@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from dnerv.compression import EncodeOptions
-from dnerv.errors import InputError
+from dnerv.errors import InputError, listed
 from dnerv.evaluation.published import PublishedSet
 from dnerv.studies.measures import Measure
 
@@ -40,17 +40,17 @@ class CompareOptions:
     def __post_init__(self) -> None:
         """Raise InputError for a value that is not allowed."""
         if len(self.rates) < 2 or len(set(self.rates)) < len(self.rates):
-            raise InputError(f"--rates are {_listed(self.rates)}; give two different ones or more, four for a curve")
+            raise InputError(f"--rates are {listed(self.rates)}; give two different ones or more, four for a curve")
         if not self.codecs or not set(self.codecs) <= set(CODECS) or len(set(self.codecs)) < len(self.codecs):
-            raise InputError(f"--codecs are {_listed(self.codecs)}; choose from {_listed(CODECS)}, each once")
+            raise InputError(f"--codecs are {listed(self.codecs)}; choose from {listed(CODECS)}, each once")
         if self.anchor not in self.codecs:
-            raise InputError(f"--anchor is {self.anchor}; it must be one of --codecs {_listed(self.codecs)}")
+            raise InputError(f"--anchor is {self.anchor}; it must be one of --codecs {listed(self.codecs)}")
         if self.preset not in PRESETS:
-            raise InputError(f"--preset is {self.preset!r}; choose from {_listed(PRESETS)}")
+            raise InputError(f"--preset is {self.preset!r}; choose from {listed(PRESETS)}")
         if not set(self.measures) <= set(get_args(Measure)):
-            raise InputError(f"measures are {_listed(self.measures)}; choose from {_listed(get_args(Measure))}")
+            raise InputError(f"measures are {listed(self.measures)}; choose from {listed(get_args(Measure))}")
         if self.published not in (None, *get_args(PublishedSet)):
-            raise InputError(f"--published is {self.published!r}; choose from {_listed(get_args(PublishedSet))}")
+            raise InputError(f"--published is {self.published!r}; choose from {listed(get_args(PublishedSet))}")
         for rate in self.rates:
             for network in NETWORKS:
                 self.encoding(network, rate)
@@ -74,7 +74,3 @@ class CompareOptions:
         """Plain JSON values."""
         plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
         return plain | {"fps": None if self.fps is None else str(self.fps)}
-
-
-def _listed(values: tuple[object, ...]) -> str:
-    return ",".join(map(str, values)) or "none"

@@ -24,11 +24,6 @@ _PUBLISHED_COLOURS = ("#a83d3d", "#d08c60", "#6b8fb3", "#b58fc2", "#7fa98a", "#9
 _FAINT = "#6a6a6a"
 
 
-def check_picture() -> None:
-    """Raise InputError where the picture could not be drawn, before hours of work."""
-    matplotlib_pyplot()
-
-
 def draw_curves(record: Mapping[str, Any], path: Path) -> None:
     """PSNR by rate and, where every codec has it, MS-SSIM by rate. Raises OutputError."""
     pyplot = matplotlib_pyplot()

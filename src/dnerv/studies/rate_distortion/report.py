@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from dnerv.studies.measures import DIGITS, TITLES
-from dnerv.studies.tables import figures_table
+from dnerv.studies.tables import content_line, figures_table, machine_line
 
 Record = Mapping[str, Any]
 NAMES = {"dnerv": "dnerv", "nerv": "NeRV", "x264": "x264", "x265": "x265", "svtav1": "SVT-AV1"} | {
@@ -76,16 +76,13 @@ def deltas_table(record: Record) -> Table:
 
 
 def _heading(record: Record) -> list[str]:
-    content, machine, options = record["content"], record["machine"], record["options"]
-    sizes = sorted({f"{v['height']}x{v['width']}" for v in content["videos"]})
-    size = sizes[0] if len(sizes) == 1 else f"{len(sizes)} sizes, from {sizes[0]} to {sizes[-1]}"
-    device = "" if machine["device"] == "cpu" else f", {machine['device']}"
+    options = record["options"]
     training = f"{options['epochs']} epochs" if options["epochs"] is not None else f"{_budget(options):g} s"
     networks = f"archives trained {training} each; " if {"dnerv", "nerv"} & set(record["codecs"]) else ""
     return [
-        f"{len(content['videos'])} videos, {content['frames']} frames of {size}; PSNR: {record['measures']['psnr']}",
+        f"{content_line(record['content'])}; PSNR: {record['measures']['psnr']}",
         f"{networks}other codecs: {options['preset']}, tuned for PSNR, one setting for all videos",
-        f"{machine['processor']}{device}, {machine['cores']} cores; torch {machine['torch']}",
+        machine_line(record["machine"]),
     ]
 
 

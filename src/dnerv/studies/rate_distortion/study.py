@@ -12,17 +12,17 @@ from dnerv.archive import checked_device
 from dnerv.compression import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
-from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
 from dnerv.evaluation.published import published_results
 from dnerv.studies.archive_points import ArchivePoints, library
 from dnerv.studies.content import Content, read_content
+from dnerv.studies.drawing import check_drawing
 from dnerv.studies.measures import MODELS, Measure, check_measures
 from dnerv.studies.points import PointStore, Record, make_folder
 from dnerv.studies.prepared import check_free, write_results
 from dnerv.studies.rate_distortion import conventional, networks
 from dnerv.studies.rate_distortion.deltas import deltas
 from dnerv.studies.rate_distortion.options import NETWORKS, CompareOptions
-from dnerv.studies.rate_distortion.picture import check_picture, draw_curves
+from dnerv.studies.rate_distortion.picture import draw_curves
 
 
 def compare(
@@ -39,7 +39,7 @@ def compare(
     """
     listener = listener or EncodeListener()
     device = checked_device(options.device)
-    check_picture()
+    check_drawing()
     left_out = _left_out(options, listener)
     check_measures(options.measures)
     check_free(output, "compare")
@@ -91,13 +91,11 @@ def _left_out(options: CompareOptions, listener: EncodeListener) -> dict[str, st
 
 def _measures(content: Content, options: CompareOptions) -> Mapping[str, Any]:
     """What the figures are, in words."""
-    side = min(min(v.height, v.width) for v in content.videos)
-    small = f"n/a: a side has {side} pixels, and five scales need {SMALLEST_SIDE_OF_MS_SSIM}"
     return {
         "bits_per_pixel": "archives: the whole file; others: the elementary streams of all videos, without container",
         "psnr": "RGB, 8 bits, mean over frames, then over videos, dB",
         "psnr_of_mean_mse": "of the squared error averaged over frames, then over videos, dB",
-        "ms_ssim": "five scales, mean over frames, then over videos" if side >= SMALLEST_SIDE_OF_MS_SSIM else small,
+        "ms_ssim": content.ms_ssim_in_words,
         **{name: _on_demand(name, options) for name in get_args(Measure)},
     }
 

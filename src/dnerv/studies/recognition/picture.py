@@ -15,11 +15,6 @@ _APART = 0.012  # of the axis: codecs have the same bytes, and their bars would 
 _INK, _FAINT = "#1a1a1a", "#6a6a6a"
 
 
-def check_picture() -> None:
-    """Raise InputError where the picture could not be drawn, before hours of work."""
-    matplotlib_pyplot()
-
-
 def draw(record: Mapping[str, Any], path: Path) -> None:
     """Top-1 accuracy by bits per pixel with 95 % intervals, as PNG. Raises OutputError."""
     pyplot = matplotlib_pyplot()

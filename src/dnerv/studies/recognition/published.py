@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dnerv.evaluation.published import PAPER
+
 PUBLISHED: dict[str, Any] = {
     "raw": 91.3,
     "bits_per_pixel": [0.056, 0.067, 0.081],  # of models S, M and L
@@ -18,5 +20,5 @@ PUBLISHED: dict[str, Any] = {
         "dnerv": [87.9, 89.0, 90.0],
     },
     "set": "UCF101, first split, 256x320, 2 frames a second; TSM with pretrained weights, top-1 in percent",
-    "source": "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023, recognition table",
+    "source": f"{PAPER}, recognition table",
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from dnerv.studies.tables import figures_table
+from dnerv.studies.tables import figures_table, machine_line
 
 Record = Mapping[str, Any]
 NAMES = {"h264": "H.264", "nerv": "NeRV", "dnerv": "D-NeRV"}
@@ -60,17 +60,16 @@ def published_table(published: Record) -> Table:
 
 
 def _heading(record: Record) -> list[str]:
-    content, machine, split, options = (record[name] for name in ("content", "machine", "split", "options"))
+    content, split, options = (record[name] for name in ("content", "split", "options"))
     training = "for 5 minutes" if options["budget_seconds"] is None else f"for {options['budget_seconds']:g} s"
     if options["epochs"] is not None:
         training = f"for {options['epochs']} epochs"
-    device = "" if machine["device"] == "cpu" else f", {machine['device']}"
     return [
         f"{content['videos']} videos, {content['frames']} frames of {content['height']}x{content['width']}, "
         f"{len(record['classes'])} classes; {split['train']} to train on, {split['test']} to test on "
         f"(split: {split['from']})",
         f"archives trained {training} each; H.264: x264 {options['preset']}, one crf for all videos",
-        f"{machine['processor']}{device}, {machine['cores']} cores; torch {machine['torch']}",
+        machine_line(record["machine"]),
     ]
 
 

@@ -12,13 +12,14 @@ from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
 from dnerv.studies.archive_points import ArchivePoints, filled
 from dnerv.studies.content import Content, read_content
+from dnerv.studies.drawing import check_drawing
 from dnerv.studies.h264_points import h264_point
 from dnerv.studies.points import PointStore, Record, make_folder
 from dnerv.studies.prepared import check_free, write_results
 from dnerv.studies.recognition.conditions import Condition, Projector
 from dnerv.studies.recognition.footage import video_lengths
 from dnerv.studies.recognition.options import RecognitionOptions
-from dnerv.studies.recognition.picture import check_picture, draw
+from dnerv.studies.recognition.picture import draw
 from dnerv.studies.recognition.published import PUBLISHED
 from dnerv.studies.recognition.split import Split, drawn_split, read_split
 from dnerv.studies.recognition.statistics import summary
@@ -46,7 +47,7 @@ def recognition(
     """
     listener = listener or EncodeListener()
     device = checked_device(options.device)
-    check_picture()
+    check_drawing()
     split = _split(discover(inputs), options)
     for line in split.warnings():
         listener.warning(line)

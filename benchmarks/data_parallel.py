@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from dnerv.model import DNeRVConfig, build_model, compact_dnerv, count_parameters
+from dnerv.families import DNeRVConfig, build_model, compact_dnerv, count_parameters
 from dnerv.training import ClipSet, Trainer, TrainingConfig, TrainingVideo, join_processes
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter, Timeline, Timing, VideoSource
 

@@ -17,7 +17,7 @@ from side_by_side import machine, race, show
 from torch.nn import functional as F
 
 from dnerv.engine import Features, chosen_precision, open_decoder
-from dnerv.model import DNeRVConfig, build_model, load_published_state
+from dnerv.families import DNeRVConfig, build_model, load_published_state
 
 CPU = torch.device("cpu")
 

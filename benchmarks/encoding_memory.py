@@ -19,7 +19,7 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-from dnerv.compression.workspace import members_record
+from dnerv.encoding.workspace import members_record
 from dnerv.video import Timing, VideoSource, discover, write_mp4
 
 CUTS, FRAMES = 4, 12  # different clips, and frames of each

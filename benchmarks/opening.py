@@ -27,8 +27,8 @@ import torch
 
 from dnerv.archive import Archive, ArchiveConfig, CodedVideo, VideoEntry, write_archive
 from dnerv.bitstream import encode_packet_table, packet_group_crc32s, unpack_weights
-from dnerv.keyframes import KeyframeFormat, SvtAv1
-from dnerv.model import PUBLISHED, DNeRVConfig, build_model, compact_dnerv, tensor_shapes
+from dnerv.codecs import KeyframeFormat, SvtAv1
+from dnerv.families import PUBLISHED, DNeRVConfig, build_model, compact_dnerv, tensor_shapes
 from dnerv.video import Timeline, Timing, VideoSource
 
 FRAMES = 96  # of the video that are used; every fourth or eighth is a keyframe

@@ -19,7 +19,7 @@ from side_by_side import machine, race, show
 from torch import Tensor
 
 from dnerv.engine import FusedDNeRV
-from dnerv.model import DNeRVConfig, build_model, compact_dnerv, count_parameters
+from dnerv.families import DNeRVConfig, build_model, compact_dnerv, count_parameters
 from dnerv.training.losses import LossName, frame_loss
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dnerv.model import ClipInputs, ClipRequest, DNeRVConfig, NeRVConfig, assemble
+from dnerv.families import ClipInputs, ClipRequest, DNeRVConfig, NeRVConfig, assemble
 from dnerv.video import Timeline
 
 State = dict[str, Tensor]

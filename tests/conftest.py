@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import transcription
 
-from dnerv.model import DNeRVConfig
+from dnerv.families import DNeRVConfig
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def whole(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of them, made once."""
-    from dnerv.compression import EncodeOptions, encode
+    from dnerv.encoding import EncodeOptions, encode
 
     options = EncodeOptions(
         epochs=1, width=2, keyframe_every=4, keyframe_crf=40, keyframe_mode="inter", precision="fp32"

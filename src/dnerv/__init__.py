@@ -23,7 +23,7 @@ from dnerv.on_use import imports_on_use
 if TYPE_CHECKING:
     from dnerv.archive import Archive as open
     from dnerv.archive import Frame, FrameBatch, VideoMetadata, VideoReader
-    from dnerv.compression import EncodeListener, EncodeOptions, EncodeResult, encode
+    from dnerv.encoding import EncodeListener, EncodeOptions, EncodeResult, encode
     from dnerv.evaluation import ArchiveQuality, evaluate
     from dnerv.loading import ClipDataset, Loader
 
@@ -62,10 +62,10 @@ __getattr__ = imports_on_use(
         "FrameBatch": "archive",
         "VideoMetadata": "archive",
         "VideoReader": "archive",
-        "EncodeListener": "compression",
-        "EncodeOptions": "compression",
-        "EncodeResult": "compression",
-        "encode": "compression",
+        "EncodeListener": "encoding",
+        "EncodeOptions": "encoding",
+        "EncodeResult": "encoding",
+        "encode": "encoding",
         "ArchiveQuality": "evaluation",
         "evaluate": "evaluation",
         "ClipDataset": "loading",

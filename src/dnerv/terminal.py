@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener, EncodeResult
+from dnerv.encoding import EncodeListener, EncodeResult
 from dnerv.errors import InputError
-from dnerv.model import PUBLISHED, DNeRVConfig, compact_dnerv, config_to_json, count_parameters
+from dnerv.families import PUBLISHED, DNeRVConfig, compact_dnerv, config_to_json, count_parameters
 from dnerv.training import Progress as TrainingProgress
 
 _LONGEST_LIST = 40  # rows of videos; more are summed up, --json has them all

@@ -11,8 +11,8 @@ import torch
 
 from dnerv.archive import Archive, ArchiveConfig, CodedVideo, VideoEntry, write_archive
 from dnerv.bitstream import encode_packet_table, packet_group_crc32s
-from dnerv.keyframes import KeyframeFormat, SvtAv1
-from dnerv.model import DNeRVConfig, ModelConfig, NeRVConfig, build_model
+from dnerv.codecs import KeyframeFormat, SvtAv1
+from dnerv.families import DNeRVConfig, ModelConfig, NeRVConfig, build_model
 from dnerv.video import Timeline, Timing
 
 SMALL = DNeRVConfig(

@@ -10,7 +10,7 @@ import torch
 
 from dnerv.archive import Archive, VideoReader
 from dnerv.errors import InputError
-from dnerv.model import ClipRequest, assemble, channels_first
+from dnerv.families import ClipRequest, assemble, channels_first
 from dnerv.video import Timeline
 
 Frames = dict[str, torch.Tensor]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dnerv.model import DNeRV, DNeRVConfig, compact_dnerv
+from dnerv.families import DNeRV, DNeRVConfig, compact_dnerv
 
 VARIANTS: dict[str, dict[str, object]] = {
     "paper": {},

@@ -10,7 +10,7 @@ import torch
 
 from dnerv.engine import ChosenPrecision, Decoder, Features, chosen_precision, computes_in_bf16, open_decoder
 from dnerv.errors import InputError
-from dnerv.model import DNeRV, NeRV, NeRVConfig
+from dnerv.families import DNeRV, NeRV, NeRVConfig
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dnerv.engine import Differentiable
-from dnerv.model import DNeRV, NeRV, NeRVConfig
+from dnerv.families import DNeRV, NeRV, NeRVConfig
 
 
 @pytest.fixture

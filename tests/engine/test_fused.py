@@ -10,7 +10,7 @@ import torch
 
 from dnerv.engine import FusedDNeRV
 from dnerv.engine import fused as fused_module
-from dnerv.model import DNeRV, load_published_state
+from dnerv.families import DNeRV, load_published_state
 
 
 def test_fused_network_makes_the_frames_of_the_reference(model: DNeRV, plain: SimpleNamespace) -> None:

@@ -11,7 +11,7 @@ import torch
 from dnerv.engine.openvino import OPENVINO_PRECISIONS, open_decoder
 from dnerv.engine.openvino.quantisation import ranges_of
 from dnerv.errors import InputError
-from dnerv.model import DNeRV, NeRV, NeRVConfig
+from dnerv.families import DNeRV, NeRV, NeRVConfig
 
 
 def test_without_the_extra_it_says_what_to_install(

@@ -13,7 +13,7 @@ import torch
 from dnerv.engine import Decoder, Features
 from dnerv.engine.openvino import OpenVINOPrecision, open_decoder
 from dnerv.errors import InputError
-from dnerv.model import ClipInputs, DNeRV
+from dnerv.families import ClipInputs, DNeRV
 
 if find_spec("openvino") is None:  # not importorskip: an import from there would not be quiet
     pytest.skip("the extra dnerv[fast] is not installed", allow_module_level=True)

@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
-from dnerv.model import DNeRVConfig
+from dnerv.families import DNeRVConfig
 from dnerv.studies.ablation import AblationOptions, ablation, tables
 from dnerv.studies.ablation.published import PUBLISHED, SETS
 from dnerv.studies.ablation.rows import group_record

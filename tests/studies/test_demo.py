@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeOptions, encode
+from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import InputError
 from dnerv.evaluation import match_bytes
 from dnerv.studies.demo import clips

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
 from dnerv.studies.diversity import DiversityOptions, diversity, draw, tables

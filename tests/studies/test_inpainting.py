@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener, EncodeOptions, encode
+from dnerv.encoding import EncodeListener, EncodeOptions, encode
 from dnerv.errors import InputError
 from dnerv.studies.inpainting import draw, draw_study, inpaint, inpainting, study_tables, tables
 from dnerv.studies.inpainting.study import centre

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener, EncodeOptions
+from dnerv.encoding import EncodeListener, EncodeOptions
 from dnerv.errors import InputError, OutputError
 from dnerv.evaluation import mse_per_frame, psnr
 from dnerv.studies.interpolation import draw, interpolation, tables

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
 from dnerv.studies.joint import JointOptions, draw, joint, tables

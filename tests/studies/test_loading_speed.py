@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeOptions, encode
+from dnerv.encoding import EncodeOptions, encode
 from dnerv.engine import chosen_precision
 from dnerv.errors import InputError, OutputError
 from dnerv.evaluation import encode_anchor, mse_per_frame, psnr

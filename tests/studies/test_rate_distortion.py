@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import ArchiveError, DnervError, InputError, OutputError
 from dnerv.evaluation import evaluate, perceptual
 from dnerv.studies import archive_points

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.stream_files import decode_file
 from dnerv.loading.augmentation import Draw

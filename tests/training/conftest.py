@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnerv.model import DNeRVConfig
+from dnerv.families import DNeRVConfig
 from dnerv.training import ClipSet, TrainingVideo
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter, Timeline, Timing
 

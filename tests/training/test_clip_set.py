@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dnerv.model import DNeRVConfig
+from dnerv.families import DNeRVConfig
 from dnerv.training import ClipSet, TrainingVideo
 
 

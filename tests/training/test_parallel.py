@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dnerv.errors import DnervError
-from dnerv.model import DNeRV, DNeRVConfig
+from dnerv.families import DNeRV, DNeRVConfig
 from dnerv.training import (
     ONE_PROCESS,
     ClipSet,

@@ -16,7 +16,7 @@ import torch
 
 from dnerv.engine import Differentiable
 from dnerv.errors import DnervError, OutputError
-from dnerv.model import DNeRV, DNeRVConfig
+from dnerv.families import DNeRV, DNeRVConfig
 from dnerv.training import ClipSet, Progress, Trainer, TrainingConfig
 from dnerv.training.quantised import quantise_like_archive
 from dnerv.training.trainer import save_atomically

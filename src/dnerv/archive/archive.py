@@ -21,7 +21,7 @@ from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
 from dnerv.engine import ClipDecoder, Features, Precision, chosen_precision, open_decoder
 from dnerv.errors import ArchiveError, InputError, VideoNameError
-from dnerv.model import ClipInputs, assemble, model_from_weights, tensor_shapes
+from dnerv.families import ClipInputs, assemble, model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
 _SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dnerv.archive.keyframe_reader import KeyframeReader
 from dnerv.engine import ClipDecoder, Features
-from dnerv.model import ClipRequest, absolute_time, assemble, channels_first
+from dnerv.families import ClipRequest, absolute_time, assemble, channels_first
 from dnerv.video import Conditioning, TileGrid, Timeline
 
 

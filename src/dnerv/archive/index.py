@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dnerv.codecs import KeyframeFormat
 from dnerv.errors import ArchiveError
-from dnerv.keyframes import KeyframeFormat
-from dnerv.model import ModelConfig, config_from_json, config_to_json
+from dnerv.families import ModelConfig, config_from_json, config_to_json
 from dnerv.video import Timing
 
 _MAX_SIDE = 65_536  # pixels; more is no video

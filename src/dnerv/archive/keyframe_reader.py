@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.bitstream import Container, PacketGroup, PacketTable
+from dnerv.codecs import decode_packets
 from dnerv.errors import ArchiveError
-from dnerv.keyframes import decode_packets
 
 
 class KeyframeReader:

@@ -82,11 +82,11 @@ def encode(
 
     In several processes: torchrun --nproc-per-node N -m dnerv encode ...
     """
-    from dnerv import compression, terminal
+    from dnerv import encoding, terminal
     from dnerv.training import check_loss, join_processes, local_device
 
     options = usage(
-        compression.EncodeOptions,
+        encoding.EncodeOptions,
         model=model,
         bits_per_pixel=bpp,
         quality=quality,
@@ -112,11 +112,11 @@ def encode(
     device = local_device(device)
     with join_processes(device) as group:
         if group.rank > 0:
-            if not compression.follow(device, group):
+            if not encoding.follow(device, group):
                 raise typer.Exit(1)
             return
         with terminal.EncodeDisplay(tensorboard) as display:
-            result = compression.encode(
+            result = encoding.encode(
                 inputs,
                 output,
                 options,
@@ -218,7 +218,7 @@ def inpaint(
     Nothing that is hidden reaches the archive. Interrupted, it goes on when the same command is given again.
     """
     from dnerv import terminal
-    from dnerv.compression import EncodeOptions
+    from dnerv.encoding import EncodeOptions
     from dnerv.studies import inpainting
     from dnerv.studies.drawing import check_drawing
     from dnerv.video import GivenMasks, RandomBoxes

@@ -162,7 +162,7 @@ def report(
     The page is one file and needs no network.
     """
     from dnerv import terminal
-    from dnerv.studies.report import ReportOptions, write_report
+    from dnerv.report import ReportOptions, write_report
 
     options = usage(ReportOptions, frames=frames, videos=videos, rate=rate)
     with terminal.EncodeDisplay() as display:

@@ -48,7 +48,7 @@ def study_interpolation(
     Interrupted, it goes on when the same command is given again.
     """
     from dnerv import terminal
-    from dnerv.compression import EncodeOptions
+    from dnerv.encoding import EncodeOptions
     from dnerv.studies import interpolation as studied
     from dnerv.studies.drawing import check_drawing
 
@@ -89,7 +89,7 @@ def study_inpainting(
     Interrupted, it goes on when the same command is given again.
     """
     from dnerv import terminal
-    from dnerv.compression import EncodeOptions
+    from dnerv.encoding import EncodeOptions
     from dnerv.studies import inpainting as studied
     from dnerv.studies.drawing import check_drawing
     from dnerv.video import RandomBoxes

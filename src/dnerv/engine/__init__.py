@@ -1,4 +1,4 @@
-"""The networks computed fast: `dnerv.model` is the reference, forward and gradient.
+"""The networks computed fast: `dnerv.families` is the reference, forward and gradient.
 
 Needs torch and numpy alone, as the reference does.
 """

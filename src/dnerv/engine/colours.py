@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from dnerv.engine.rows import Planes
 from dnerv.engine.warping import directions
-from dnerv.model import ClipInputs
+from dnerv.families import ClipInputs
 
 
 def warped_colours(colours: Tensor, planes: Planes, inputs: ClipInputs, stride: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from dnerv.engine.folding import Folded, fold
 from dnerv.engine.fused import FusedDNeRV, is_fused
 from dnerv.engine.precision import DTYPES, ChosenPrecision, TorchPrecision
 from dnerv.errors import InputError
-from dnerv.model import ClipInputs
+from dnerv.families import ClipInputs
 
 
 class ClipDecoder(Protocol):
@@ -43,7 +43,7 @@ def open_decoder(
     """A decoder of `model`.
 
     Args:
-        precision: fp32 equals the plain modules of `dnerv.model` to 1e-4; bf16 and fp16 are faster and less exact;
+        precision: fp32 equals the plain modules of `dnerv.families` to 1e-4; bf16 and fp16 are faster and less exact;
             reference runs the plain modules themselves; openvino-bf16 and openvino-int8 are the fastest on a CPU, with
             the extra dnerv[fast].
         calibration: as `dnerv.engine.openvino.open_decoder` wants it for openvino-int8.

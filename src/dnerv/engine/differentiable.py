@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dnerv.engine.fused import FusedDNeRV, is_fused
-from dnerv.model import ClipInputs
+from dnerv.families import ClipInputs
 
 
 class Differentiable:

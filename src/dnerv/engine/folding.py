@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dnerv.model import DNeRV
-from dnerv.model.decoder import DecoderBlock
-from dnerv.model.fusion import SpatiallyAdaptiveFusion
-from dnerv.model.temporal import GlobalTemporalMLP, TemporalConvolution
+from dnerv.families import DNeRV
+from dnerv.families.decoder import DecoderBlock
+from dnerv.families.fusion import SpatiallyAdaptiveFusion
+from dnerv.families.temporal import GlobalTemporalMLP, TemporalConvolution
 
 _DENSE_UP_TO = 64  # channels: beyond, a matrix over (time, channel) wastes more on zeros than a change of layout costs
 

@@ -1,4 +1,4 @@
-"""D-NeRV computed fast: the same function as `dnerv.model.DNeRV`, its reference, from the same parameters.
+"""D-NeRV computed fast: the same function as `dnerv.families.DNeRV`, its reference, from the same parameters.
 
 What makes it fast, most important first:
 - channels-last everywhere; a pointwise layer is a matrix product over rows of channels;
@@ -23,7 +23,7 @@ from dnerv.engine.features import Features
 from dnerv.engine.folding import Convolution, FlowHead, Folded, Pointwise, Stage, fold
 from dnerv.engine.rows import Planes, Rows
 from dnerv.engine.warping import gather, padded_table
-from dnerv.model import ClipInputs, DNeRV
+from dnerv.families import ClipInputs, DNeRV
 
 _BAND_ELEMENTS = 1 << 21  # of a band's widest tensor: it stays in cache, and its memory is not given back to the system
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dnerv.engine.warping import Grid
-from dnerv.model import ClipInputs
+from dnerv.families import ClipInputs
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ import torch
 from av.error import FFmpegError
 from torch import Tensor
 
+from dnerv.codecs import SvtAv1, decode_packets, nearest_crf
+from dnerv.codecs.codec import Frame, checked_frames
+from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import mse_per_frame
-from dnerv.keyframes import SvtAv1, decode_packets, nearest_crf
-from dnerv.keyframes.codec import Frame, checked_frames
-from dnerv.keyframes.colour import ColourConverter, pad_frame, padded_size
 
 AnchorCodec = Literal["x264", "x265", "svtav1"]
 Tune = Literal["psnr", "visual"]

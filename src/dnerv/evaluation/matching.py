@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import log
 
+from dnerv.codecs.codec import Frame
 from dnerv.errors import InputError
 from dnerv.evaluation.anchors import AnchorCodec, AnchorStream, Tune, crf_range, encode_anchor
 from dnerv.evaluation.metrics import QualityMeter
-from dnerv.keyframes.codec import Frame
 
 CRF_STEP = {"x264": 1 / 16, "x265": 1 / 16, "svtav1": 1 / 4}  # SVT-AV1 has no finer one
 

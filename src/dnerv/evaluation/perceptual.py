@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dnerv.codecs.codec import Frame
 from dnerv.errors import InputError
-from dnerv.keyframes.codec import Frame
-from dnerv.model import channels_first
+from dnerv.families import channels_first
 
 NAME = "ST-LPIPS (AlexNet)"
 _PACKAGE, _WEIGHTS = "stlpips_pytorch", "weights/vST0.0/alex_shift_tolerant.pth"

@@ -24,10 +24,10 @@ from typing import Literal, get_args
 import av
 import numpy as np
 
+from dnerv.codecs.codec import Frame, checked_frames
+from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
 from dnerv.errors import InputError
 from dnerv.evaluation.ffmpeg_binary import ffmpeg_names, ffmpeg_program, last_words
-from dnerv.keyframes.codec import Frame, checked_frames
-from dnerv.keyframes.colour import ColourConverter, pad_frame, padded_size
 
 ProgramCodec = Literal["aom", "vvc"]
 ENCODERS = {"aom": "libaom-av1", "vvc": "libvvenc"}

@@ -16,6 +16,9 @@ import torch
 from av.error import FFmpegError
 from torch import Tensor
 
+from dnerv.codecs.codec import Frame
+from dnerv.codecs.colour import ColourConverter
+from dnerv.codecs.obu import pack_temporal_unit, unpack_temporal_unit
 from dnerv.errors import ArchiveError
 from dnerv.evaluation.anchors import AnchorStream
 from dnerv.evaluation.archive_quality import ArchiveQuality, VideoQuality
@@ -27,9 +30,6 @@ from dnerv.evaluation.metrics import (
     ms_ssim_per_frame,
     mse_per_frame,
 )
-from dnerv.keyframes.codec import Frame
-from dnerv.keyframes.colour import ColourConverter
-from dnerv.keyframes.obu import pack_temporal_unit, unpack_temporal_unit
 
 SUFFIX = {"x264": ".h264", "x265": ".hevc", "svtav1": ".obu", "aom": ".obu", "vvc": ".vvc"}
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerv.archive import Archive
+from dnerv.families import ClipRequest
 from dnerv.loading.preparation import NetworkClip
 from dnerv.loading.windows import Sample
-from dnerv.model import ClipRequest
 
 # Pixels of all frames of one pass. A pixel takes some 0.5 to 1 kB of activations; small passes stay in a processor's
 # cache, and a graphics card wants large ones.

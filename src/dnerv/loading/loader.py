@@ -13,6 +13,7 @@ from torch.utils.data import default_collate
 from dnerv.archive import Archive, checked_device
 from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import InputError
+from dnerv.families import DNeRVConfig, ModelConfig
 from dnerv.loading.augmentation import Augmentation, Draw, Statistics, common_size
 from dnerv.loading.catalogue import Catalogue
 from dnerv.loading.decoding import decode_clips, gather
@@ -20,7 +21,6 @@ from dnerv.loading.epochs import Epochs
 from dnerv.loading.preparation import NetworkClip, Preparation
 from dnerv.loading.shares import chosen_share, keyframe_threads
 from dnerv.loading.windows import Sample, Windows
-from dnerv.model import DNeRVConfig, ModelConfig
 
 Batch = tuple[Tensor, Tensor, dict[str, Any]]
 

@@ -17,8 +17,8 @@ from types import TracebackType
 import torch
 
 from dnerv.archive import Archive, KeyframeReader
+from dnerv.families import ClipRequest
 from dnerv.loading.windows import Sample
-from dnerv.model import ClipRequest
 
 KEPT_READERS = 16  # open keyframe decoders: each holds some frames, so memory must not grow with the videos
 

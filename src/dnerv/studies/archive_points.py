@@ -14,10 +14,10 @@ import torch
 
 from dnerv import __version__
 from dnerv.archive import Archive, VideoReader
-from dnerv.compression import EncodeListener, EncodeOptions, encode
+from dnerv.codecs.codec import Frame
+from dnerv.encoding import EncodeListener, EncodeOptions, encode
 from dnerv.evaluation import ArchiveQuality, measure_archive
-from dnerv.keyframes.codec import Frame
-from dnerv.model import config_to_json, count_parameters
+from dnerv.families import config_to_json, count_parameters
 from dnerv.studies.content import Content, frames_of
 from dnerv.studies.fresh import in_fresh_process
 from dnerv.studies.measures import Measure, mean_scores, take

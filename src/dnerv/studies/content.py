@@ -10,10 +10,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dnerv.compression import EncodeListener
+from dnerv.codecs.codec import Frame
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
-from dnerv.keyframes.codec import Frame
 from dnerv.video import CachedVideo, cache_video, discover
 from dnerv.video.cache import open_cached
 

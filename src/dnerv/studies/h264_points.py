@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.evaluation import encode_anchor
 from dnerv.evaluation.anchors import crf_range
 from dnerv.evaluation.machine import usable_cores

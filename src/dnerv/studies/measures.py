@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
+from dnerv.codecs.codec import Frame
 from dnerv.evaluation import perceptual
 from dnerv.evaluation import vmaf as film_quality
-from dnerv.keyframes.codec import Frame
 
 Measure = Literal["vmaf", "perceptual"]
 Frames = Callable[[], Iterator[Frame]]  # each call begins anew

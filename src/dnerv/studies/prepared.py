@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.compression.workspace import members_record
+from dnerv.encoding.workspace import members_record
 from dnerv.errors import InputError, OutputError
 from dnerv.studies.archive_points import library
 from dnerv.video import Member, VideoSource, write_png_folder

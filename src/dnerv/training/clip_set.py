@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dnerv.model import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
+from dnerv.families import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
 from dnerv.video import CachedVideo, Conditioning, FrameStore, TileGrid, Timeline
 
 

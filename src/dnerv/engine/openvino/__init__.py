@@ -12,7 +12,7 @@ from torch import nn
 
 from dnerv.engine.fused import is_fused
 from dnerv.errors import InputError
-from dnerv.model import ClipInputs
+from dnerv.families import ClipInputs
 
 if TYPE_CHECKING:
     from dnerv.engine.openvino.decoder import OpenVINODecoder

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dnerv.engine.rows import Planes
-from dnerv.model import ClipInputs
+from dnerv.families import ClipInputs
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from dnerv.engine.openvino.request import Request, computes_bf16
 from dnerv.engine.rows import Planes, Rows
 from dnerv.engine.warping import gather, gather_each, padded_table
 from dnerv.errors import InputError
-from dnerv.model import ClipInputs, DNeRV
+from dnerv.families import ClipInputs, DNeRV
 
 _SAMPLES = 100_000  # values kept of an activation of one clip, about
 

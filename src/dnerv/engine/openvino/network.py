@@ -14,7 +14,7 @@ from dnerv.engine.openvino.graph import Graph
 from dnerv.engine.openvino.quantisation import Range
 from dnerv.engine.openvino.request import Request
 from dnerv.engine.openvino.stages import cell_side, encoder_model, flow_model, head_model, last_model, stage_model
-from dnerv.model import DNeRV
+from dnerv.families import DNeRV
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from dnerv.engine.folding import Convolution, FlowHead, Folded, Pointwise, Stage, Tail
 from dnerv.engine.openvino.graph import Graph, Node, constant, gelu, over_cells, reshape, shuffled, transpose
 from dnerv.engine.openvino.library import op
-from dnerv.model import DNeRV
+from dnerv.families import DNeRV
 
 _DENSE_ROWS = 2048  # of (time, channel): a wider GTMLP is made channel by channel, its zeros would cost more
 _CELLS_UP_TO = 2  # stride: a kernel over larger cells has too many zeros

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from dnerv.compression import EncodeOptions
+from dnerv.encoding import EncodeOptions
 from dnerv.errors import InputError, listed
 from dnerv.studies.ablation.variants import D_NERV, GROUPS, PARTS, Group, Variant
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dnerv.archive import checked_device
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.evaluation.machine import describe_machine
 from dnerv.studies.ablation.options import AblationOptions
 from dnerv.studies.ablation.picture import draw_bars

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dnerv.model import Components
+from dnerv.families import Components
 
 CLIP_LENGTH = 8  # frames, and between keyframes, as in the paper
 PAPER_SHARE = 0.45  # of all bytes, the network's: the published runs spend 24 to 65 %

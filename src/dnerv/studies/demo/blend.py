@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerv.archive import Archive
+from dnerv.codecs import blended
 from dnerv.errors import InputError
-from dnerv.keyframes import blended
-from dnerv.model import ClipRequest, DNeRV, assemble
-from dnerv.model.dnerv import Motion
+from dnerv.families import ClipRequest, DNeRV, assemble
+from dnerv.families.dnerv import Motion
 from dnerv.video import TileGrid
 
 

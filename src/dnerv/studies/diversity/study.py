@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from dnerv.archive import checked_device
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.published import PAPER
 from dnerv.studies.archive_points import ArchivePoints, filled, library

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener, EncodeOptions, encode
+from dnerv.encoding import EncodeListener, EncodeOptions, encode
 from dnerv.evaluation import QualityMeter, psnr
 from dnerv.studies.prepared import Frame, claim, write_results
 from dnerv.video import CachedVideo, Masks, Member, RandomBoxes, cache_video, discover, hide, read_mask, write_mp4

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener, EncodeOptions
+from dnerv.encoding import EncodeListener, EncodeOptions
 from dnerv.evaluation import psnr
 from dnerv.studies.inpainting.inpaint import ARCHIVE, hidden_videos, mask_of, masked_error
 from dnerv.studies.inpainting.study import ORIGINALS, archive_of

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener, EncodeOptions, encode
-from dnerv.compression.options import DEFAULT_BUDGET_SECONDS
+from dnerv.encoding import EncodeListener, EncodeOptions, encode
+from dnerv.encoding.options import DEFAULT_BUDGET_SECONDS
 from dnerv.errors import InputError
 from dnerv.evaluation import QualityMeter
 from dnerv.evaluation.published import PAPER

@@ -8,7 +8,7 @@ import numpy as np
 
 from dnerv.archive import Archive
 from dnerv.evaluation import mse_per_frame, psnr
-from dnerv.model import channels_first
+from dnerv.families import channels_first
 from dnerv.studies.demo.picture import DIFFERENCE_GAIN, difference
 from dnerv.studies.interpolation.study import ARCHIVE, HELD_OUT, blend, gaps
 from dnerv.studies.prepared import Frame, read_frames

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener, EncodeOptions, encode
+from dnerv.encoding import EncodeListener, EncodeOptions, encode
 from dnerv.errors import InputError
 from dnerv.evaluation import QualityMeter, mse_per_frame
-from dnerv.model import channels_first, config_to_json, count_parameters
+from dnerv.families import channels_first, config_to_json, count_parameters
 from dnerv.studies.fresh import in_fresh_process
 from dnerv.studies.prepared import claim, read_frames, write_frames, write_results
 from dnerv.video import discover

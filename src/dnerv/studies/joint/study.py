@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dnerv.archive import checked_device
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.published import PAPER

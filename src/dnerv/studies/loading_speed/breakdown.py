@@ -14,7 +14,7 @@ from dnerv.bitstream import unpack_weights
 from dnerv.engine import ChosenPrecision
 from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.timing import StageClock, drop_pages
-from dnerv.model import tensor_shapes
+from dnerv.families import tensor_shapes
 from dnerv.studies.loading_speed.measuring import shuffled_batches
 from dnerv.studies.loading_speed.networks import ArchiveLoad
 from dnerv.studies.loading_speed.sample import Sample

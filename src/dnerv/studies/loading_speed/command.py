@@ -31,7 +31,7 @@ from torch import Tensor
 
 from dnerv.errors import InputError
 from dnerv.evaluation.machine import usable_cores
-from dnerv.model import channels_first
+from dnerv.families import channels_first
 from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.loading_speed.sample import Sample
 

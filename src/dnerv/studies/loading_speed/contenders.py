@@ -10,7 +10,7 @@ import torch
 from dnerv.archive import Archive
 from dnerv.engine import ChosenPrecision, chosen_precision
 from dnerv.engine.openvino import OPENVINO_PRECISIONS
-from dnerv.model import NeRVConfig
+from dnerv.families import NeRVConfig
 from dnerv.studies.loading_speed.candidate import Candidate
 from dnerv.studies.loading_speed.command import command
 from dnerv.studies.loading_speed.h264 import h264

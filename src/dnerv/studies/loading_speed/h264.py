@@ -30,7 +30,7 @@ from torch import Tensor
 from dnerv.evaluation import encode_anchor
 from dnerv.evaluation.anchors import RESTART, AnchorStream, crf_range
 from dnerv.evaluation.machine import usable_cores
-from dnerv.model import channels_first
+from dnerv.families import channels_first
 from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.loading_speed.sample import Sample, SampledVideo
 

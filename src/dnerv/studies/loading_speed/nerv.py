@@ -11,7 +11,7 @@ import torch
 from dnerv.archive import Archive, ArchiveConfig, CodedVideo, write_archive
 from dnerv.bitstream import pack_weights
 from dnerv.errors import InputError
-from dnerv.model import DNeRVConfig, NeRVConfig, build_model, compact_nerv
+from dnerv.families import DNeRVConfig, NeRVConfig, build_model, compact_nerv
 
 _WEIGHT_BITS = 6
 _WIDEST = 4096

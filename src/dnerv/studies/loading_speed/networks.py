@@ -14,7 +14,7 @@ from torch import Tensor
 from dnerv.archive import Archive
 from dnerv.engine import ChosenPrecision, ClipDecoder
 from dnerv.evaluation.machine import usable_cores
-from dnerv.model import ClipRequest, assemble
+from dnerv.families import ClipRequest, assemble
 from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Kind, Load
 
 REFERENCE: ChosenPrecision = "reference"  # float32 through the plain modules, clip by clip
@@ -34,7 +34,7 @@ def network(
 ) -> Candidate:
     """An archive in one precision. `size`: bytes of the sampled videos in it."""
     if precision == REFERENCE:
-        name, note = "reference", "fp32, the plain modules of dnerv.model, clip by clip"
+        name, note = "reference", "fp32, the plain modules of dnerv.families, clip by clip"
     else:
         name = f"{'NeRV' if kind == 'nerv' else 'dnerv'} {precision}".replace("dnerv openvino-", "OpenVINO ")
         note = note or f"{batch_size} clips in one pass, keyframes decoded in {usable_cores()} threads"

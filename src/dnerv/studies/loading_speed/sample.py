@@ -16,7 +16,7 @@ from torch import Tensor
 from dnerv.archive import Archive
 from dnerv.errors import InputError
 from dnerv.evaluation.archive_quality import find_originals, original_frames
-from dnerv.model import channels_first
+from dnerv.families import channels_first
 from dnerv.studies.loading_speed.candidate import ClipPlace
 from dnerv.video import FrameStore, FrameStoreWriter
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from dnerv.evaluation.machine import usable_cores
-from dnerv.model import channels_first
+from dnerv.families import channels_first
 from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.loading_speed.sample import Frame, Sample
 

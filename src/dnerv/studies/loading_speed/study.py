@@ -18,7 +18,7 @@ from dnerv.engine import ChosenPrecision, chosen_precision, computes_in_bf16
 from dnerv.evaluation.decoder_quality import DecoderQuality, compare_decoders
 from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.timing import interleaved
-from dnerv.model import config_to_json, count_parameters
+from dnerv.families import config_to_json, count_parameters
 from dnerv.studies.loading_speed.breakdown import Breakdown, break_down
 from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace
 from dnerv.studies.loading_speed.command import check_commands

@@ -14,7 +14,8 @@ from typing import Any
 
 import av
 
-from dnerv.compression import EncodeListener
+from dnerv.codecs.codec import Frame
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation import VideoQuality, encode_anchor
 from dnerv.evaluation.anchors import AnchorCodec, anchor_options
@@ -28,7 +29,6 @@ from dnerv.evaluation.program_anchors import (
     program_options,
 )
 from dnerv.evaluation.stream_files import SUFFIX, counted_bytes, decode_file, mean_quality, measure_file, write_stream
-from dnerv.keyframes.codec import Frame
 from dnerv.studies.content import Content, frames_of
 from dnerv.studies.measures import Measure, mean_scores, take
 from dnerv.studies.points import Measured, PointStore, Record, make_folder

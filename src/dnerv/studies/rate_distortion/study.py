@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dnerv.archive import checked_device
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.published import published_results

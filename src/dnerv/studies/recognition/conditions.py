@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dnerv.archive import Archive
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.engine import Precision
 from dnerv.studies.content import Content
 from dnerv.studies.points import Record

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from dnerv.archive import Archive
+from dnerv.codecs.codec import Frame
 from dnerv.engine import Precision
 from dnerv.evaluation.stream_files import decode_file
-from dnerv.keyframes.codec import Frame
+from dnerv.families import channels_first
 from dnerv.loading import Loader
-from dnerv.model import channels_first
 from dnerv.studies.content import Content
 from dnerv.studies.recognition.sampling import Clip
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dnerv.compression import EncodeOptions
+from dnerv.encoding import EncodeOptions
 from dnerv.engine import PRECISIONS, Precision
 from dnerv.errors import InputError
 

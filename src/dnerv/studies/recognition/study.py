@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dnerv.archive import checked_device
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.machine import describe_machine
 from dnerv.studies.archive_points import ArchivePoints, filled

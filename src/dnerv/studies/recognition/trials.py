@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from dnerv.compression import EncodeListener
+from dnerv.encoding import EncodeListener
 from dnerv.studies.recognition.conditions import Condition, Projector
 from dnerv.studies.recognition.network import TemporalShiftNetwork
 from dnerv.studies.recognition.training import Task, classify, train_classifier

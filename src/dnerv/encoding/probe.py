@@ -1,0 +1,93 @@
+"""Measure a corpus before designing for it: code a sample of its keyframes, blend them, look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerv.codecs import Mode, SvtAv1, better_mode, blended, decode_packets, nearest_crf
+from dnerv.video import CachedVideo, Timeline
+
+PROBE_PRESET = 5  # of SVT-AV1: quick, and a little larger than what slower presets make of the same crf
+SAMPLE_VIDEOS = 8  # at most, spread over the corpus
+SAMPLE_FRAMES = 129  # of each, at most, from its middle
+_SEARCH_STEPS = 4  # codings of the sample, at most, for one distance
+_CLOSE_ENOUGH = 0.03  # in log bytes: the whole corpus will be coded anew anyway
+MODE_SAMPLE, MODE_SAMPLE_VIDEOS = 16, 4  # keyframes and videos that inter and stills are compared on
+SAMPLE_SIDE = 320  # pixels; of larger frames the centre is taken
+
+
+class KeyframeProbe:
+    """What keyframes cost and what blending them gives, by distance and crf, on a sample of a corpus."""
+
+    def __init__(self, videos: Sequence[CachedVideo], mode: Mode = "inter") -> None:
+        chosen = np.unique(np.linspace(0, len(videos) - 1, SAMPLE_VIDEOS).round().astype(int))
+        self._videos = [videos[i] for i in chosen]
+        self._mode = mode
+        self._measured: dict[tuple[int, float], tuple[float, float]] = {}
+
+    def bytes_per_pixel(self, every: int, crf: float) -> float:
+        """Bytes of keyframes at distance `every` and quality `crf`, over the pixels of all frames."""
+        return self._measure(every, crf)[0]
+
+    def blend_psnr(self, every: int, crf: float) -> float:
+        """PSNR in dB, mean over all frames, of the decoded keyframes linearly blended."""
+        return self._measure(every, crf)[1]
+
+    def crf_for(self, every: int, bytes_per_pixel: float) -> float:
+        """The crf whose bytes come closest to those asked for: a secant search on log bytes."""
+        crf, slope = 50.0, -0.06  # bytes fall by about six percent per crf
+        wanted = log(max(bytes_per_pixel, 1e-12))
+        for _ in range(_SEARCH_STEPS):
+            missing = wanted - log(self.bytes_per_pixel(every, crf))
+            following = nearest_crf(crf + missing / slope)
+            if abs(missing) < _CLOSE_ENOUGH or following == crf:
+                break
+            slope = min(-0.02, self._slope(every, crf, following))
+            crf = following
+        return crf
+
+    def _slope(self, every: int, crf: float, other: float) -> float:
+        rise = log(self.bytes_per_pixel(every, other)) - log(self.bytes_per_pixel(every, crf))
+        return rise / (other - crf)
+
+    def better_mode(self, every: int, crf: float) -> Mode:
+        """Whether keyframes at this distance should predict each other."""
+        sample = [list(self._keyframes(video, every)[0][:MODE_SAMPLE]) for video in self._videos[:MODE_SAMPLE_VIDEOS]]
+        return better_mode(sample, crf)
+
+    def _measure(self, every: int, crf: float) -> tuple[float, float]:
+        key = (every, crf)
+        if key not in self._measured:
+            parts = [self._measure_video(video, every, crf) for video in self._videos]
+            size, pixels = sum(p[0] for p in parts), sum(p[1] for p in parts)
+            self._measured[key] = (size / pixels, float(np.concatenate([p[2] for p in parts]).mean()))
+        return self._measured[key]
+
+    def _measure_video(self, video: CachedVideo, every: int, crf: float) -> tuple[int, int, NDArray[np.float64]]:
+        keyframes, frames = self._keyframes(video, every)
+        packets = SvtAv1(crf, self._mode, PROBE_PRESET).encode(keyframes)
+        height, width = frames.shape[1:3]
+        decoded = np.stack(list(decode_packets([p.data for p in packets], height=height, width=width)))
+        blends = blended(decoded, Timeline(len(frames), 1, every))
+        errors = [np.square(b.astype(np.float32) - f).mean() for b, f in zip(blends, frames, strict=True)]
+        psnr = 10 * np.log10(255**2 / np.maximum(errors, 1e-6))
+        return sum(len(p.data) for p in packets), frames[..., 0].size, psnr
+
+    def _keyframes(self, video: CachedVideo, every: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Keyframes and all frames of the sample of one video."""
+        frames = _centre(video)
+        return frames[Timeline(len(frames), 1, every).keyframe_positions], frames
+
+
+def _centre(video: CachedVideo) -> NDArray[np.uint8]:
+    count = min(SAMPLE_FRAMES, video.timing.num_frames)
+    first = (video.timing.num_frames - count) // 2
+    height, width = min(video.height, SAMPLE_SIDE), min(video.width, SAMPLE_SIDE)
+    top, left = (video.height - height) // 2, (video.width - width) // 2
+    region = (slice(top, top + height), slice(left, left + width))
+    # Frame by frame: a long read of a large video would hold all of its pixels.
+    return np.stack([video.store.read([first + i])[0][region] for i in range(count)])

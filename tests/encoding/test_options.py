@@ -1,0 +1,86 @@
+"""What can be asked, and in what words it is refused."""
+
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from dnerv.encoding import EncodeOptions
+from dnerv.errors import InputError
+from dnerv.families import Components
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"bits_per_pixel": 0.1, "quality": 50}, "--bpp, --quality and --size are one dial"),
+        ({"quality": 50, "preset": "uvg-s"}, "--bpp, --quality and --size are one dial"),
+        ({"epochs": 1, "budget_seconds": 1}, "--epochs and --budget both bound"),
+        ({"preset": "uvg-xxl"}, "no network is called 'uvg-xxl'; known: uvg-xs"),
+        ({"preset": "nerv-ucf101-s"}, "--size nerv-ucf101-s does not go with --model dnerv"),
+        ({"preset": "uvg-s", "model": "nerv"}, "--size uvg-s does not go with --model nerv"),
+        ({"bits_per_pixel": 0.0}, r"--bpp is 0\.0; allowed are 0\.0001 to 24"),
+        ({"bits_per_pixel": float("nan")}, "--bpp is nan"),
+        ({"bits_per_pixel": 25.0}, r"--bpp is 25\.0"),
+        ({"quality": 0}, "--quality is 0; allowed are 1 to 100"),
+        ({"quality": 101}, "--quality is 101"),
+        ({"fps": Fraction(0)}, "--fps is 0; allowed are 1/1000 to 1000"),
+        ({"budget_seconds": -1.0}, "--budget is"),
+        ({"epochs": -1}, "--epochs is -1"),
+        ({"keyframe_every": 0}, "--keyframe-every is 0; allowed are 1 to 65535"),
+        ({"keyframe_crf": 0.5}, r"--keyframe-crf is 0\.5"),
+        ({"width": 0}, "--width is 0"),
+        ({"clip_length": 257}, "--clip-length is 257; allowed are 1 to 256"),
+        ({"weight_bits": 3}, "--weight-bits is 3; allowed are 4 to 8"),
+        ({"learning_rate": 0.0}, "--learning-rate is"),
+        ({"batch_clips": 0}, "--batch is 0"),
+        ({"ema": 1.0}, "--ema is"),
+        ({"network_share": 0.0}, r"network_share is 0\.0; allowed are 0\.01 to 1"),
+        ({"network_share": 0.5, "width": 4}, "network_share, --size and --width all size the network"),
+        ({"network_share": 0.5, "preset": "uvg-s"}, "network_share, --size and --width all size the network"),
+        ({"components": Components(temporal_kernel=4)}, "components: temporal_kernel is 4; it is an odd number"),
+        ({"components": Components(fusion="none", flow="multi-scale")}, "components: flow, contrast and the residual"),
+        ({"components": Components(), "model": "nerv"}, "components are those of a D-NeRV that the dial sizes"),
+        ({"components": Components(), "preset": "uvg-s"}, "components are those of a D-NeRV that the dial sizes"),
+        ({"components": Components(is_compact=True), "paper": True}, "components ask for the compact one"),
+        ({"components": Components(fusion="none"), "keyframe_every": 4}, "a network without fusion has no keyframes"),
+        ({"resolution": (240, 7)}, "--resolution is 7; allowed are 8 to 8192"),
+    ],
+)
+def test_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        EncodeOptions(**fields)
+
+
+def test_json_tells_jobs_apart() -> None:
+    one = EncodeOptions(fps=Fraction(30000, 1001), resolution=(240, 320))
+    record = json.loads(json.dumps(one.to_json()))
+    assert record["fps"] == "30000/1001"
+    assert record["resolution"] == [240, 320]
+    assert record != json.loads(json.dumps(EncodeOptions(fps=Fraction(30)).to_json()))
+    parts = [EncodeOptions(components=Components(temporal=kind)).to_json() for kind in ("mlp", "attention")]
+    assert json.loads(json.dumps(parts[0])) != json.loads(json.dumps(parts[1]))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"model": "x"}, {"keyframe_mode": "x"}, {"precision": "x"}, {"loss": "x"}], ids=lambda w: next(iter(w))
+)
+def test_unknown_names_are_refused_before_any_work(wrong: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"is 'x'; known: \w+"):
+        EncodeOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        {"model": "nerv", "keyframe_every": 4},
+        {"model": "nerv", "keyframe_crf": 40},
+        {"model": "nerv", "keyframe_mode": "inter"},
+        {"preset": "uvg-xs", "width": 4},
+    ],
+    ids=str,
+)
+def test_options_that_would_do_nothing_are_refused(useless: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"leave the --keyframe options out|at most one of them"):
+        EncodeOptions(**useless)  # type: ignore[arg-type]

@@ -1,0 +1,132 @@
+"""Records of networks: small, exact, and bounded when they come from a stranger."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dnerv.errors import ArchiveError
+from dnerv.families import (
+    PUBLISHED,
+    DNeRVConfig,
+    ModelConfig,
+    NeRVConfig,
+    compact_dnerv,
+    compact_nerv,
+    config_from_json,
+    config_to_json,
+)
+
+CONFIGS = [
+    DNeRVConfig(7),
+    NeRVConfig(7),
+    DNeRVConfig(3, (1, 2), (2, 3), 5, 2, head="residual", contrast=True, encoding_base=2.0, encoding_levels=9),
+    DNeRVConfig(3, fusion="none", flow="none", temporal="none"),
+    DNeRVConfig(3, fusion="concatenation", flow="single-scale", temporal="convolution", temporal_kernel=7),
+    DNeRVConfig(3, temporal="attention"),
+    compact_dnerv(4, (32, 32), clip_length=8, keyframe_every=4, mean=(0.1, 0.2, 0.3)),
+    compact_nerv(4, (64, 32), clip_length=8),
+    *(published.config for published in PUBLISHED.values()),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_round_trip(config: ModelConfig) -> None:
+    assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config
+
+
+def test_defaults_are_left_out() -> None:
+    assert config_to_json(DNeRVConfig(7)) == {"family": "dnerv", "base_channels": 7}
+    assert config_to_json(NeRVConfig(7)) == {"family": "nerv", "base_channels": 7}
+
+
+def test_widths_and_canvas() -> None:
+    config = DNeRVConfig(107)
+    assert config.canvas == (256, 320)
+    assert config.entry_channels == 171
+    assert config.stage_channels == (214, 107, 54, 32, 32)  # 53.5 rounds to even
+    assert replace(config, fusion="none", flow="none").entry_channels == 107
+
+
+HOSTILE: list[Any] = [
+    None,
+    [],
+    {},
+    {"family": "gpt", "base_channels": 4},
+    {"family": ["dnerv"], "base_channels": 4},
+    {"family": {}, "base_channels": 4},
+    {"family": "dnerv"},
+    {"family": "dnerv", "base_channels": "4"},
+    {"family": "dnerv", "base_channels": 4.0},
+    {"family": "dnerv", "base_channels": True},
+    {"family": "dnerv", "base_channels": 0},
+    {"family": "dnerv", "base_channels": -1},
+    {"family": "dnerv", "base_channels": 10**9},
+    {"family": "dnerv", "base_channels": 4, "colour": 1},
+    {"family": "nerv", "base_channels": 4, "fusion": "adaptive"},
+    {"family": "dnerv", "base_channels": 4, "grid": [4]},
+    {"family": "dnerv", "base_channels": 4, "grid": [4, 4, 4]},
+    {"family": "dnerv", "base_channels": 4, "grid": [0, 4]},
+    {"family": "dnerv", "base_channels": 4, "grid": [1024, 1024], "strides": [8, 8]},
+    {"family": "dnerv", "base_channels": 4, "grid": "45"},
+    {"family": "dnerv", "base_channels": 4, "strides": []},
+    {"family": "dnerv", "base_channels": 4, "strides": [1] * 9},
+    {"family": "dnerv", "base_channels": 4, "strides": [2, 0]},
+    {"family": "dnerv", "base_channels": 4, "strides": [2, 99]},
+    {"family": "dnerv", "base_channels": 4, "clip_length": 0},
+    {"family": "dnerv", "base_channels": 4, "clip_length": 10**6},
+    {"family": "dnerv", "base_channels": 4, "keyframe_every": 0},
+    {"family": "dnerv", "base_channels": 4, "encoder_channels": 10**7},
+    {"family": "dnerv", "base_channels": 4, "min_channels": 10**7},
+    {"family": "dnerv", "base_channels": 4, "min_hidden": 0},
+    {"family": "dnerv", "base_channels": 4, "output_stride": 0},
+    {"family": "dnerv", "base_channels": 4, "output_stride": 10**6},
+    {"family": "dnerv", "base_channels": 4, "grid": [512, 5], "strides": [8], "output_stride": 4},
+    {"family": "dnerv", "base_channels": 4, "stem_channels": 0},
+    {"family": "dnerv", "base_channels": 4, "encoding_levels": 10**6},
+    {"family": "dnerv", "base_channels": 4, "encoding_base": 1e300},
+    {"family": "dnerv", "base_channels": 4, "encoding_base": 10**400},
+    {"family": "dnerv", "base_channels": 4, "encoding_base": 2.0, "encoding_levels": 240},
+    {"family": "dnerv", "base_channels": 4, "encoding_base": 0},
+    {"family": "dnerv", "base_channels": 4, "encoding_base": -1.25},
+    {"family": "dnerv", "base_channels": 4, "encoding_base": None},
+    {"family": "nerv", "base_channels": 4, "encoding_base": 1e300},
+    {"family": "dnerv", "base_channels": 4, "mean": [0.5, 0.5]},
+    {"family": "dnerv", "base_channels": 4, "mean": [0.5, 0.5, "x"]},
+    {"family": "dnerv", "base_channels": 4, "mean": [0.5, 0.5, 1e308]},
+    {"family": "dnerv", "base_channels": 4, "mean": [0.5, 0.5, 10**400]},
+    {"family": "dnerv", "base_channels": 4, "std": [0.2, 0.2, 0]},
+    {"family": "dnerv", "base_channels": 4, "std": [0.2, 0.2, -1]},
+    {"family": "dnerv", "base_channels": 4, "head": "unet"},
+    {"family": "dnerv", "base_channels": 4, "head": ["paper"]},
+    {"family": "dnerv", "base_channels": 4, "fusion": 1},
+    {"family": "dnerv", "base_channels": 4, "fusion": 1},
+    {"family": "dnerv", "base_channels": 4, "fusion": "unet"},
+    {"family": "dnerv", "base_channels": 4, "fusion": "none"},
+    {"family": "dnerv", "base_channels": 4, "fusion": "none", "flow": "none", "head": "residual"},
+    {"family": "dnerv", "base_channels": 4, "fusion": "none", "flow": "none", "contrast": True},
+    {"family": "dnerv", "base_channels": 4, "temporal": "recurrent"},
+    {"family": "dnerv", "base_channels": 4, "temporal_kernel": 4},
+    {"family": "dnerv", "base_channels": 4, "temporal_kernel": 0},
+    {"family": "dnerv", "base_channels": 4, "temporal_kernel": 257},
+    {"family": "dnerv", "base_channels": 4, "flow": "optical"},
+    {"family": "dnerv", "base_channels": 4, "flow": "none", "adaptive_blend": True},
+    {"family": "dnerv", "base_channels": 4, "flow": "none", "refined_flow": True},
+    {"family": "dnerv", "base_channels": 4, "flow": "single-scale", "refined_flow": True},
+]
+
+
+@pytest.mark.parametrize("record", HOSTILE, ids=lambda record: str(record)[:60])
+def test_hostile_records(record: Any) -> None:
+    with pytest.raises(ArchiveError):
+        config_from_json(record)
+
+
+def test_switches_of_the_first_archives_are_understood() -> None:
+    today = DNeRVConfig(4, head="residual", temporal="none")
+    assert config_from_json({"family": "dnerv", "base_channels": 4, "head": "residual", "temporal_mlp": False}) == today
+    bare = {"family": "dnerv", "base_channels": 4, "fusion": False, "flow": False, "temporal_mlp": True}
+    assert config_from_json(bare) == DNeRVConfig(4, fusion="none", flow="none")
+    with pytest.raises(ArchiveError, match="temporal_mlp"):
+        config_from_json({"family": "dnerv", "base_channels": 4, "temporal_mlp": "none"})

@@ -27,6 +27,7 @@ from dnerv.codecs.codec import Frame, KeyframeFormat, Packet, checked_frames
 from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
 from dnerv.codecs.decoding import SMALLEST_SIDE
 from dnerv.codecs.obu import pack_temporal_unit
+from dnerv.codecs.priority import priority_kept
 from dnerv.errors import InputError
 
 Mode = Literal["inter", "stills"]
@@ -87,6 +88,8 @@ class SvtAv1:
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p10le"
         encoder.framerate, encoder.time_base = _FRAME_RATE, 1 / _FRAME_RATE
         encoder.options = {"svtav1-params": ":".join(f"{k}={v}" for k, v in self._parameters().items())}
+        with priority_kept():  # it makes all of its threads here
+            encoder.open()
         return encoder
 
     def _parameters(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ import transcription
 from side_by_side import machine, race, show
 from torch.nn import functional as F
 
-from dnerv.engine import Features, chosen_precision, open_decoder
+from dnerv.engine import Decoder, Features, chosen_precision
 from dnerv.families import DNeRVConfig, build_model, load_published_state
 
 CPU = torch.device("cpu")
@@ -28,13 +28,12 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=107, help="C0 (107)")
     parser.add_argument("--clips", type=int, default=2, help="clips of 8 frames at 256x320 (2)")
     parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--openvino", nargs="*", default=["openvino-bf16", "openvino-int8"], help="its precisions")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     config = DNeRVConfig(base_channels=options.width)
     num_frames, clips = 8 * options.clips + 1, list(range(options.clips))
     candidates = {"transcription, 3-D": _transcription(config, clips, num_frames)}
-    for precision in ("reference", "fp32", "bf16", *options.openvino):
+    for precision in ("reference", "fp32", "bf16"):
         candidates[precision] = _decoder(config, clips, num_frames, precision)
     print(machine())
     _check(candidates)
@@ -63,7 +62,7 @@ def _decoder(config: DNeRVConfig, clips: list[int], num_frames: int, precision: 
     keyframes = transcription.smooth_keyframes(len(clips) + 1, config.canvas)
     model = build_model(config)
     load_published_state(model, transcription.authors_state(config), config)
-    decoder = open_decoder(model, CPU, chosen_precision(precision, CPU), lambda: inputs)
+    decoder = Decoder(model, CPU, chosen_precision(precision, CPU))
     if not decoder.shares_features:
         return lambda: torch.cat([decoder.decode(clip) for clip in inputs])
 

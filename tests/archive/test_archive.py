@@ -112,14 +112,6 @@ def test_half_precision_is_close(archive_path: Path, sequential: Frames) -> None
     assert difference.abs().mean() < 3
 
 
-def test_int8_is_calibrated_on_the_archive_itself(archive_path: Path, sequential: Frames) -> None:
-    with Archive(archive_path, precision="openvino-int8") as archive, Archive(archive_path) as exact:
-        assert [clip.time.shape[0] for clip in archive._calibration()] == [1] * 8
-        difference = archive["walk"][:].float() - sequential["walk"].float()
-        assert 0 < difference.abs().mean() < 4
-        assert len(exact._calibration()) == 8
-
-
 def test_two_openings_give_the_same_bits(archive_path: Path, sequential: Frames) -> None:
     with Archive(archive_path) as archive:
         for name, frames in sequential.items():

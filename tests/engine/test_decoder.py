@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dnerv.engine import ChosenPrecision, Decoder, Features, chosen_precision, computes_in_bf16, open_decoder
+from dnerv.engine import Decoder, Features, chosen_precision, computes_in_bf16
 from dnerv.errors import InputError
 from dnerv.families import DNeRV, NeRV, NeRVConfig
 
@@ -60,20 +60,3 @@ def test_auto_is_bf16_only_where_the_hardware_computes_in_it(monkeypatch: pytest
 def test_unknown_precision_is_refused() -> None:
     with pytest.raises(InputError, match=r"'fp8'.*fp32"):
         chosen_precision("fp8", CPU)
-
-
-def test_openvino_stays_on_the_cpu(make_model: Callable[[str], DNeRV]) -> None:
-    with pytest.raises(InputError, match="openvino-bf16 runs on a CPU, and the device is 'cuda:0'"):
-        open_decoder(make_model("paper"), torch.device("cuda:0"), "openvino-bf16")
-
-
-@pytest.mark.parametrize("precision", ["reference", "fp32", "bf16", "openvino-fp32"])
-def test_every_kind_of_decoder_opens(
-    make_model: Callable[[str], DNeRV], plain: SimpleNamespace, precision: ChosenPrecision
-) -> None:
-    model = make_model("paper")
-    inputs = plain.inputs(model.config, 29, [0, 2])
-    with torch.no_grad():
-        expected = model(inputs)
-    made = open_decoder(model, CPU, precision).decode(inputs)
-    torch.testing.assert_close(made, expected, atol=0.05 if precision == "bf16" else 1e-4, rtol=0)

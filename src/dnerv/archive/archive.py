@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dnerv.archive.clip_maker import ClipLayout, ClipMaker, make_clip
 from dnerv.archive.index import ArchiveConfig, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
+from dnerv.archive.sharing import Guarded, Once
 from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
-from dnerv.engine import ClipDecoder, Features, Precision, chosen_precision, open_decoder
+from dnerv.engine import Decoder, Features, Precision, chosen_precision
 from dnerv.errors import ArchiveError, InputError, VideoNameError
-from dnerv.families import ClipInputs, assemble, model_from_weights, tensor_shapes
+from dnerv.families import model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
 _SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
-_CALIBRATION_CLIPS = 8  # that 8-bit ranges are measured on
 _INDEX_LIMIT = 1 << 30  # bytes of inflated index; a million videos take a third of it
 
 
@@ -33,24 +32,24 @@ class Archive:
     """A collection of videos in one file.
 
     Opening checks the header and reads configuration and index; the network is read when the first frame is asked
-    for, and keyframes clip by clip. Close it, or use it in a `with` statement.
+    for, and keyframes clip by clip. Close it, or use it in a `with` statement. Threads may share it and its readers.
+    It pickles as its path and what it found there: another process opens the file for itself, and refuses another file.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Container,
         *,
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
         size: Literal["original", "coded"] = "original",
     ) -> None:
-        """Open the archive at `path`.
+        """Open the archive at `path`, or in a container that is open already and is closed with the archive.
 
         Args:
             device: where the network runs and frames come out.
             precision: of the network: fp32 gives the archive's own frames; bf16 and fp16 are faster and less exact;
-                auto is bf16 where the device computes in it; reference runs the plain modules; openvino-bf16 and
-                openvino-int8 are the fastest on a CPU, with the extra dnerv[fast].
+                auto is bf16 where the device computes in it; reference runs the plain modules.
             size: whether frames are scaled back to the size that the videos had, or stay as the network knows them.
 
         Raises:
@@ -62,7 +61,8 @@ class Archive:
         if size not in ("original", "coded"):
             raise InputError(f"size is {size!r}; use 'original' or 'coded'")
         self._coded_size = size == "coded"
-        self.container = Container.open(path)
+        self.container = path if isinstance(path, Container) else Container.open(path)
+        path = self.container.path
         missing = [kind for kind in _SECTIONS if kind not in self.container]
         if missing:
             raise ArchiveError(f"{path} has no {missing[0]} section: it is not a whole archive")
@@ -73,6 +73,8 @@ class Archive:
         self._keyframes = _starts(entry.keyframe_bytes for entry in self.entries)
         self._frames = _starts(entry.timing.num_frames for entry in self.entries)
         self._check_lengths()
+        self._packet_section = Once(partial(self.container.read, "PKTS"))
+        self._model, self._decoder = Once(self._read_model), Once(self._open_decoder)
 
     @property
     def names(self) -> list[str]:
@@ -118,22 +120,24 @@ class Archive:
             raise VideoNameError(f"no video is called {name!r} in this archive; it holds {len(self)}: {there}")
         place = self._places[name]
         return VideoReader(
-            self.entries[place], self.config.model.clip_length, _ClipSource(self, place), coded_size=self._coded_size
+            self.entries[place],
+            self.config.model.clip_length,
+            _ClipSource(self, place),
+            device=self.device,
+            coded_size=self._coded_size,
         )
 
-    @cached_property
+    @property
     def model(self) -> nn.Module:
         """The network with the archive's weights, on the CPU. Raises ArchiveError where they are damaged."""
-        config = self.config.model
-        weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
-        return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
+        return self._model()
 
-    @cached_property
-    def decoder(self) -> ClipDecoder:
+    @property
+    def decoder(self) -> Decoder:
         """The network, ready to decode on the archive's device in its precision."""
-        return open_decoder(self.model, self.device, self.precision, self._calibration)
+        return self._decoder()
 
-    @cached_property
+    @property
     def maker(self) -> ClipMaker:
         """Clips out of the decoder."""
         return ClipMaker(self.decoder)
@@ -151,7 +155,7 @@ class Archive:
     def packet_table(self, place: int) -> PacketTable:
         """Where the keyframes of video number `place` lie. Raises ArchiveError where the table is damaged."""
         entry = self.entries[place]
-        table = decode_packet_table(self._packet_section[self._tables[place] : self._tables[place + 1]])
+        table = decode_packet_table(self._packet_section()[self._tables[place] : self._tables[place + 1]])
         timeline = self.timeline(place)
         if len(table) != timeline.num_keyframes or table.byte_length != entry.keyframe_bytes:
             raise ArchiveError(f"the keyframe table of video {entry.name!r} does not fit its entry in the index")
@@ -187,24 +191,13 @@ class Archive:
         """Place of the video's first frame in the concatenation of all."""
         return self._frames[place]
 
-    def _calibration(self) -> list[ClipInputs]:
-        """Some clips, spread evenly: what is typical of the network's activations."""
-        clips = _starts(self.timeline(place).num_clips for place in range(len(self)))
-        inputs = []
-        for number in np.linspace(0, clips[-1] - 1, min(clips[-1], _CALIBRATION_CLIPS)).round().astype(int).tolist():
-            place = bisect_right(clips, number) - 1
-            requests = self.layout(place).requests(number - clips[place], self.keyframe_reader(place))
-            inputs.append(assemble(requests[:1]))
-        return inputs
-
     def close(self) -> None:
         """Close the file."""
         self.container.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By path: another process opens the file for itself.
         size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
-        return partial(Archive, device=self.device, precision=self.precision, size=size), (self.container.path,)
+        return partial(Archive, device=self.device, precision=self.precision, size=size), (self.container,)
 
     def __enter__(self) -> Archive:
         return self
@@ -214,9 +207,13 @@ class Archive:
     ) -> None:
         self.close()
 
-    @cached_property
-    def _packet_section(self) -> bytes:
-        return self.container.read("PKTS")
+    def _read_model(self) -> nn.Module:
+        config = self.config.model
+        weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
+        return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
+
+    def _open_decoder(self) -> Decoder:
+        return Decoder(self.model, self.device, self.precision)
 
     def _check_lengths(self) -> None:
         sizes = self.container.sizes
@@ -226,26 +223,32 @@ class Archive:
             raise ArchiveError("the archive's network needs keyframes, but its configuration has none")
 
 
+@dataclass
+class _Reading:
+    """Where a video's reader is."""
+
+    keyframes: KeyframeReader | None = None
+    is_open: bool = False  # whether there is a reader, or none because the network has no keyframes
+    features: dict[int, Features] = field(default_factory=dict)  # of the keyframes of the last clip
+
+
 class _ClipSource:
     """Clips of one video by number, for its reader; sets up on first use."""
 
     def __init__(self, archive: Archive, place: int) -> None:
         self._archive, self._place = archive, place
-        self._features: dict[int, Features] = {}  # of the keyframes of the last clip
+        self._layout = Once(partial(archive.layout, place))
+        self._reading = Guarded(_Reading)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ClipSource, (self._archive, self._place)  # open decoders stay behind
 
     def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
-        return make_clip(self._archive.maker, self._layout, clip, self._reader, self._features, phase)
-
-    @cached_property
-    def _layout(self) -> ClipLayout:
-        return self._archive.layout(self._place)
-
-    @cached_property
-    def _reader(self) -> KeyframeReader | None:
-        return self._archive.keyframe_reader(self._place)
+        maker, layout = self._archive.maker, self._layout()
+        with self._reading.held() as reading:
+            if not reading.is_open:
+                reading.keyframes, reading.is_open = self._archive.keyframe_reader(self._place), True
+            return make_clip(maker, layout, clip, reading.keyframes, reading.features, phase)
 
 
 def _starts(lengths: Iterable[int]) -> list[int]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dnerv.archive.keyframe_reader import KeyframeReader
-from dnerv.engine import ClipDecoder, Features
+from dnerv.engine import Decoder, Features
 from dnerv.families import ClipRequest, absolute_time, assemble, channels_first
 from dnerv.video import Conditioning, TileGrid, Timeline
 
@@ -25,7 +25,7 @@ class ClipMaker:
     a single clip's keyframes are encoded one by one.
     """
 
-    def __init__(self, decoder: ClipDecoder) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
 
     def __call__(self, request: ClipRequest, known: dict[int, Features] | None = None) -> Tensor:

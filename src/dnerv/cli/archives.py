@@ -140,9 +140,7 @@ def decode(
     frames: Annotated[str | None, typer.Option(metavar="A:B", help="Only frames A to B - 1.")] = None,
     format: Annotated[Literal["mp4", "png"], typer.Option(help="What to write.")] = "mp4",
     device: Device = "cpu",
-    precision: Annotated[
-        str, typer.Option(help="Of the network: fp32, bf16, fp16, openvino-bf16, openvino-int8, auto or reference.")
-    ] = "fp32",
+    precision: Annotated[str, typer.Option(help="Of the network: fp32, bf16, fp16, auto or reference.")] = "fp32",
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -37,9 +37,7 @@ def bench(
     batch_sizes: Annotated[str, typer.Option(help="Clips decoded together.")] = "1,4,8",
     precisions: Annotated[
         str | None,
-        typer.Option(
-            help="fp32, bf16, fp16, openvino-bf16, openvino-int8. [default: fp32 and what the device is fast in]"
-        ),
+        typer.Option(help="fp32, bf16, fp16. [default: fp32 and what the device is fast in]"),
     ] = None,
     against: Annotated[str, typer.Option(help="Opponents, or none.")] = "jpeg,png,h264,nerv",
     nerv: Annotated[

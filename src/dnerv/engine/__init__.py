@@ -3,7 +3,7 @@
 Needs torch and numpy alone, as the reference does.
 """
 
-from dnerv.engine.decoder import ClipDecoder, Decoder, open_decoder
+from dnerv.engine.decoder import Decoder
 from dnerv.engine.differentiable import Differentiable
 from dnerv.engine.features import Features
 from dnerv.engine.fused import FusedDNeRV, is_fused
@@ -19,7 +19,6 @@ from dnerv.engine.precision import (
 __all__ = [
     "PRECISIONS",
     "ChosenPrecision",
-    "ClipDecoder",
     "Decoder",
     "Differentiable",
     "Features",
@@ -29,5 +28,4 @@ __all__ = [
     "computes_in_bf16",
     "fastest_precision",
     "is_fused",
-    "open_decoder",
 ]

@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, get_args
-
 import torch
 from torch import Tensor, nn
 
-from dnerv.engine import openvino
 from dnerv.engine.features import Features
 from dnerv.engine.folding import Folded, fold
 from dnerv.engine.fused import FusedDNeRV, is_fused
-from dnerv.engine.precision import DTYPES, ChosenPrecision, TorchPrecision
-from dnerv.errors import InputError
+from dnerv.engine.precision import DTYPES, ChosenPrecision
 from dnerv.families import ClipInputs
 
 
-class ClipDecoder(Protocol):
-    """Frames of clips from one network."""
-
-    @property
-    def shares_features(self) -> bool:
-        """Whether `encode` is worth calling: the features of a keyframe serve every clip that uses it."""
-
-    def encode(self, keyframes: Tensor) -> Features:
-        """Keyframes uint8 [M, 3, H, W] to what `decode` needs of them, on the device."""
-
-    def decode(self, inputs: ClipInputs, features: Features | None = None) -> Tensor:
-        """-> float32 [B, T, 3, H, W], RGB in [0, 1], on the device.
-
-        `features`: of the keyframes that `start` and `end` count; with them `inputs.keyframes` is not read.
-        """
-
-
-def open_decoder(
-    model: nn.Module,
-    device: torch.device,
-    precision: ChosenPrecision = "fp32",
-    calibration: Callable[[], Sequence[ClipInputs]] | None = None,
-) -> ClipDecoder:
-    """A decoder of `model`.
-
-    Args:
-        precision: fp32 equals the plain modules of `dnerv.families` to 1e-4; bf16 and fp16 are faster and less exact;
-            reference runs the plain modules themselves; openvino-bf16 and openvino-int8 are the fastest on a CPU, with
-            the extra dnerv[fast].
-        calibration: as `dnerv.engine.openvino.open_decoder` wants it for openvino-int8.
-
-    Raises:
-        InputError: OpenVINO is asked for and not installed, not on a CPU, or for a network that is not
-            `is_fused`.
-    """
-    for name in get_args(TorchPrecision):
-        if precision == name:
-            return Decoder(model, device, name)
-    if device.type != "cpu":
-        raise InputError(f"{precision} runs on a CPU, and the device is {str(device)!r}")
-    return openvino.open_decoder(model, precision, calibration)  # type: ignore[arg-type]
-
-
 class Decoder:
-    """A network run by torch: through the fused path where there is one, `precision` is not reference."""
+    """Frames of clips from one network: through the fused path where there is one and `precision` is not reference."""
 
-    def __init__(self, model: nn.Module, device: torch.device, precision: TorchPrecision = "fp32") -> None:
-        """Put `model` on `device` and arrange its weights once."""
+    def __init__(self, model: nn.Module, device: torch.device, precision: ChosenPrecision = "fp32") -> None:
+        """Put `model` on `device` and arrange its weights once.
+
+        `precision`: fp32 equals the plain modules of `dnerv.families` to 1e-4; bf16 and fp16 are faster for large
+        networks and less exact; reference runs the plain modules themselves.
+        """
         self.device, self.precision, self.dtype = device, precision, DTYPES[precision]
         self.model = model.to(device).eval().requires_grad_(False)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -77,7 +33,7 @@ class Decoder:
 
     @property
     def shares_features(self) -> bool:
-        """As `ClipDecoder` says; so do the docstrings of the others."""
+        """Whether `encode` is worth calling: the features of a keyframe serve every clip that uses it."""
         return self._fused is not None
 
     def encode(self, keyframes: Tensor) -> Features:

@@ -6,11 +6,9 @@ from typing import Literal, get_args
 
 import torch
 
-from dnerv.engine.openvino import OpenVINOPrecision
 from dnerv.errors import InputError
 
-TorchPrecision = Literal["reference", "fp32", "bf16", "fp16"]
-ChosenPrecision = Literal[TorchPrecision, OpenVINOPrecision]
+ChosenPrecision = Literal["reference", "fp32", "bf16", "fp16"]
 Precision = Literal["auto", ChosenPrecision]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 DTYPES = {"reference": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -27,7 +25,7 @@ def chosen_precision(precision: str, device: torch.device) -> ChosenPrecision:
 
 
 def fastest_precision(device: torch.device) -> Literal["fp32", "bf16"]:
-    """Of torch's, on `device`."""
+    """bf16 where `device` computes in it, else fp32."""
     return "bf16" if computes_in_bf16(device) else "fp32"
 
 

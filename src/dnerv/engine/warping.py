@@ -9,7 +9,6 @@ start from, so that every row sums a run of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -47,13 +46,6 @@ def gather(table: Tensor, flow: Tensor, share: Tensor | None, grid: Grid) -> Ten
         return made
     index, across, down, _ = _places(flow, grid, len(table))
     return _sum_bags(table, index, _weights(across, down, _shares(share, across)), blended=share is not None)
-
-
-def gather_each(tables: Sequence[Tensor], flow: Tensor, share: Tensor, grid: Grid) -> list[Tensor]:
-    """`gather`, blended, from several tables of the same pixels; no gradients."""
-    index, across, down, _ = _places(flow, grid, len(tables[0]))
-    weights = _weights(across, down, _shares(share, across))
-    return [_sum_bags(table, index, weights, blended=True) for table in tables]
 
 
 def directions(flow: Tensor) -> tuple[Tensor, Tensor]:

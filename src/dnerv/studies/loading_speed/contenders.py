@@ -9,14 +9,12 @@ import torch
 
 from dnerv.archive import Archive
 from dnerv.engine import ChosenPrecision, chosen_precision
-from dnerv.engine.openvino import OPENVINO_PRECISIONS
 from dnerv.families import NeRVConfig
+from dnerv.studies.loading_speed.archives import REFERENCE, loaders, network
 from dnerv.studies.loading_speed.candidate import Candidate
 from dnerv.studies.loading_speed.command import command
 from dnerv.studies.loading_speed.h264 import h264
-from dnerv.studies.loading_speed.loader import loaders
 from dnerv.studies.loading_speed.nerv import check_nerv, write_nerv
-from dnerv.studies.loading_speed.networks import REFERENCE, network
 from dnerv.studies.loading_speed.options import BenchOptions
 from dnerv.studies.loading_speed.sample import Sample
 from dnerv.studies.loading_speed.stored_frames import Format, stored_frames
@@ -71,5 +69,4 @@ def _nervs(
         note = f"width {width}, {weights}, {other.file_bytes:,} bytes; {max(options.batch_sizes)} clips in one pass"
     device = torch.device(options.device)
     for precision in precisions:
-        if precision not in OPENVINO_PRECISIONS:  # those need keyframes
-            yield network(path, precision, max(options.batch_sizes), device, share, kind="nerv", note=note)
+        yield network(path, precision, max(options.batch_sizes), device, share, kind="nerv", note=note)

@@ -8,8 +8,7 @@ from statistics import median
 from typing import Any
 
 from dnerv.evaluation.timing import Spread, ratios
-from dnerv.studies.loading_speed.candidate import Candidate
-from dnerv.studies.loading_speed.measuring import Round, Speed
+from dnerv.studies.loading_speed.candidate import Candidate, Round, Speed
 
 
 def row(candidate: Candidate, rounds: Sequence[Round], reference: Sequence[Round]) -> dict[str, Any]:

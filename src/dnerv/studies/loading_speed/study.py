@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -19,12 +18,10 @@ from dnerv.evaluation.decoder_quality import DecoderQuality, compare_decoders
 from dnerv.evaluation.machine import describe_machine
 from dnerv.evaluation.timing import interleaved
 from dnerv.families import config_to_json, count_parameters
-from dnerv.studies.loading_speed.breakdown import Breakdown, break_down
-from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace
+from dnerv.studies.loading_speed.archives import REFERENCE, break_down
+from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Round, measure_round
 from dnerv.studies.loading_speed.command import check_commands
 from dnerv.studies.loading_speed.contenders import contenders
-from dnerv.studies.loading_speed.measuring import Round, measure_round
-from dnerv.studies.loading_speed.networks import REFERENCE
 from dnerv.studies.loading_speed.options import BenchOptions
 from dnerv.studies.loading_speed.rows import row
 from dnerv.studies.loading_speed.sample import Sample, draw_sample
@@ -74,15 +71,12 @@ def bench(path: Path, options: BenchOptions, listener: BenchListener) -> dict[st
 
 
 def default_precisions(archive: Archive) -> tuple[ChosenPrecision, ...]:
-    """float32, what the device computes in faster, and OpenVINO's where it is installed and knows the network."""
+    """float32, and what the device computes in faster."""
     precisions: list[ChosenPrecision] = ["fp32"]
     if computes_in_bf16(archive.device):
         precisions.append("bf16")
     if archive.device.type == "cuda":
         precisions.append("fp16")
-    elif archive.config.model.uses_keyframes and find_spec("openvino") is not None:
-        precisions += ["openvino-bf16"] if computes_in_bf16(archive.device) else []
-        precisions.append("openvino-int8")
     return tuple(precisions)
 
 
@@ -131,7 +125,7 @@ def _quality(
 
 def _breakdowns(
     archive: Archive, sample: Sample, precisions: Sequence[ChosenPrecision], batch_size: int, listener: BenchListener
-) -> list[Breakdown]:
+) -> list[dict[str, Any]]:
     listener.stage("taking times apart", len(precisions))
     parts = []
     for precision in precisions:
@@ -147,7 +141,7 @@ def _record(
     candidates: Sequence[Candidate],
     rounds: Sequence[Sequence[Round]],
     quality: Sequence[DecoderQuality],
-    parts: Sequence[Breakdown],
+    parts: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     reference = rounds[[candidate.kind for candidate in candidates].index("reference")]
     return {
@@ -166,7 +160,7 @@ def _record(
         "rows": [row(c, r, reference) for c, r in zip(candidates, rounds, strict=True)],
         "quality": [asdict(one) for one in quality],
         "automatic_precision": chosen_precision("auto", archive.device),
-        "breakdown": [asdict(one) for one in parts],
+        "breakdown": list(parts),
     }
 
 

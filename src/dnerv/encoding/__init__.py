@@ -1,7 +1,28 @@
 """Where everything below meets: a corpus becomes an archive."""
 
-from dnerv.encoding.options import EncodeOptions
-from dnerv.encoding.pipeline import EncodeListener, EncodeResult, encode
-from dnerv.encoding.training_stage import follow
+from typing import TYPE_CHECKING
 
-__all__ = ["EncodeListener", "EncodeOptions", "EncodeResult", "encode", "follow"]
+from dnerv.encoding.options import EncodeOptions
+from dnerv.on_use import imports_on_use
+
+if TYPE_CHECKING:
+    from dnerv.encoding.pipeline import EncodeListener, EncodeResult, encode
+    from dnerv.encoding.training_stage import follow
+
+__all__ = [
+    "EncodeListener",
+    "EncodeOptions",
+    "EncodeResult",
+    "encode",
+    "follow",
+]
+
+__getattr__ = imports_on_use(
+    __name__,
+    {
+        "EncodeListener": "pipeline",
+        "EncodeResult": "pipeline",
+        "encode": "pipeline",
+        "follow": "training_stage",
+    },
+)

@@ -1,56 +1,113 @@
-"""What a user can ask of an encoding: one frozen record; everything not asked for follows from the dial."""
+"""What a user can ask of an encoding: frozen records; everything not asked for follows from the dial."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from dnerv.errors import ArchiveError, InputError
-from dnerv.families import PUBLISHED, Components, DNeRVConfig
-from dnerv.training import LOSS_NAMES, LossName, Precision
+from dnerv.options import Options, option
+from dnerv.training.config import LossName, Precision
+
+if TYPE_CHECKING:
+    from dnerv.families import Components
 
 DEFAULT_BITS_PER_PIXEL = 0.05
 DEFAULT_BUDGET_SECONDS = 300.0
+FRAMES, DIAL, TIME = "Frames", "Size of the file: one of", "Time: one of"
+NETWORK, KEYFRAMES, TRAINING = "The network", "Keyframes", "Training"
+
+
+def _published() -> tuple[str, ...]:
+    from dnerv.families import PUBLISHED
+
+    return tuple(PUBLISHED)
 
 
 @dataclass(frozen=True)
-class EncodeOptions:
+class FrameOptions(Options):
+    """How frames are read; None: as they are."""
+
+    resolution: tuple[int, int] | None = option(
+        None, "Scale frames to this size.", kind="size", low=8, high=8192, unset="their own", group=FRAMES
+    )
+    fps: Fraction | None = option(
+        None,
+        "Resample videos to this rate (2, 23.976, 30000/1001); of image folders, otherwise 24, it is the rate.",
+        low=Fraction(1, 1000),
+        high=1000,
+        unset="their own",
+        group=FRAMES,
+    )
+
+
+@dataclass(frozen=True)
+class EncodeOptions(FrameOptions):
     """Options of `dnerv encode`; None means: chosen by dnerv."""
 
-    model: Literal["dnerv", "nerv"] = "dnerv"
-    bits_per_pixel: float | None = None  # the dial: bits of the whole file over all pixels
-    quality: int | None = None  # the dial by quality instead, 1 (smallest file) to 100
-    preset: str | None = None  # the dial by a published network's name instead
-    paper: bool = False  # the paper's head, loss, schedule, 8-bit weights and keyframe distance
-    resolution: tuple[int, int] | None = None  # height, width that frames are scaled to; None: their own
-    fps: Fraction | None = None  # rate that videos are resampled to; None: their own
-    epochs: int | None = None
-    budget_seconds: float | None = None
-    keyframe_every: int | None = None
-    keyframe_crf: float | None = None
-    keyframe_mode: Literal["inter", "stills"] | None = None
-    width: int | None = None  # C0, the network's width
-    clip_length: int = 8
-    components: Components | None = None  # parts of the network other than the recipe's
-    network_share: float | None = None  # of all bytes, filled whatever the time for training; keyframes get the rest
-    weight_bits: int | None = None
-    loss: LossName | None = None
-    learning_rate: float | None = None
-    batch_clips: int | None = None
-    ema: float | None = None
-    precision: Precision = "auto"
-    seed: int = 0
+    bits_per_pixel: float | None = option(
+        None, "Bits of the whole file per pixel.", flag="--bpp", low=0.0001, high=24, unset="0.05", group=DIAL
+    )
+    quality: int | None = option(
+        None, "Quality instead, from the smallest file to the best.", low=1, high=100, group=DIAL
+    )
+    preset: str | None = option(
+        None,
+        "A published network's size instead: a name that `dnerv presets` lists.",
+        flag="--size",
+        choices=_published,
+        metavar="NAME",
+        group=DIAL,
+    )
+    budget_seconds: float | None = option(
+        None, "Time spent in training.", flag="--budget", kind="seconds", low=0, high=10**8, unset="5m", group=TIME
+    )
+    epochs: int | None = option(None, "Passes over all clips instead.", low=0, high=10**8, group=TIME)
+    model: Literal["dnerv", "nerv"] = option("dnerv", "Its family.", group=NETWORK)
+    paper: bool = option(False, "The paper's head, loss, schedule, keyframe distance, 8-bit weights.", group=NETWORK)
+    width: int | None = option(
+        None, "Its width C0, in place of the dial's choice.", low=1, high=8192, unset="chosen", group=NETWORK
+    )
+    clip_length: int = option(8, "Frames decoded together.", low=1, high=256, group=NETWORK)
+    components: Components | None = option(None, "Parts other than the recipe's.", is_typed=False)
+    network_share: float | None = option(
+        None, "Of all bytes, filled whatever the time; keyframes get the rest.", low=0.01, high=1, is_typed=False
+    )
+    weight_bits: int | None = option(
+        None, "Of the weights' quantiser.", metavar="BITS", low=4, high=8, unset="chosen", group=NETWORK
+    )
+    keyframe_every: int | None = option(
+        None, "Frames from one to the next.", low=1, high=65535, unset="chosen", group=KEYFRAMES
+    )
+    keyframe_crf: float | None = option(
+        None, "Their quality, from the best.", low=1, high=70, unset="chosen", group=KEYFRAMES
+    )
+    keyframe_mode: Literal["inter", "stills"] | None = option(
+        None, "How they are coded.", unset="measured", group=KEYFRAMES
+    )
+    loss: LossName | None = option(None, "What is made small.", unset="log-mse", group=TRAINING)
+    learning_rate: float | None = option(
+        None, "Of AdamW, at its height.", low=1e-9, high=1, unset="chosen", group=TRAINING
+    )
+    batch_clips: int | None = option(
+        None, "Clips per step.", flag="--batch", low=1, high=4096, unset="chosen", group=TRAINING
+    )
+    ema: float | None = option(
+        None, "Store an average of the weights with this decay per step.", low=0, high=0.999999, group=TRAINING
+    )
+    precision: Precision = option("auto", "Of its arithmetic.", group=TRAINING)
+    seed: int = option(0, "Of initial weights and clip order.", group=TRAINING)
 
     def __post_init__(self) -> None:
+        """Raise InputError for options that contradict each other, too."""
+        super().__post_init__()
         dials = [self.bits_per_pixel, self.quality, self.preset]
         if sum(dial is not None for dial in dials) > 1:
             raise InputError("--bpp, --quality and --size are one dial: give at most one of them")
         if self.epochs is not None and self.budget_seconds is not None:
             raise InputError("--epochs and --budget both bound the training: give at most one of them")
-        if self.preset is not None and self.preset not in PUBLISHED:
-            raise InputError(f"no network is called {self.preset!r}; known: {', '.join(PUBLISHED)}")
         if self.preset is not None and self.preset.startswith("nerv") != (self.model == "nerv"):
             raise InputError(f"--size {self.preset} does not go with --model {self.model}")
         if self.preset is not None and self.width is not None:
@@ -59,29 +116,9 @@ class EncodeOptions:
         if not self.uses_keyframes and any(option is not None for option in keyframes):
             network = "--model nerv" if self.model == "nerv" else "a network without fusion"
             raise InputError(f"{network} has no keyframes: leave the --keyframe options out")
-        _check_name("--model", self.model, ("dnerv", "nerv"))
-        _check_name("--keyframe-mode", self.keyframe_mode, ("inter", "stills", None))
-        _check_name("--precision", self.precision, get_args(Precision))
-        _check_name("--loss", self.loss, (*LOSS_NAMES, None))
-        _check("--bpp", self.bits_per_pixel, 0.0001, 24)
-        _check("--quality", self.quality, 1, 100)
-        _check("--fps", self.fps, Fraction(1, 1000), 1000)
-        _check("--budget", self.budget_seconds, 0, 10**8)
-        _check("--epochs", self.epochs, 0, 10**8)
-        _check("--keyframe-every", self.keyframe_every, 1, 65535)
-        _check("--keyframe-crf", self.keyframe_crf, 1, 70)
-        _check("--width", self.width, 1, 8192)
-        _check("--clip-length", self.clip_length, 1, 256)
-        _check("--weight-bits", self.weight_bits, 4, 8)
-        _check("--learning-rate", self.learning_rate, 1e-9, 1)
-        _check("--batch", self.batch_clips, 1, 4096)
-        _check("--ema", self.ema, 0, 0.999999)
-        _check("network_share", self.network_share, 0.01, 1)
         if self.network_share is not None and (self.preset is not None or self.width is not None):
             raise InputError("network_share, --size and --width all size the network: give at most one of them")
         self._check_components()
-        for side in self.resolution or ():
-            _check("--resolution", side, 8, 8192)
 
     @property
     def uses_keyframes(self) -> bool:
@@ -92,6 +129,8 @@ class EncodeOptions:
         parts = self.components
         if parts is None:
             return
+        from dnerv.families import DNeRVConfig
+
         if self.model == "nerv" or self.preset is not None:
             raise InputError("components are those of a D-NeRV that the dial sizes: leave --model nerv and --size out")
         if self.paper and parts.is_compact:
@@ -101,16 +140,16 @@ class EncodeOptions:
         except ArchiveError as error:
             raise InputError(f"components: {error}") from None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values: what an interrupted run compares itself by."""
-        return {name: str(v) if isinstance(v, Fraction) else v for name, v in asdict(self).items()}
 
+@dataclass(frozen=True)
+class RunOptions(Options):
+    """How an encoding is run: they do not decide what the archive is, and another run may go on with others."""
 
-def _check_name(flag: str, value: str | None, known: Sequence[str | None]) -> None:
-    if value not in known:
-        raise InputError(f"{flag} is {value!r}; known: {', '.join(name for name in known if name)}")
-
-
-def _check(flag: str, value: float | Fraction | None, low: float | Fraction, high: float) -> None:
-    if value is not None and not low <= value <= high:
-        raise InputError(f"{flag} is {value}; allowed are {low} to {high}")
+    labels: Path | None = option(
+        None, "Labels by columns path,label.", metavar="CSV", unset="class folders", group=FRAMES
+    )
+    skip_bad: bool = option(False, "Leave unreadable videos out.", group=FRAMES)
+    device: str = option("cpu", "Where the network runs: cpu, cuda, cuda:1, ...", metavar="NAME", group="Running")
+    force: bool = option(False, "Replace an existing output.", group="Running")
+    restart: bool = option(False, "Discard an interrupted run's state.", group="Running")
+    keep_work: bool = option(False, "Keep OUTPUT.work at the end.", group="Running")

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from dnerv.engine.features import Features
 from dnerv.engine.folding import Folded, fold
 from dnerv.engine.fused import FusedDNeRV, is_fused
-from dnerv.engine.precision import DTYPES, ChosenPrecision
+from dnerv.engine.precision import ChosenPrecision
 from dnerv.families import ClipInputs
+
+_DTYPES = {"reference": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Decoder:
@@ -21,7 +23,7 @@ class Decoder:
         `precision`: fp32 equals the plain modules of `dnerv.families` to 1e-4; bf16 and fp16 are faster for large
         networks and less exact; reference runs the plain modules themselves.
         """
-        self.device, self.precision, self.dtype = device, precision, DTYPES[precision]
+        self.device, self.precision, self.dtype = device, precision, _DTYPES[precision]
         self.model = model.to(device).eval().requires_grad_(False)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._fused: FusedDNeRV | None = None

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
-import torch
+from typing import TYPE_CHECKING, Literal, get_args
 
 from dnerv.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 ChosenPrecision = Literal["reference", "fp32", "bf16", "fp16"]
 Precision = Literal["auto", ChosenPrecision]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-DTYPES = {"reference": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def chosen_precision(precision: str, device: torch.device) -> ChosenPrecision:
@@ -31,6 +31,8 @@ def fastest_precision(device: torch.device) -> Literal["fp32", "bf16"]:
 
 def computes_in_bf16(device: torch.device) -> bool:
     """Whether bf16 arithmetic is native to the device, and so faster than float32."""
+    import torch
+
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()

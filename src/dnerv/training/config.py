@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dnerv.errors import InputError
-from dnerv.training.losses import LossName
 
 Precision = Literal["auto", "fp32", "bf16"]
+LossName = Literal["log-mse", "mse", "l1", "l1-ssim", "mse-ssim"]
 
 
 @dataclass(frozen=True)

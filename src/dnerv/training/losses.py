@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from dnerv.errors import InputError
+from dnerv.training.config import LossName
 from dnerv.training.similarity import WINDOW, structural_similarity
 
-LossName = Literal["log-mse", "mse", "l1", "l1-ssim", "mse-ssim"]
 LOSS_NAMES: tuple[LossName, ...] = get_args(LossName)
 
 

@@ -20,13 +20,12 @@ from dnerv.engine import chosen_precision
 from dnerv.errors import InputError, OutputError
 from dnerv.evaluation import encode_anchor, mse_per_frame, psnr
 from dnerv.studies.loading_speed import BenchOptions, bench, report
-from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace
+from dnerv.studies.loading_speed.archives import REFERENCE, network
+from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, measure_round, shuffled_batches
 from dnerv.studies.loading_speed.command import command, parse_command
 from dnerv.studies.loading_speed.contenders import contenders
 from dnerv.studies.loading_speed.h264 import decode_clip, match_size, store_stream
-from dnerv.studies.loading_speed.measuring import measure_round, shuffled_batches
 from dnerv.studies.loading_speed.nerv import check_nerv
-from dnerv.studies.loading_speed.networks import REFERENCE, network
 from dnerv.studies.loading_speed.picture import check_picture, draw_bars
 from dnerv.studies.loading_speed.sample import Sample, draw_sample
 from dnerv.studies.loading_speed.stored_frames import encode_picture, picture_decoder, stored_frames

@@ -1,0 +1,168 @@
+"""Clips out of archives, from disk to the device: in any precision, by `dnerv.Loader`, and taken apart into stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dnerv.archive import Archive
+from dnerv.archive.clip_maker import ClipMaker
+from dnerv.bitstream import unpack_weights
+from dnerv.engine import ChosenPrecision, Decoder, Features
+from dnerv.evaluation.machine import usable_cores
+from dnerv.evaluation.timing import StageClock, drop_pages
+from dnerv.families import ClipInputs, ClipRequest, tensor_shapes
+from dnerv.loading import Loader
+from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Kind, Load, shuffled_batches
+from dnerv.studies.loading_speed.sample import Sample
+
+REFERENCE: ChosenPrecision = "reference"  # float32 through the plain modules, clip by clip
+_PASSES = 2  # over the list of clips, for the breakdown
+
+Stage = Callable[[str], AbstractContextManager[None]]
+
+
+def network(
+    path: Path,
+    precision: ChosenPrecision,
+    batch_size: int,
+    device: torch.device,
+    size: int,
+    *,
+    kind: Kind = "archive",
+    note: str = "",
+) -> Candidate:
+    """An archive in one precision. `size`: bytes of the sampled videos in it."""
+    if precision == REFERENCE:
+        name, note = "reference", "fp32, the plain modules of dnerv.families, clip by clip"
+    else:
+        name = f"{'NeRV' if kind == 'nerv' else 'dnerv'} {precision}"
+        note = note or f"{batch_size} clips in one pass, keyframes decoded in {usable_cores()} threads"
+    return Candidate(name, kind, batch_size, (path,), size, note, partial(_opened, path, precision, batch_size, device))
+
+
+@contextmanager
+def _opened(path: Path, precision: ChosenPrecision, batch_size: int, device: torch.device) -> Iterator[Load]:
+    with (
+        Archive(path, device=device, precision=precision, size="coded") as archive,
+        ThreadPoolExecutor(usable_cores()) as pool,
+    ):
+        yield partial(_load, archive, archive.maker, batch_size, pool, lambda name: nullcontext())
+
+
+def _load(
+    archive: Archive,
+    maker: ClipMaker,
+    batch_size: int,
+    pool: ThreadPoolExecutor,
+    stage: Stage,
+    batch: Sequence[ClipPlace],
+) -> list[Tensor]:
+    """uint8 [t, 3, H, W] of every clip: keyframes on all cores, the network in passes of `batch_size` tiles."""
+
+    def of_clip(place: ClipPlace) -> list[ClipRequest]:
+        return archive.layout(place.video).requests(place.clip, archive.keyframe_reader(place.video))
+
+    with stage("reading and keyframes"):
+        requests = list(pool.map(of_clip, batch))
+    flat = [request for own in requests for request in own]
+    tiles = torch.cat([maker.batch(flat[i : i + batch_size]) for i in range(0, len(flat), batch_size)])
+    with stage("tiles and 8 bits"):
+        own = tiles.split([len(of_one) for of_one in requests])
+        return [archive.layout(p.video).join(p.clip, part) for p, part in zip(batch, own, strict=True)]
+
+
+def loaders(
+    archive: Archive, sample: Sample, precision: ChosenPrecision, batch_size: int, device: torch.device
+) -> Iterator[Candidate]:
+    """`dnerv.Loader` over the sampled videos; none where a batch cannot be stacked, their sizes being different."""
+    if len({archive.entries[video].coded_size for video in sample.videos}) > 1:
+        return
+    path, names = archive.container.path, [video.name for video in sample.videos.values()]
+    size = round(archive.file_bytes * sample.share)
+    note = "dnerv.Loader over the same videos, clips in an order of its own, keyframes decoded ahead in threads"
+    opened = partial(_opened_loader, path, names, precision, batch_size, device)
+    yield Candidate(f"Loader {precision}", "loader", batch_size, (path,), size, note, opened)
+
+
+@contextmanager
+def _opened_loader(
+    path: Path, names: Sequence[str], precision: ChosenPrecision, batch_size: int, device: torch.device
+) -> Iterator[Load]:
+    loader = Loader(
+        path, batch_size=batch_size, videos=names, shuffle=True, device=device, precision=precision, dtype=torch.uint8
+    )
+    clips = _endless(loader)
+    try:
+        yield lambda places: [next(clips) for _ in places]
+    finally:
+        clips.close()
+
+
+def _endless(loader: Loader) -> Generator[Tensor]:
+    while True:
+        for clips, _, _ in loader:
+            yield from clips
+
+
+class _TimedDecoder(Decoder):
+    """A decoder whose two parts are stages."""
+
+    def __init__(self, archive: Archive, precision: ChosenPrecision, stage: Stage) -> None:
+        super().__init__(archive.model, archive.device, precision)
+        self._stage = stage
+
+    def encode(self, keyframes: Tensor) -> Features:
+        with self._stage("encoder"):
+            return super().encode(keyframes)
+
+    def decode(self, inputs: ClipInputs, features: Features | None = None) -> Tensor:
+        with self._stage("network"):
+            return super().decode(inputs, features)
+
+
+def break_down(
+    path: Path, precision: ChosenPrecision, batch_size: int, sample: Sample, device: torch.device
+) -> dict[str, Any]:
+    """Milliseconds by stage, once and for each clip.
+
+    Waiting for the device between stages costs a little of what overlaps otherwise.
+    """
+    drop_pages([path])
+    once, clock = StageClock(device), StageClock(device)
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        with once("opening"):
+            archive = Archive(path, device=device, precision=precision, size="coded")
+        with archive:
+            with once("entropy decoding"):
+                unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.model))
+            with once("network with weights"):
+                archive.model  # noqa: B018  # made when it is first asked for
+            # The network's weights are decoded anew on the way: what is left is building it.
+            rest = once.seconds.pop("network with weights") - once.seconds["entropy decoding"]
+            once.seconds["building the network"] = max(0.0, rest)
+            with once("first batch"):
+                _load(archive, archive.maker, batch_size, pool, lambda name: nullcontext(), sample.places[:batch_size])
+            maker = ClipMaker(_TimedDecoder(archive, precision, clock))
+            clips, batches = 0, shuffled_batches(sample.places, batch_size, 0)
+            while clips < _PASSES * len(sample.places):
+                clips += len(_load(archive, maker, batch_size, pool, clock, next(batches)))
+    return {
+        "precision": precision,
+        "batch_size": batch_size,
+        "once": _milliseconds(once, 1),
+        "per_clip": _milliseconds(clock, clips),
+    }
+
+
+def _milliseconds(clock: StageClock, clips: int) -> dict[str, float]:
+    seconds = dict(clock.seconds)
+    order = ["reading and keyframes", "encoder", "network", "tiles and 8 bits"]
+    return {name: 1000 * seconds[name] / clips for name in [*order, *seconds] if name in seconds}

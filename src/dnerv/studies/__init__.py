@@ -1,1 +1,43 @@
-"""Measurements that stand on the whole package: a folder for each study, and what they share."""
+"""Measurements that stand on the whole package: one protocol, one runner, one file a table of the paper.
+
+    record = run_study("joint", [Path("videos")], Path("out"), JointOptions(counts=(1, 2)))
+
+To add a study, write its file (`dnerv.studies.study` shows a whole one) and add its row below.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dnerv.on_use import imports_on_use
+
+if TYPE_CHECKING:
+    from dnerv.studies.runner import run_study
+    from dnerv.studies.study import Study
+
+__all__ = ["STUDIES", "SUMMARIES", "run_study"]
+
+__getattr__ = imports_on_use(__name__, {"run_study": "runner"})
+
+# By name: the class, and the line that the list of commands shows. In the order in which a report shows them.
+_TABLE: Mapping[str, tuple[str, str]] = {}
+
+SUMMARIES: Mapping[str, str] = {name: line for name, (_, line) in _TABLE.items()}
+
+
+class _Studies(Mapping[str, "Study[Any, Any, Any]"]):
+    """The studies, each imported when it is first asked for."""
+
+    def __getitem__(self, name: str) -> "Study[Any, Any, Any]":
+        module, _, kind = _TABLE[name][0].partition(":")
+        made: Study[Any, Any, Any] = getattr(import_module(f"{__name__}.{module}"), kind)()
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_TABLE)
+
+    def __len__(self) -> int:
+        return len(_TABLE)
+
+
+STUDIES: Mapping[str, "Study[Any, Any, Any]"] = _Studies()

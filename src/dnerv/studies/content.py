@@ -10,7 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dnerv.codecs.codec import Frame
+from dnerv import progress
+from dnerv.codecs import Frame
 from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
@@ -22,10 +23,12 @@ _BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Content:
-    """The videos and a digest of all that a codec can see of them."""
+    """The videos and a digest of all that a codec can see of them. Picklable."""
 
     videos: tuple[CachedVideo, ...]
     digest: str
+    sources: tuple[Path, ...] = ()  # files and folders that `encode` finds them in
+    folder: Path = Path()  # of the cache
 
     @property
     def num_frames(self) -> int:
@@ -58,6 +61,26 @@ class Content:
         }
 
 
+def read_videos(
+    inputs: Sequence[Path],
+    folder: Path,
+    *,
+    resolution: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+) -> Content:
+    """Decode what is not in `folder` yet, scaled to height x width, resampled. Raises InputError for a bad video."""
+    members = discover(inputs)
+    progress.stage("reading videos", len(members))
+    videos = []
+    for member in members:
+        video = cache_video(member, folder, size=resolution, fps=fps)
+        if video.bad_packets:
+            progress.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
+        videos.append(video)
+        progress.advance()
+    return Content(tuple(videos), _digest(videos), tuple(inputs), folder)
+
+
 def read_content(
     inputs: Sequence[Path],
     folder: Path,
@@ -72,8 +95,6 @@ def read_content(
     videos = []
     for member in members:
         video = cache_video(member, folder, size=resolution, fps=fps)
-        if video.bad_packets:
-            listener.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
         videos.append(video)
         listener.advance()
     return Content(tuple(videos), _digest(videos))
@@ -89,7 +110,7 @@ def cached_content(names: Sequence[str], folder: Path, digest: str) -> Content:
     by_class = tuple(replace(video, label=video.name.partition("/")[0]) for video in videos)
     for found in (videos, by_class):
         if _digest(found) == digest:
-            return Content(found, digest)
+            return Content(found, digest, folder=folder)
     raise InputError(f"{folder} holds other frames than the record was made of: run what has made it again")
 
 

@@ -7,13 +7,14 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from dnerv import progress
 from dnerv.errors import DnervError
 
 T = TypeVar("T")
 
 
-def in_fresh_process(advance: Callable[[], None], function: Callable[..., T], *arguments: Any) -> T:
-    """Call `function(advance, *arguments)` in a new interpreter; `advance` is called here as often as there.
+def fresh(function: Callable[..., T], *arguments: Any) -> T:
+    """Call `function(*arguments)` in a new interpreter; its progress is told here.
 
     Raises what the function raises, and DnervError where the process ends without an answer. An interruption ends it.
     """
@@ -23,7 +24,7 @@ def in_fresh_process(advance: Callable[[], None], function: Callable[..., T], *a
     process.start()
     theirs.close()
     try:
-        result: T = _listen(ours, advance)
+        result: T = _listen(ours)
         return result
     except EOFError:
         process.join()
@@ -34,22 +35,60 @@ def in_fresh_process(advance: Callable[[], None], function: Callable[..., T], *a
         process.join()
 
 
-def _listen(pipe: Connection, advance: Callable[[], None]) -> Any:
+def _listen(pipe: Connection) -> Any:
     while True:
         kind, value = pipe.recv()
         if kind == "result":
             return value
         if kind == "error":
             raise value
-        advance()
+        getattr(progress, kind)(*value)
 
 
 def _answer(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     try:
-        result = function(lambda: pipe.send(("advance", None)), *arguments)
+        with progress.listening(_Piped(pipe)):
+            result = function(*arguments)
     except Exception as error:
         pipe.send(("error", error))
     except KeyboardInterrupt:
         return  # the other process was interrupted too, and says so
     else:
         pipe.send(("result", result))
+
+
+class _Piped(progress.Listener):
+    """Sends on what it is told."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def stage(self, title: str, total: int | None = None) -> None:
+        self._pipe.send(("stage", (title, total)))
+
+    def advance(self, units: int = 1) -> None:
+        self._pipe.send(("advance", (units,)))
+
+    def training(self, progress: progress.TrainingProgress) -> None:
+        self._pipe.send(("training", (progress,)))
+
+    def note(self, text: str) -> None:
+        self._pipe.send(("note", (text,)))
+
+    def warning(self, text: str) -> None:
+        self._pipe.send(("warning", (text,)))
+
+
+def in_fresh_process(advance: Callable[[], None], function: Callable[..., T], *arguments: Any) -> T:
+    """As `fresh`, of a function that is given `advance`: goes when the last study is a `Study`."""
+
+    class Advances(progress.Listener):
+        def advance(self, units: int = 1) -> None:
+            advance()
+
+    with progress.listening(Advances()):
+        return fresh(_called, function, *arguments)
+
+
+def _called(function: Callable[..., T], *arguments: Any) -> T:
+    return function(progress.advance, *arguments)

@@ -1,0 +1,135 @@
+"""What a study is: one question, measured so that a stranger can ask it again.
+
+    inputs ─ plan ─ measure ─ rows ─ results.json ─┬─ tables   text, 80 columns at most
+                     │                             ├─ charts   charts.png, and SVG in a report
+                     └ steps/, each made once      └─ sheets   NAME.png: frames side by side
+
+A study is a file with two classes, its options and itself, and a row in `dnerv.studies.STUDIES`. All the rest is done
+by `dnerv.studies.runner`, for all studies alike: the cache of frames, going on after a kill, progress, measuring in a
+fresh process, the record, its pictures. This is a whole one: how many bytes each video takes by itself.
+
+    @dataclass(frozen=True)
+    class SizesOptions(FramesOptions):                       # seed, device, resolution, fps are there
+        bits_per_pixel: float = option(0.05, "Bits per pixel of every archive.", flag="--bpp", low=1e-4, high=24)
+        epochs: int = option(20, "Passes over all clips.", low=1)
+
+    class Sizes(Study[SizesOptions, list[Content], list[Record]]):
+        name = "sizes"
+        title = "Sizes"
+        question = "How many bytes does each video take by itself?"
+        options = SizesOptions
+
+        def plan(self, run):                                 # read and draw; refuse what cannot be measured
+            return [run.content([member.source_path]) for member in run.members]
+
+        def measure(self, run, plan):                        # steps: each is kept in a file, and not made again
+            encoding = EncodeOptions(bits_per_pixel=run.options.bits_per_pixel, epochs=run.options.epochs)
+            return [run.archive(f"{one.videos[0].name} alone", one, encoding) for one in plan]
+
+        def rows(self, run, plan, measured):                 # what the record says; JSON
+            return {"rows": [{"video": p["videos"][0]["name"], "bytes": p["bytes"]} for p in measured]}
+
+        def tables(self, record):                            # out of the record alone, like charts
+            table = figures_table("video", "bytes")
+            for row in record["rows"]:
+                table.add_row(row["video"], f"{row['bytes']:,}")
+            return [table]
+
+        def charts(self, record):
+            bars = [Bar(row["video"], row["bytes"], "dnerv") for row in record["rows"]]
+            return [Bars("Bytes by video", "bytes", bars)]
+
+    record = run_study(Sizes(), [Path("videos")], Path("out"), SizesOptions(epochs=5))
+
+What `run` does for a study:
+
+- `run.members`, `run.content(...)`: the videos given, and their frames, cached in the folder (`content.Content`);
+- `run.archive(name, content, encoding, ...)`: encodes once, measures in a fresh process what the file gives back;
+- `run.step(name, depends_on, make)`: any other step: a JSON file keyed by all that it depends on, written whole;
+- `run.fresh(function, *arguments)`: the function in a process of its own; its progress comes through;
+- `run.folder_once(name, depends_on, make)`: a folder of files, made whole or not at all.
+
+Modules of studies are imported for a command's help too: what needs torch is imported in `measure`, or done by `run`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from dnerv.options import Options, option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dnerv.studies.charts import Chart, Sheet
+    from dnerv.studies.runner import Run
+
+Record = dict[str, Any]  # JSON
+
+
+@dataclass(frozen=True)
+class StudyOptions(Options):
+    """What every study is asked for."""
+
+    seed: int = option(0, "Of all that is drawn at random.", low=0, group="every study")
+    device: str = option("cpu", "Where networks run: cpu, cuda, cuda:1, ...", group="every study")
+
+
+@dataclass(frozen=True)
+class FramesOptions(StudyOptions):
+    """Of those that work on frames of videos."""
+
+    resolution: tuple[int, int] | None = option(
+        None, "Scale frames to this size.", metavar="HxW", low=8, high=8192, kind="size", group="every study"
+    )
+    fps: Fraction | None = option(
+        None, "Resample videos to this rate.", low=Fraction(1, 1000), high=1000, group="every study"
+    )
+
+
+OptionsT = TypeVar("OptionsT", bound=StudyOptions)
+PlanT = TypeVar("PlanT")  # what `plan` gives
+MeasuredT = TypeVar("MeasuredT")  # what `measure` gives
+
+
+class Study(ABC, Generic[OptionsT, PlanT, MeasuredT]):
+    """Base of all studies."""
+
+    name: ClassVar[str]  # of its command and its record
+    title: ClassVar[str]  # in a report
+    question: ClassVar[str]  # that it answers
+    options: ClassVar[type[StudyOptions]]
+    takes: ClassVar[str] = "VIDEO|FOLDER..."  # what it is given, as its command's help says; without dots: one file
+
+    @abstractmethod
+    def plan(self, run: Run[OptionsT]) -> PlanT:
+        """Read and draw what will be measured. Raises InputError for what cannot be, before hours of work."""
+
+    @abstractmethod
+    def measure(self, run: Run[OptionsT], plan: PlanT) -> MeasuredT:
+        """Make the steps that are not there yet."""
+
+    @abstractmethod
+    def rows(self, run: Run[OptionsT], plan: PlanT, measured: MeasuredT) -> Mapping[str, Any]:
+        """What was found, as plain JSON values: the study's part of the record."""
+
+    @abstractmethod
+    def tables(self, record: Mapping[str, Any]) -> Sequence[Table | str]:
+        """The record for people, at most 80 columns wide."""
+
+    def files(self, run: Run[OptionsT]) -> Iterable[Path]:
+        """The files that were given, whose hashes stand in the record."""
+        return [member.source_path for member in run.members]
+
+    def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
+        """Its figures drawn."""
+        return ()
+
+    def sheets(self, run: Run[OptionsT], plan: PlanT, record: Mapping[str, Any]) -> Mapping[str, Sheet]:
+        """Frames side by side, by the name of the picture."""
+        return {}

@@ -97,7 +97,7 @@ def large_network(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
 def _coded(video: Path, size: tuple[int, int], config: DNeRVConfig, folder: Path) -> CodedVideo:
     frames = [frame for _, frame in islice(VideoSource(video).frames(size=size), FRAMES)]
     timeline = Timeline(len(frames), config.clip_length, config.keyframe_every)
-    packets = SvtAv1(50, "inter", 8, 16).encode(frames[i] for i in timeline.keyframe_positions)
+    packets = SvtAv1("inter", 8, 16).keyframes((frames[i] for i in timeline.keyframe_positions), 50)
     data, sync = [p.data for p in packets], [p.sync for p in packets]
     table = encode_packet_table([len(d) for d in data], sync, packet_group_crc32s(data, sync))
     file = folder / f"{size[0]}.av1"

@@ -72,7 +72,7 @@ def write(directory: Path, model: ModelConfig, sources: tuple[Source, ...] = SOU
         if model.uses_keyframes:
             frames = waves(source.timing.num_frames, source.coded, number)
             timeline = Timeline(len(frames), model.clip_length, model.keyframe_every)
-            packets = SvtAv1(50, "inter").encode(frames[i] for i in timeline.keyframe_positions)
+            packets = SvtAv1().keyframes((frames[i] for i in timeline.keyframe_positions), 50)
             data, sync = [p.data for p in packets], [p.sync for p in packets]
             table = encode_packet_table([len(d) for d in data], sync, packet_group_crc32s(data, sync))
             file = directory / f"{number}.av1"

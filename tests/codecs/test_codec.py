@@ -12,7 +12,7 @@ HEIGHT, WIDTH, COUNT = 66, 85, 18
 
 @pytest.fixture(scope="module")
 def packets(moving_frames):
-    return [packet.data for packet in SvtAv1(crf=30).encode(moving_frames(COUNT, HEIGHT, WIDTH))]
+    return [packet.data for packet in SvtAv1().keyframes(moving_frames(COUNT, HEIGHT, WIDTH), 30)]
 
 
 def decoded(packets, height=HEIGHT, width=WIDTH):
@@ -93,7 +93,7 @@ def test_wrong_size_is_refused(packets, height, width):
 
 
 def test_format_survives_json():
-    assert KeyframeFormat.from_json(SvtAv1(crf=40).format.to_json()) == KeyframeFormat()
+    assert KeyframeFormat.from_json(SvtAv1().format.to_json()) == KeyframeFormat()
 
 
 @pytest.mark.parametrize(

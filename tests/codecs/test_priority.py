@@ -24,7 +24,7 @@ os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[:2]))
 frames = list(np.random.default_rng(0).integers(0, 256, (24, 96, 128, 3), np.uint8))
 digest = hashlib.sha256()
 for _ in range(3):
-    for packet in SvtAv1(crf=40, preset=3).encode(frames):
+    for packet in SvtAv1(preset=3).keyframes(frames, 40):
         digest.update(packet.data)
 assert not real_time_threads()
 print(digest.hexdigest())
@@ -54,14 +54,14 @@ def test_no_thread_is_real_time_while_encoding_and_after(moving_frames):
             seen.append(real_time_threads())
             yield frame
 
-    SvtAv1(crf=50, preset=8).encode(watched())
+    SvtAv1(preset=8).keyframes(watched(), 50)
     assert len(seen) == 30
     assert set().union(*seen) == set()
     assert real_time_threads() == set()
 
 
 def test_what_is_started_later_is_not_real_time(moving_frames):
-    SvtAv1(crf=50, preset=8).encode(moving_frames(2, 64, 64))
+    SvtAv1(preset=8).keyframes(moving_frames(2, 64, 64), 50)
     found = []
     thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
     thread.start()
@@ -73,7 +73,7 @@ def test_what_is_started_later_is_not_real_time(moving_frames):
 
 def test_an_encoder_that_does_not_open_leaves_nothing():
     with pytest.raises(InputError):
-        SvtAv1(crf=40).encode([np.zeros((64, 20000, 3), np.uint8)])
+        SvtAv1().keyframes([np.zeros((64, 20000, 3), np.uint8)], 40)
     assert real_time_threads() == set()
 
 

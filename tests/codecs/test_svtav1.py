@@ -5,12 +5,12 @@ import av.logging
 import numpy as np
 import pytest
 
-from dnerv.codecs import SvtAv1, decode_packets, nearest_crf
+from dnerv.codecs import SvtAv1, decode_packets
 from dnerv.errors import InputError
 
 
-def coded(codec, frames):
-    return [packet.data for packet in codec.encode(frames)]
+def coded(frames, crf=40, **options):
+    return [packet.data for packet in SvtAv1(**options).keyframes(frames, crf)]
 
 
 def decoded(data, frames, **options):
@@ -24,7 +24,7 @@ def decoded(data, frames, **options):
 )
 def test_any_size_and_count_comes_back(moving_frames, mode, count, height, width):
     frames = moving_frames(count, height, width)
-    output = decoded(coded(SvtAv1(crf=20, mode=mode), frames), frames)
+    output = decoded(coded(frames, 20, mode=mode), frames)
     assert len(output) == count
     assert all(frame.shape == (height, width, 3) and frame.dtype == np.uint8 for frame in output)
 
@@ -32,19 +32,19 @@ def test_any_size_and_count_comes_back(moving_frames, mode, count, height, width
 @pytest.mark.parametrize("mode", ["inter", "stills"])
 def test_quality_at_a_low_crf(moving_frames, psnr, mode):
     frames = moving_frames(9, 49, 65)
-    assert psnr(frames, decoded(coded(SvtAv1(crf=5, mode=mode), frames), frames)) > 42
+    assert psnr(frames, decoded(coded(frames, 5, mode=mode), frames)) > 42
 
 
 def test_frames_come_back_in_display_order(moving_frames):
     frames = moving_frames(40, 32, 48)
-    output = decoded(coded(SvtAv1(crf=20), frames), frames)
+    output = decoded(coded(frames, 20), frames)
     errors = np.array([[np.mean((a.astype(float) - b) ** 2) for b in frames] for a in output])
     assert (errors.argmin(axis=1) == np.arange(40)).all()
 
 
 def test_groups_are_closed_and_start_with_a_sync_packet(moving_frames):
     frames = moving_frames(25, 32, 48)
-    packets = SvtAv1(crf=40, group=10).encode(frames)
+    packets = SvtAv1(group=10).keyframes(frames, 40)
     assert [index for index, packet in enumerate(packets) if packet.sync] == [0, 10, 20]
     whole = decoded([packet.data for packet in packets], frames)
     alone = decoded([packet.data for packet in packets[10:17]], frames)
@@ -53,7 +53,7 @@ def test_groups_are_closed_and_start_with_a_sync_packet(moving_frames):
 
 def test_stills_are_all_sync(moving_frames):
     frames = moving_frames(5, 32, 48)
-    packets = SvtAv1(crf=40, mode="stills").encode(frames)
+    packets = SvtAv1(mode="stills").keyframes(frames, 40)
     assert all(packet.sync for packet in packets)
     whole = decoded([packet.data for packet in packets], frames)
     assert (decoded([packets[3].data], frames)[0] == whole[3]).all()
@@ -61,10 +61,10 @@ def test_stills_are_all_sync(moving_frames):
 
 def test_same_bytes_for_any_thread_count(moving_frames):
     frames = moving_frames(20, 128, 160)
-    first = coded(SvtAv1(crf=40), frames)
-    assert first == coded(SvtAv1(crf=40), frames)
-    assert first == coded(SvtAv1(crf=40, threads=1), frames)
-    assert first == coded(SvtAv1(crf=40, threads=4), iter(frames))
+    first = coded(frames)
+    assert first == coded(frames)
+    assert first == coded(frames, threads=1)
+    assert first == coded(iter(frames), threads=4)
     one, four = (decoded(first, frames, threads=threads) for threads in (1, 4))
     assert all((a == b).all() for a, b in zip(one, four, strict=True))
 
@@ -72,7 +72,7 @@ def test_same_bytes_for_any_thread_count(moving_frames):
 @pytest.mark.parametrize("other", [{"crf": 40.25}, {"crf": 70}, {"preset": 8}, {"group": 8}, {"mode": "stills"}])
 def test_every_option_reaches_the_encoder(moving_frames, other):
     frames = moving_frames(20, 64, 64)
-    assert coded(SvtAv1(crf=40), frames) != coded(SvtAv1(**{"crf": 40, **other}), frames)
+    assert coded(frames) != coded(frames, **other)
 
 
 @pytest.mark.parametrize("mode", ["inter", "stills"])
@@ -80,13 +80,13 @@ def test_every_option_reaches_the_encoder(moving_frames, other):
 def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, mode, extra, complaint):
     """SVT-AV1 only logs what it does not understand, and FFmpeg goes on without it."""
     original = SvtAv1._parameters
-    monkeypatch.setattr(SvtAv1, "_parameters", lambda self: original(self) | extra)
+    monkeypatch.setattr(SvtAv1, "_parameters", lambda self, crf: original(self, crf) | extra)
     level = av.logging.get_level()
     av.logging.set_level(av.logging.WARNING)
     av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as messages:
-            SvtAv1(crf=40, mode=mode).encode(moving_frames(2, 64, 64))
+            SvtAv1(mode=mode).keyframes(moving_frames(2, 64, 64), 40)
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(True)
@@ -95,13 +95,13 @@ def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, mode, ex
 
 @pytest.mark.parametrize("group", range(1, 20))
 def test_any_group_length(moving_frames, group):
-    packets = SvtAv1(crf=40, group=group, preset=8).encode(moving_frames(23, 64, 64))
+    packets = SvtAv1(group=group, preset=8).keyframes(moving_frames(23, 64, 64), 40)
     assert [index for index, packet in enumerate(packets) if packet.sync] == list(range(0, 23, group))
 
 
 def test_rate_falls_and_quality_falls_with_crf(moving_frames, psnr):
     frames = moving_frames(12, 64, 96)
-    streams = [coded(SvtAv1(crf=crf), frames) for crf in (20, 40, 60)]
+    streams = [coded(frames, crf) for crf in (20, 40, 60)]
     sizes = [sum(map(len, stream)) for stream in streams]
     quality = [psnr(frames, decoded(stream, frames)) for stream in streams]
     assert sizes == sorted(sizes, reverse=True)
@@ -110,47 +110,44 @@ def test_rate_falls_and_quality_falls_with_crf(moving_frames, psnr):
 
 def test_inter_beats_stills_on_slow_motion(moving_frames):
     frames = moving_frames(16, 64, 96)
-    inter, stills = (coded(SvtAv1(crf=30, mode=mode), frames) for mode in ("inter", "stills"))
+    inter, stills = (coded(frames, 30, mode=mode) for mode in ("inter", "stills"))
     assert sum(map(len, inter)) < sum(map(len, stills))
 
 
 def test_frames_are_drawn_as_a_stream(moving_frames):
     """The encoder must take frames from a generator, one at a time, and release them."""
-    codec = SvtAv1(crf=50, preset=8)
-    assert len(codec.encode(frame for frame in moving_frames(70, 16, 16))) == 70
+    assert len(SvtAv1(preset=8).keyframes((frame for frame in moving_frames(70, 16, 16)), 50)) == 70
 
 
 def test_nothing_leaks_on_stderr():
     code = (
         "import numpy as np\nfrom dnerv.errors import InputError\nfrom dnerv.codecs import *\n"
         "f = [np.zeros((40, 40, 3), np.uint8)] * 3\n"
-        "d = [p.data for p in SvtAv1(crf=40).encode(f)]\nlist(decode_packets(d, height=40, width=40))\n"
-        "try:\n  SvtAv1(crf=40).encode([np.zeros((64, 20000, 3), np.uint8)])\n"
+        "d = [p.data for p in SvtAv1().keyframes(f, 40)]\nlist(decode_packets(d, height=40, width=40))\n"
+        "try:\n  SvtAv1().keyframes([np.zeros((64, 20000, 3), np.uint8)], 40)\n"
         "except InputError as e:\n  print('refused')\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("refused\n", "")
 
 
-@pytest.mark.parametrize(
-    "options", [{"crf": 0}, {"crf": 71}, {"crf": 40.1}, {"crf": 40, "preset": 99}, {"crf": 40, "group": 0}]
-)
-def test_options_out_of_range_are_refused(options):
+@pytest.mark.parametrize(("crf", "options"), [(0, {}), (71, {}), (40.1, {}), (40, {"preset": 99}), (40, {"group": 0})])
+def test_options_out_of_range_are_refused(moving_frames, crf, options):
     with pytest.raises(InputError):
-        SvtAv1(**options)
+        coded(moving_frames(1, 16, 16), crf, **options)
 
 
 def test_unknown_mode_is_refused():
     with pytest.raises(InputError, match="stills"):
-        SvtAv1(crf=40, mode="intra")
+        SvtAv1(mode="intra")
 
 
 def test_frames_that_cannot_be_coded_are_refused(moving_frames):
     good = moving_frames(1, 16, 16)[0]
     for bad in ([], [good.astype(np.float32)], [good[..., 0]], [good, good[:8]], [good[:0]]):
         with pytest.raises(InputError):
-            SvtAv1(crf=40).encode(bad)
+            SvtAv1().keyframes(bad, 40)
 
 
 def test_nearest_crf():
-    assert [nearest_crf(x) for x in (-3, 30.1, 30.13, 99)] == [1, 30, 30.25, 70]
+    assert [SvtAv1.nearest_crf(x) for x in (-3, 30.1, 30.13, 99)] == [1, 30, 30.25, 70]

@@ -51,7 +51,7 @@ def test_finished_videos_are_taken_over(
     (tmp_path / "k").mkdir()
     _, first = code_keyframes(videos, design, 4, tmp_path / "k")
     with monkeypatch.context() as patch:
-        patch.setattr("dnerv.codecs.SvtAv1.encode", lambda *arguments: pytest.fail("coded again"))
+        patch.setattr("dnerv.codecs.SvtAv1.keyframes", lambda *arguments: pytest.fail("coded again"))
         _, second = code_keyframes(videos, design, 4, tmp_path / "k")
     assert [k.packet_table for k in first] == [k.packet_table for k in second]
     first[0].packet_file.unlink()

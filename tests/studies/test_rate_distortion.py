@@ -188,12 +188,6 @@ class TestLeftOut:
             compare([videos], tmp_path / "out", OPTIONS)
         assert not (tmp_path / "out").exists()
 
-    def test_every_codec_is_looked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert [conventional.missing(codec) for codec in ("x264", "x265", "svtav1", "aom", "vvc")] == [None] * 5
-        monkeypatch.setattr("av.codecs_available", set())
-        assert "libx265" in str(conventional.missing("x265"))
-        assert "cannot decode VVC" in str(conventional.missing("vvc"))
-
     def test_a_folder_of_another_study(self, videos: Path, tmp_path: Path) -> None:
         (tmp_path / "results.json").write_text('{"study": "ablation"}')
         with pytest.raises(InputError, match="holds the study 'ablation'"):

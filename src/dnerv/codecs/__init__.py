@@ -1,41 +1,73 @@
-"""Keyframe codecs behind one small interface: SVT-AV1 first.
+"""Every codec that is used here, each a class of its own behind one interface; keyframes of archives are SVT-AV1's.
 
-FFmpeg is imported when an encoder or decoder is first asked for, not with this package.
+    from dnerv.codecs import CODECS
+
+    codec = CODECS["x265"]
+    stream = codec.encode(frames, fps=25, crf=30, effort="medium")  # frames: uint8 [H, W, 3] each
+    stream.size, stream.write(path), list(stream.frames())
+    codec.counted_bytes(path), codec.decode_file(path, height, width)
+    codec.title, codec.crf_range, codec.crf_step, codec.usual_crf, codec.efforts, codec.suffix  # facts, as in `Codec`
+    codec.missing(), codec.library(), codec.describe(30, "medium", fps=25)
+
+`CODECS` has them by name: x264, x265, svtav1, aom, vvc; `STILLS` has jpeg and png, which code one picture. A new codec
+is a class in a file of its own and a line in `registry`.
+
+`search_crf` is the search of a crf for a number of bytes. `SvtAv1.keyframes`, `decode_packets`, `KeyframeFormat`,
+`better_mode` and `blended` are what archives and their encoding use. `mse` and `psnr` are for NumPy and torch alike.
+
+FFmpeg is imported when a codec is first asked for, not with this package.
 """
 
 from typing import TYPE_CHECKING
 
 from dnerv.codecs.blending import blended
-from dnerv.codecs.codec import Frame, KeyframeCodec, KeyframeFormat, Packet
+from dnerv.codecs.fidelity import PEAK, PSNR_OF_IDENTICAL_FRAMES, mse, psnr
+from dnerv.codecs.keyframes import Frame, KeyframeFormat, Packet
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
     from dnerv.codecs.choice import better_mode
+    from dnerv.codecs.codec import EFFORTS, RESTART, Codec, Stream
     from dnerv.codecs.decoding import decode_packets
-    from dnerv.codecs.svtav1 import CRF_RANGE, Mode, SvtAv1, nearest_crf
+    from dnerv.codecs.registry import CODECS
+    from dnerv.codecs.search import CrfSearch, search_crf
+    from dnerv.codecs.svtav1 import Mode, SvtAv1
 
 __all__ = [
-    "CRF_RANGE",
+    "CODECS",
+    "EFFORTS",
+    "PEAK",
+    "PSNR_OF_IDENTICAL_FRAMES",
+    "RESTART",
+    "Codec",
+    "CrfSearch",
     "Frame",
-    "KeyframeCodec",
     "KeyframeFormat",
     "Mode",
     "Packet",
+    "Stream",
     "SvtAv1",
     "better_mode",
     "blended",
     "decode_packets",
-    "nearest_crf",
+    "mse",
+    "psnr",
+    "search_crf",
 ]
 
 __getattr__ = imports_on_use(
     __name__,
     {
-        "CRF_RANGE": "svtav1",
+        "CODECS": "registry",
+        "EFFORTS": "codec",
+        "RESTART": "codec",
+        "Codec": "codec",
+        "CrfSearch": "search",
         "Mode": "svtav1",
+        "Stream": "codec",
         "SvtAv1": "svtav1",
         "better_mode": "choice",
         "decode_packets": "decoding",
-        "nearest_crf": "svtav1",
+        "search_crf": "search",
     },
 )

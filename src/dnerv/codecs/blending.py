@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.codecs.codec import Frame
+from dnerv.codecs.keyframes import Frame
 from dnerv.video import Timeline
 
 

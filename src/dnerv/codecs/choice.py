@@ -9,9 +9,9 @@ from math import exp, log
 
 import numpy as np
 
-from dnerv.codecs.codec import Frame
 from dnerv.codecs.decoding import decode_packets
-from dnerv.codecs.svtav1 import CRF_RANGE, Mode, SvtAv1, nearest_crf
+from dnerv.codecs.keyframes import Frame
+from dnerv.codecs.svtav1 import Mode, SvtAv1
 from dnerv.errors import InputError
 
 _CRF_STRIDE = 6.0  # spacing of the measured points; log-rate is close to linear in PSNR over it
@@ -38,7 +38,7 @@ def _stills_size_at(videos: Sequence[Sequence[Frame]], psnr: float, crf: float) 
     """Bytes of stills at `psnr` dB; at an end of the crf range, the bytes measured there."""
     size, reached = _measure(videos, "stills", crf)
     direction = 1 if reached > psnr else -1
-    while reached != psnr and CRF_RANGE[0] < crf + direction * _CRF_STRIDE < CRF_RANGE[1]:
+    while reached != psnr and SvtAv1.crf_range[0] < crf + direction * _CRF_STRIDE < SvtAv1.crf_range[1]:
         crf += direction * _CRF_STRIDE
         previous_size, previous = size, reached
         size, reached = _measure(videos, "stills", crf)
@@ -50,12 +50,12 @@ def _stills_size_at(videos: Sequence[Sequence[Frame]], psnr: float, crf: float) 
 
 def _measure(videos: Sequence[Sequence[Frame]], mode: Mode, crf: float) -> tuple[int, float]:
     """Total bytes, and PSNR in dB averaged over all frames."""
-    codec = SvtAv1(crf=nearest_crf(crf), mode=mode)
+    codec = SvtAv1(mode=mode)
     size, values = 0, list[float]()
     for video in videos:
         if not len(video):
             continue
-        data = [packet.data for packet in codec.encode(video)]
+        data = [packet.data for packet in codec.keyframes(video, SvtAv1.nearest_crf(crf))]
         size += sum(map(len, data))
         decoded = decode_packets(data, height=video[0].shape[0], width=video[0].shape[1])
         values += [_psnr(original, frame) for original, frame in zip(video, decoded, strict=True)]

@@ -1,81 +1,226 @@
-"""What every keyframe codec has in common: packets out, a format note for the decoder, frames back in.
+"""What every video codec is here: frames in, a stream of packets out, frames again; and the facts that others ask for.
 
-    frames uint8 [H, W, 3]  --KeyframeCodec.encode-->  [Packet, ...]  --decode_packets-->  frames again
+    frames uint8 [H, W, 3] ── Codec.encode ──> Stream ──┬─ frames() ──────────────────────────────> frames again
+                                                        └─ write(path) ─ counted_bytes, decode_file ─┘
 
 Notable decisions:
-- One packet per frame, in display order. Frame k needs the packets from the nearest sync packet at or before
-  k up to k itself, and no later one: random access decodes a part of one group.
-- Packets carry no container, no frame size that could be trusted and no checksum: the archive that stores
-  them does all three. A flipped bit that still is legal AV1 decodes to other pixels, so check sums first.
-- This module imports neither FFmpeg nor torch; whoever only handles packets does not pay for either.
+- Colour is BT.601 in limited range, 4:2:0, with one conversion for all (`colour`); odd and small frames are padded by
+  repeating their border, and cropped again after decoding.
+- Bytes are those of the elementary stream: parameter sets and pictures, no container and nothing that any container
+  would restore.
+- A codec is asked for a quality and an effort, in names common to all; what it makes of them is its own affair.
 """
 
-from collections.abc import Iterable, Iterator
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, get_args
+from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar
 
+import av
 import numpy as np
-from numpy.typing import NDArray
+from av.error import FFmpegError
 
+from dnerv.codecs.colour import ColourConverter, padded_size
+from dnerv.codecs.keyframes import Frame
 from dnerv.errors import ArchiveError, InputError
 
-Frame = NDArray[np.uint8]  # [H, W, 3] RGB in [0, 255]
-Bitstream = Literal["av1"]
-ColourMatrix = Literal["bt601"]
+EFFORTS = ("veryslow", "slow", "medium", "fast", "ultrafast")
+RESTART = 250  # frames from one picture at which decoding can begin to the next, at most: the default of x264 and x265
 
 
 @dataclass(frozen=True)
-class Packet:
-    """The coded bytes of exactly one shown frame."""
+class Stream:
+    """One video, coded."""
 
-    data: bytes
-    sync: bool  # decoding can start here
+    codec: Codec
+    crf: float
+    height: int  # pixels, before padding
+    width: int
+    frame_count: int
+    packets: tuple[bytes, ...]  # in coding order; parameter sets travel in them
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole stream."""
+        return sum(map(len, self.packets))
+
+    def frames(self) -> Iterator[Frame]:
+        """Decoded: uint8 [height, width, 3] RGB, in display order."""
+        return self.codec.decode(self.packets, self.height, self.width)
+
+    def write(self, path: Path) -> None:
+        """As a file that players know; `path` ends in the codec's suffix."""
+        with path.open("wb") as file:
+            for packet in self.packets:
+                file.write(self.codec.packet_to_file(packet))
 
 
 @dataclass(frozen=True)
-class KeyframeFormat:
-    """What a decoder must know beside the packets; frame size and count are the archive's."""
+class Settings:
+    """What an encoder is asked for, checked."""
 
-    bitstream: Bitstream = "av1"
-    matrix: ColourMatrix = "bt601"  # of the luma and chroma planes, limited range
+    crf: float  # on the codec's grid
+    preset: str  # the encoder's own word for the effort
+    fps: Fraction  # frames per second
+    restart: int  # frames
 
-    def to_json(self) -> dict[str, str]:
-        """Plain JSON values, for the archive."""
-        return {"bitstream": self.bitstream, "matrix": self.matrix}
+
+class Codec(ABC):
+    """One codec. Its facts are class variables; there is nothing else to be remembered."""
+
+    name: ClassVar[str]  # in options and records
+    title: ClassVar[str]  # in tables
+    suffix: ClassVar[str]  # of files, and FFmpeg's name of their format after the dot
+    setting: ClassVar[str] = "crf"  # the codec's own word for its quality
+    crf_range: ClassVar[tuple[float, float]]  # best and smallest
+    crf_step: ClassVar[float]  # finer values are rounded
+    usual_crf: ClassVar[float]  # near 0.05 bits per pixel of ordinary videos
+    slope: ClassVar[float]  # of log bytes by crf, about
+    efforts: ClassVar[Mapping[str, str]]  # EFFORTS to the encoder's own presets
+    encoder: ClassVar[str]  # FFmpeg's names
+    decoder: ClassVar[str]
+    smallest_side: ClassVar[int] = 64  # pixels, after padding
+
+    def missing(self) -> str | None:
+        """Why it cannot be used here, or None."""
+        if self.encoder not in av.codecs_available:
+            return f"this build of PyAV has no {self.encoder}"
+        return self._missing_decoder()
+
+    def library(self) -> str:
+        """The encoder and where it comes from, with versions."""
+        return f"{self.encoder} of FFmpeg {av.ffmpeg_version_info} (PyAV {av.__version__})"
 
     @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Back from `to_json`. Raises ArchiveError for anything this version cannot decode."""
-        if not isinstance(value, dict) or set(value) != {"bitstream", "matrix"}:
-            raise ArchiveError(f"keyframe format is {value!r}; it needs exactly 'bitstream' and 'matrix'")
-        if value["bitstream"] not in get_args(Bitstream) or value["matrix"] not in get_args(ColourMatrix):
-            raise ArchiveError(
-                f"keyframe format is {value!r}; this version decodes bitstream {get_args(Bitstream)} "
-                f"and matrix {get_args(ColourMatrix)}"
-            )
-        return cls(bitstream=value["bitstream"], matrix=value["matrix"])
+    def nearest_crf(cls, crf: float) -> float:
+        """The closest value that the codec can use."""
+        low, high = cls.crf_range
+        return min(max(round(crf / cls.crf_step) * cls.crf_step, low), high)
 
+    def encode(
+        self,
+        frames: Iterable[Frame],
+        *,
+        fps: float | Fraction,
+        crf: float,
+        effort: str = "veryslow",
+        restart: int = RESTART,
+    ) -> Stream:
+        """Code one video at constant quality.
 
-class KeyframeCodec(Protocol):
-    """An encoder of the keyframes of one video."""
+        Args:
+            frames: uint8 [H, W, 3] RGB, all of one size; drawn one by one.
+            fps: frames per second; the rate control of some codecs looks at it.
+            crf: within `crf_range`; rounded to `crf_step`.
+            effort: one of `EFFORTS`.
+            restart: frames from one picture at which decoding can begin to the next, at most.
 
-    @property
-    def name(self) -> str:
-        """Short name for reports, `svtav1` for example."""
-        ...
-
-    @property
-    def format(self) -> KeyframeFormat:
-        """What `decode_packets` needs to read this encoder's packets."""
-        ...
-
-    def encode(self, frames: Iterable[Frame]) -> list[Packet]:
-        """Code frames, uint8 [H, W, 3] RGB, all of one size, into as many packets, in display order.
-
-        Frames are drawn one by one and not kept beyond the encoder's own lookahead. The first packet is a
-        sync packet. The same frames give the same bytes. Raises InputError when a frame cannot be coded.
+        Raises:
+            InputError: an option out of range, no frame, a frame that cannot be coded, or the codec is `missing`.
         """
-        ...
+        settings = self._settings(crf, effort, fps, restart)
+        source = CountedFrames(frames)
+        packets = self._code(source, settings)
+        return Stream(self, settings.crf, source.height, source.width, source.count, tuple(packets))
+
+    def describe(self, crf: float, effort: str, *, fps: float | Fraction, restart: int = RESTART) -> str:
+        """The encoder's options in its own words, for records."""
+        return " ".join(self._words(self._settings(crf, effort, fps, restart)))
+
+    def decode(self, packets: Sequence[bytes], height: int, width: int) -> Iterator[Frame]:
+        """Frames of all packets of a stream, uint8 [height, width, 3] RGB, in display order.
+
+        Raises ArchiveError for packets that cannot be decoded.
+        """
+        decoder = av.CodecContext.create(self.decoder, "r")
+        assert isinstance(decoder, av.VideoCodecContext)
+        converter = ColourConverter()
+        try:
+            for data in [*packets, None]:
+                for picture in decoder.decode(None if data is None else av.Packet(data)):
+                    yield np.ascontiguousarray(converter.to_rgb(picture)[:height, :width])
+        except FFmpegError as error:
+            raise ArchiveError(f"the {self.title} stream cannot be decoded ({error.strerror})") from error
+
+    def decode_file(self, path: Path, height: int, width: int) -> Iterator[Frame]:
+        """Frames of the stream at `path`, uint8 [height, width, 3] RGB in display order.
+
+        Raises ArchiveError for a file that cannot be decoded.
+        """
+        converter = ColourConverter()
+        try:
+            with self._opened(path) as container:
+                container.streams.video[0].codec_context.thread_count = 1  # videos are decoded side by side
+                for picture in container.decode(video=0):
+                    yield np.ascontiguousarray(converter.to_rgb(picture)[:height, :width])
+        except FFmpegError as error:
+            raise ArchiveError(f"{path}: the stream cannot be decoded ({error.strerror})") from error
+
+    def counted_bytes(self, path: Path) -> int:
+        """Bytes of the stream at `path`, but for what every container drops and restores."""
+        return path.stat().st_size
+
+    def packet_to_file(self, packet: bytes) -> bytes:
+        """What a file holds of a packet."""
+        return packet
+
+    def _missing_decoder(self) -> str | None:
+        return None if self.decoder in av.codecs_available else f"this build of PyAV cannot decode {self.title}"
+
+    @abstractmethod
+    def _code(self, frames: CountedFrames, settings: Settings) -> list[bytes]:
+        """All frames' packets."""
+
+    @abstractmethod
+    def _words(self, settings: Settings) -> list[str]:
+        """The encoder's options."""
+
+    def _settings(self, crf: float, effort: str, fps: float | Fraction, restart: int) -> Settings:
+        low, high = self.crf_range
+        if not low <= crf <= high:
+            raise InputError(f"{self.setting} is {crf}; {self.title} takes {low:g} to {high:g}")
+        if effort not in self.efforts:
+            raise InputError(f"effort is {effort!r}; {self.title} takes {', '.join(self.efforts)}")
+        if fps <= 0 or restart < 1:
+            raise InputError(f"fps is {fps} and restart {restart}; fps is positive and restart at least 1 frame")
+        return Settings(self.nearest_crf(crf), self.efforts[effort], Fraction(fps).limit_denominator(90000), restart)
+
+    def _opened(self, path: Path) -> av.container.InputContainer:
+        try:
+            return av.open(str(path), format=self.suffix[1:])
+        except FFmpegError as error:
+            raise ArchiveError(f"{path}: the stream cannot be read ({error.strerror})") from error
+
+
+class CountedFrames:
+    """Checks frames and notes their number and size on their way into an encoder, which draws each only once.
+
+    Raises InputError where there is none.
+    """
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self._frames = checked_frames(frames)
+        first = next(self._frames, None)
+        if first is None:
+            raise InputError("there are no frames to code; a video has at least one")
+        self._first = first
+        self.height, self.width = first.shape[:2]
+        self.count = 0
+
+    def padded_size(self, smallest: int) -> tuple[int, int]:
+        """Height and width that are even, and `smallest` at least."""
+        return padded_size(self.height, self.width, smallest=smallest)
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.count += 1
+        yield self._first
+        for frame in self._frames:
+            self.count += 1
+            yield frame
 
 
 def checked_frames(frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -10,8 +10,8 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from dnerv.codecs.codec import Frame
 from dnerv.codecs.colour import ColourConverter, padded_size
+from dnerv.codecs.keyframes import Frame
 from dnerv.codecs.obu import unpack_temporal_unit
 from dnerv.errors import ArchiveError
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import log
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.bitstream import encode_packet_table, packet_group_crc32s
-from dnerv.codecs import CRF_RANGE, SvtAv1, decode_packets, nearest_crf
+from dnerv.codecs import SvtAv1, decode_packets, search_crf
 from dnerv.encoding.dial import Design
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter, Timeline
 from dnerv.video.store import write_atomically
@@ -53,20 +52,20 @@ def code_keyframes(
     Returns:
         The crf used, and one record per video.
     """
-    crf = nearest_crf(design.keyframe_crf)
+    crf = SvtAv1.nearest_crf(design.keyframe_crf)
     if design.keyframe_budget is not None:
         crf = _fitting_crf(videos, design, every, directory, crf)
     coded = []
     for video in videos:
-        coded.append(_code(video, keyframe_codec(video, crf, design), every, directory))
+        coded.append(_code(video, keyframe_codec(video, design), crf, every, directory))
         advance()
     return crf, coded
 
 
-def keyframe_codec(video: CachedVideo, crf: float, design: Design) -> SvtAv1:
+def keyframe_codec(video: CachedVideo, design: Design) -> SvtAv1:
     """The codec of one video: groups as long as reaching a frame in their midst stays quick."""
     group = min(128, max(16, _GROUP_PIXELS // (video.height * video.width)))
-    return SvtAv1(crf, design.keyframe_mode, design.keyframe_preset, group)
+    return SvtAv1(design.keyframe_mode, design.keyframe_preset, group)
 
 
 def _fitting_crf(videos: Sequence[CachedVideo], design: Design, every: int, directory: Path, crf: float) -> float:
@@ -76,43 +75,29 @@ def _fitting_crf(videos: Sequence[CachedVideo], design: Design, every: int, dire
     stride = -(-sum(pixels) // _FITTED_PIXELS)
     sample = videos[::stride]
     budget = design.keyframe_budget * sum(pixels[::stride]) / sum(pixels)
-    tried: dict[float, int] = {}
-    while crf not in tried and len(tried) < _MOST_TRIALS:
-        coded = [_code(video, keyframe_codec(video, crf, design), every, directory) for video in sample]
-        tried[crf] = sum(keyframes.packet_bytes for keyframes in coded)
-        if 1 - _CLOSE_ENOUGH <= tried[crf] / budget <= 1:
-            return crf
-        crf = _next_crf(tried, budget)
-    fitting = [c for c, size in tried.items() if size <= budget]
-    return min(fitting) if fitting else max(tried)
+
+    def coded_bytes(trial: float) -> int:
+        coded = [_code(video, keyframe_codec(video, design), trial, every, directory) for video in sample]
+        return sum(keyframes.packet_bytes for keyframes in coded)
+
+    found = search_crf(
+        SvtAv1(), coded_bytes, budget, start=crf, goal="not above", close_enough=_CLOSE_ENOUGH, most=_MOST_TRIALS
+    )
+    return found.not_above
 
 
-def _next_crf(tried: dict[float, int], budget: float) -> float:
-    points = sorted(tried, key=lambda c: abs(log(tried[c] / budget)))
-    slope = -0.06
-    if len(points) > 1:
-        slope = min(-0.01, log(tried[points[0]] / tried[points[1]]) / (points[0] - points[1]))
-    # Half a step further, so that the bytes end below the budget rather than above.
-    crf = min(CRF_RANGE[1], points[0] + log(budget / tried[points[0]]) / slope + 0.125)
-    too_large = [c for c, size in tried.items() if size > budget]
-    fitting = [c for c, size in tried.items() if size <= budget]
-    if too_large and fitting and not max(too_large) < nearest_crf(crf) < min(fitting):
-        crf = (max(too_large) + min(fitting)) / 2  # bytes do not fall evenly: a secant may point where it was
-    return nearest_crf(crf)
-
-
-def _code(video: CachedVideo, codec: SvtAv1, every: int, directory: Path) -> CodedKeyframes:
+def _code(video: CachedVideo, codec: SvtAv1, crf: float, every: int, directory: Path) -> CodedKeyframes:
     stem = video.store.path.stem
     packets, rgb = directory / f"{stem}.av1", directory / f"{stem}.rgb"
     record = directory / f"{stem}.json"
     timeline = Timeline(video.timing.num_frames, 1, every)
     decoded = FrameStore(rgb, video.height, video.width, timeline.num_keyframes)
-    key = {"codec": repr(replace(codec, threads=0)), "every": every, "frames": video.timing.num_frames}
+    key = {"codec": repr(replace(codec, threads=0)), "crf": crf, "every": every, "frames": video.timing.num_frames}
     found = _finished(record, key)
     if found is not None and decoded.is_complete() and packets.exists():
         return CodedKeyframes(found, packets, decoded)
     record.unlink(missing_ok=True)
-    coded = codec.encode(_keyframes(video, timeline))
+    coded = codec.keyframes(_keyframes(video, timeline), crf)
     data = [packet.data for packet in coded]
     sync = [packet.sync for packet in coded]
     table = encode_packet_table([len(d) for d in data], sync, packet_group_crc32s(data, sync))

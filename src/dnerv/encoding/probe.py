@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.codecs import Mode, SvtAv1, better_mode, blended, decode_packets, nearest_crf
+from dnerv.codecs import Mode, SvtAv1, better_mode, blended, decode_packets, mse, psnr, search_crf
 from dnerv.video import CachedVideo, Timeline
 
 PROBE_PRESET = 5  # of SVT-AV1: quick, and a little larger than what slower presets make of the same crf
 SAMPLE_VIDEOS = 8  # at most, spread over the corpus
 SAMPLE_FRAMES = 129  # of each, at most, from its middle
-_SEARCH_STEPS = 4  # codings of the sample, at most, for one distance
+_FIRST_CRF = 50.0
+_MOST_TRIALS = 5  # codings of the sample, at most, for one distance
 _CLOSE_ENOUGH = 0.03  # in log bytes: the whole corpus will be coded anew anyway
 MODE_SAMPLE, MODE_SAMPLE_VIDEOS = 16, 4  # keyframes and videos that inter and stills are compared on
 SAMPLE_SIDE = 320  # pixels; of larger frames the centre is taken
@@ -38,21 +38,16 @@ class KeyframeProbe:
         return self._measure(every, crf)[1]
 
     def crf_for(self, every: int, bytes_per_pixel: float) -> float:
-        """The crf whose bytes come closest to those asked for: a secant search on log bytes."""
-        crf, slope = 50.0, -0.06  # bytes fall by about six percent per crf
-        wanted = log(max(bytes_per_pixel, 1e-12))
-        for _ in range(_SEARCH_STEPS):
-            missing = wanted - log(self.bytes_per_pixel(every, crf))
-            following = nearest_crf(crf + missing / slope)
-            if abs(missing) < _CLOSE_ENOUGH or following == crf:
-                break
-            slope = min(-0.02, self._slope(every, crf, following))
-            crf = following
-        return crf
-
-    def _slope(self, every: int, crf: float, other: float) -> float:
-        rise = log(self.bytes_per_pixel(every, other)) - log(self.bytes_per_pixel(every, crf))
-        return rise / (other - crf)
+        """The crf whose bytes come closest to those asked for: see `search_crf`."""
+        found = search_crf(
+            SvtAv1(),
+            lambda crf: self.bytes_per_pixel(every, crf),
+            max(bytes_per_pixel, 1e-12),
+            start=_FIRST_CRF,
+            close_enough=_CLOSE_ENOUGH,
+            most=_MOST_TRIALS,
+        )
+        return found.nearest
 
     def better_mode(self, every: int, crf: float) -> Mode:
         """Whether keyframes at this distance should predict each other."""
@@ -69,13 +64,12 @@ class KeyframeProbe:
 
     def _measure_video(self, video: CachedVideo, every: int, crf: float) -> tuple[int, int, NDArray[np.float64]]:
         keyframes, frames = self._keyframes(video, every)
-        packets = SvtAv1(crf, self._mode, PROBE_PRESET).encode(keyframes)
+        packets = SvtAv1(self._mode, PROBE_PRESET).keyframes(keyframes, crf)
         height, width = frames.shape[1:3]
         decoded = np.stack(list(decode_packets([p.data for p in packets], height=height, width=width)))
         blends = blended(decoded, Timeline(len(frames), 1, every))
-        errors = [np.square(b.astype(np.float32) - f).mean() for b, f in zip(blends, frames, strict=True)]
-        psnr = 10 * np.log10(255**2 / np.maximum(errors, 1e-6))
-        return sum(len(p.data) for p in packets), frames[..., 0].size, psnr
+        quality = np.array([psnr(mse(frame, blend)) for frame, blend in zip(frames, blends, strict=True)])
+        return sum(len(p.data) for p in packets), frames[..., 0].size, quality
 
     def _keyframes(self, video: CachedVideo, every: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Keyframes and all frames of the sample of one video."""

@@ -2,24 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame, psnr, ssim_per_frame
+from dnerv.codecs import psnr
+from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame, ssim_per_frame
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
-    from dnerv.evaluation.anchors import AnchorStream, encode_anchor
+    from dnerv.evaluation.anchors import encode_anchor
     from dnerv.evaluation.archive_quality import ArchiveQuality, VideoQuality, evaluate, measure_archive
-    from dnerv.evaluation.matching import AnchorMatch, AnchorPoint, match_bytes
 
 __all__ = [
-    "AnchorMatch",
-    "AnchorPoint",
-    "AnchorStream",
     "ArchiveQuality",
     "QualityMeter",
     "VideoQuality",
     "encode_anchor",
     "evaluate",
-    "match_bytes",
     "measure_archive",
     "ms_ssim_per_frame",
     "mse_per_frame",
@@ -30,14 +26,10 @@ __all__ = [
 __getattr__ = imports_on_use(
     __name__,
     {
-        "AnchorMatch": "matching",
-        "AnchorPoint": "matching",
-        "AnchorStream": "anchors",
         "ArchiveQuality": "archive_quality",
         "VideoQuality": "archive_quality",
         "encode_anchor": "anchors",
         "evaluate": "archive_quality",
-        "match_bytes": "matching",
         "measure_archive": "archive_quality",
     },
 )

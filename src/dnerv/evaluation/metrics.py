@@ -3,7 +3,7 @@
 For uint8 frames x (reference) and y (decoded) with values in [0, 255]:
 
 - MSE of a frame: mean of (x - y)^2 over its 3 H W values;
-- PSNR of a frame: 10 log10(255^2 / MSE) dB, at most `PSNR_OF_IDENTICAL_FRAMES`;
+- PSNR of a frame: 10 log10(255^2 / MSE) dB, at most 100 (`dnerv.codecs.psnr`);
 - `psnr`: PSNR averaged over the frames of a video, then over the videos: what papers of the NeRV family report;
 - `psnr_of_mean_mse`: 10 log10(255^2 / M), M the MSE averaged over the frames of a video, then over the videos: never
   above `psnr`, less kind to collections of uneven quality.
@@ -12,15 +12,13 @@ Averages over videos give each video one vote, however long it is.
 """
 
 from dataclasses import dataclass, field
-from math import log10
 
 import torch
 from torch import Tensor
 
+from dnerv.codecs import PEAK, psnr
 from dnerv.errors import InputError
 
-PEAK = 255.0
-PSNR_OF_IDENTICAL_FRAMES = 100.0  # dB; stands for infinity so that averages stay finite
 SSIM_WINDOW = 11  # pixels, Gaussian of sigma 1.5
 MS_SSIM_SCALES = 5
 SMALLEST_SIDE_OF_MS_SSIM = (SSIM_WINDOW - 1) * 2 ** (MS_SSIM_SCALES - 1) + 1  # pixels
@@ -43,15 +41,6 @@ def mse_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
     sums = [(x.int() - y.int()).square().sum(dtype=torch.int64) for x, y in pairs]
     total = torch.stack(sums) if sums else reference.new_zeros(0, dtype=torch.int64)
     return total.double() / reference[:1].numel() if sums else total.double()
-
-
-def psnr(mse: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of a mean squared error, any shape, float64.
-
-    An error of zero, infinite by the formula, counts as `PSNR_OF_IDENTICAL_FRAMES`, and so does any error so
-    small that the formula would exceed it.
-    """
-    return (10 * torch.log10(PEAK**2 / mse.double())).clamp(max=PSNR_OF_IDENTICAL_FRAMES)
 
 
 def ssim_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
@@ -152,7 +141,7 @@ class QualityMeter:
         """PSNR of the mean of the videos' mean MSE, in dB. Raises InputError before any frame."""
         counted = self._counted()
         mse = sum(sums.mse / sums.frames for sums in counted) / len(counted)
-        return min(10 * log10(PEAK**2 / mse), PSNR_OF_IDENTICAL_FRAMES) if mse else PSNR_OF_IDENTICAL_FRAMES
+        return psnr(mse)
 
     def per_video(self) -> dict[str | int, float]:
         """Mean PSNR of each video, in dB."""

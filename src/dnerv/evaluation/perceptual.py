@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dnerv.codecs.codec import Frame
+from dnerv.codecs import Frame
 from dnerv.errors import InputError
 from dnerv.families import channels_first
 

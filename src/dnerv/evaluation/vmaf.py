@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from dnerv.codecs.codec import Frame
+from dnerv.codecs import Frame
 from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
+from dnerv.codecs.ffmpeg_program import ffmpeg_names, run_ffmpeg
 from dnerv.errors import InputError
-from dnerv.evaluation.ffmpeg_binary import ffmpeg_names, run_ffmpeg
 
 MODEL = "vmaf_v0.6.1"
 

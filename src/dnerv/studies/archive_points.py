@@ -14,7 +14,7 @@ import torch
 
 from dnerv import __version__
 from dnerv.archive import Archive, VideoReader
-from dnerv.codecs.codec import Frame
+from dnerv.codecs import Frame
 from dnerv.encoding import EncodeListener, EncodeOptions, encode
 from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.families import config_to_json, count_parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from dnerv.codecs import CODECS
 from dnerv.encoding import EncodeListener
 from dnerv.evaluation import encode_anchor
 from dnerv.evaluation.anchors import crf_range
@@ -41,7 +42,7 @@ def h264_point(
 
     job = {
         "target": target,
-        "options": encoder_options("x264", 0, preset, content),
+        "options": encoder_options("x264", CODECS["x264"].crf_range[0], preset, content),
         "library": library("x264"),
         "content": content.digest,
     }

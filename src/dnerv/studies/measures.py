@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from dnerv.codecs.codec import Frame
+from dnerv.codecs import Frame
 from dnerv.evaluation import perceptual
 from dnerv.evaluation import vmaf as film_quality
 

@@ -17,7 +17,8 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.evaluation import encode_anchor, psnr
+from dnerv.codecs import mse, psnr
+from dnerv.evaluation import encode_anchor
 from dnerv.evaluation.anchors import AnchorCodec, crf_range
 from dnerv.evaluation.matching import CRF_STEP
 
@@ -72,7 +73,7 @@ def anchors_at(target_bytes: int, videos: Sequence[Video], rates: Sequence[Fract
 def code(codec: AnchorCodec, video: Video, rate: Fraction, crf: float) -> tuple[int, float]:
     """Bytes of one video, and its PSNR in dB."""
     stream = encode_anchor(codec, video, fps=rate, crf=crf)
-    return stream.size, float(psnr(stream.mse_per_frame(video)).mean())
+    return stream.size, float(np.mean([psnr(mse(*pair)) for pair in zip(video, stream.frames(), strict=True)]))
 
 
 def match(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from dnerv.evaluation.metrics import PSNR_OF_IDENTICAL_FRAMES
+from dnerv.codecs import PSNR_OF_IDENTICAL_FRAMES
 from dnerv.studies.tables import figures_table, machine_line
 
 Record = Mapping[str, Any]

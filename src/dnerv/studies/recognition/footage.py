@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dnerv.archive import Archive
-from dnerv.codecs.codec import Frame
+from dnerv.codecs import Frame
 from dnerv.engine import Precision
 from dnerv.evaluation.stream_files import decode_file
 from dnerv.families import channels_first

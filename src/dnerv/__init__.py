@@ -14,7 +14,6 @@ Names are imported when first used: `import dnerv` is instant.
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from dnerv.errors import ArchiveError, DnervError, InputError, OutputError
@@ -23,29 +22,32 @@ from dnerv.on_use import imports_on_use
 if TYPE_CHECKING:
     from dnerv.archive import Archive as open
     from dnerv.archive import Frame, FrameBatch, VideoMetadata, VideoReader
-    from dnerv.encoding import EncodeListener, EncodeOptions, EncodeResult, encode
+    from dnerv.encoding import EncodeOptions, EncodeResult, encode
     from dnerv.evaluation import ArchiveQuality, evaluate
     from dnerv.loading import ClipDataset, Loader
-
-__version__ = version("dnerv")
+    from dnerv.progress import Listener, TrainingProgress, listening
+    from dnerv.version import __version__
 
 __all__ = [
     "ArchiveError",
     "ArchiveQuality",
     "ClipDataset",
     "DnervError",
-    "EncodeListener",
     "EncodeOptions",
     "EncodeResult",
     "Frame",
     "FrameBatch",
     "InputError",
+    "Listener",
     "Loader",
     "OutputError",
+    "TrainingProgress",
     "VideoMetadata",
     "VideoReader",
+    "__version__",
     "encode",
     "evaluate",
+    "listening",
     "open",
 ]
 
@@ -62,7 +64,6 @@ __getattr__ = imports_on_use(
         "FrameBatch": "archive",
         "VideoMetadata": "archive",
         "VideoReader": "archive",
-        "EncodeListener": "encoding",
         "EncodeOptions": "encoding",
         "EncodeResult": "encoding",
         "encode": "encoding",
@@ -70,5 +71,9 @@ __getattr__ = imports_on_use(
         "evaluate": "evaluation",
         "ClipDataset": "loading",
         "Loader": "loading",
+        "Listener": "progress",
+        "TrainingProgress": "progress",
+        "listening": "progress",
+        "__version__": "version",
     },
 )

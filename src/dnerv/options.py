@@ -14,6 +14,7 @@ What a type means on the command line: `bool` is a switch, `tuple[X, ...]` a com
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
@@ -138,7 +139,7 @@ def build(options: type[Options], given: Mapping[tuple[type[Options], str], Any]
 def hint_of(options: type[Options], name: str) -> Any:
     """The type of a field. Of this one alone: others' may be known to type checkers only."""
     for owner in options.__mro__:
-        hint = owner.__dict__.get("__annotations__", {}).get(name)
+        hint = inspect.get_annotations(owner).get(name)
         if hint is not None:
             alone = SimpleNamespace(__annotations__={name: hint})
             return get_type_hints(alone, vars(sys.modules[owner.__module__]))[name]

@@ -18,11 +18,12 @@ class TrainingProgress:
     """How far a training has come."""
 
     done: float  # [0, 1]
-    epoch: int  # the one under way, from 0
+    epoch: int  # of the latest step, from 0
     step: int  # steps taken
     psnr: float  # dB, mean over the frames trained on lately, a pass over the clips at most
     frames_per_second: float  # trained on, since this process began
     seconds_left: float
+    epochs: int | None = None  # that there will be; None where time bounds the training
 
 
 class Listener:
@@ -44,40 +45,44 @@ class Listener:
         """Something is not as it should be, and the work goes on."""
 
 
-_NOBODY = Listener()
-_listener: ContextVar[Listener] = ContextVar("listener", default=_NOBODY)
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Tell `listener` what goes on inside."""
-    token = _listener.set(listener)
+def listening(listener: Listener, *, beside: bool = False) -> Iterator[None]:
+    """Tell `listener` what goes on inside: in place of who listens outside, or beside them."""
+    token = _listeners.set((*_listeners.get(), listener) if beside else (listener,))
     try:
         yield
     finally:
-        _listener.reset(token)
+        _listeners.reset(token)
 
 
 def stage(title: str, total: int | None = None) -> None:
     """Begin a step of `total` units, or of unknown length."""
-    _listener.get().stage(title, total)
+    for listener in _listeners.get():
+        listener.stage(title, total)
 
 
 def advance(units: int = 1) -> None:
     """Say that units of the step are done."""
-    _listener.get().advance(units)
+    for listener in _listeners.get():
+        listener.advance(units)
 
 
 def training(progress: TrainingProgress) -> None:
     """Say how far a training has come."""
-    _listener.get().training(progress)
+    for listener in _listeners.get():
+        listener.training(progress)
 
 
 def note(text: str) -> None:
     """Say something a user will want to know."""
-    _listener.get().note(text)
+    for listener in _listeners.get():
+        listener.note(text)
 
 
 def warning(text: str) -> None:
     """Say that something is not as it should be, and go on."""
-    _listener.get().warning(text)
+    for listener in _listeners.get():
+        listener.warning(text)

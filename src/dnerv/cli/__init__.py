@@ -1,6 +1,9 @@
 """The command line: parse, call one function, print.
 
 Exit codes: 0, 1 for a named error (one line on stderr), 2 for usage, 130 after an interruption.
+
+words ─ application ─ a command (commands/) ─ parsing ─ options ─ its function ─ record ─ JSON, or tables
+                                    └ its options' dataclasses say how they are typed, checked and explained
 """
 
 from __future__ import annotations
@@ -13,33 +16,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import NoReturn
 
-from dnerv.cli import archives, comparisons, studies  # their commands
-from dnerv.cli.application import app
+from dnerv.cli.application import call, usage
+from dnerv.cli.parsing import UsageError
 from dnerv.errors import DnervError
+from dnerv.printable import printable
 from dnerv.process import tune_process
 
-__all__ = ["app", "archives", "comparisons", "main", "studies"]
+__all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line."""
     tune_process()
     # Typed after the command, where people type it, it would be the command's own option.
-    arguments = [word for word in sys.argv[1:] if word != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(words) < len(sys.argv) - 1
     try:
         with _first_process_speaks():
-            app(arguments, prog_name="dnerv")
+            _call(words)
     except (DnervError, OSError, MemoryError) as error:
         if debug:
             raise
         _fail(_one_line(error), 1)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
-    except SystemExit as end:
-        if end.code == 130:  # what typer makes of an interruption
-            _fail("interrupted", 130)
-        raise
+
+
+def _call(words: list[str]) -> None:
+    try:
+        call(words)
+    except UsageError as error:
+        print(usage(words), file=sys.stderr)
+        _fail(str(error), 2)
 
 
 @contextmanager
@@ -59,7 +67,7 @@ def _first_process_speaks() -> Iterator[None]:
 
 def _fail(reason: str, code: int) -> NoReturn:
     if code != 130 or os.environ.get("RANK", "0") == "0":
-        print(f"dnerv: {reason}", file=sys.stderr)
+        print(f"dnerv: {printable(reason)}", file=sys.stderr)
     sys.exit(code)
 
 

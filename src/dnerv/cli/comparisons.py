@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dnerv.cli.application import app
-from dnerv.cli.parsing import (
+from dnerv.cli.typed import (
     ArchivePath,
     Device,
     Epochs,
@@ -25,6 +24,7 @@ from dnerv.cli.parsing import (
     parse_words,
     usage,
 )
+from dnerv.cli.typed_application import app
 
 
 @app.command()
@@ -60,8 +60,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure loading speed against stored frames, H.264 and NeRV."""
-    from dnerv import terminal
     from dnerv.archive import checked_device
+    from dnerv.cli import typed
     from dnerv.studies import loading_speed
     from dnerv.studies.loading_speed.picture import check_picture, draw_bars
 
@@ -82,11 +82,11 @@ def bench(
     )
     if picture is not None:
         check_picture(picture)
-    with terminal.EncodeDisplay() as display:
+    with typed.watched() as display:
         record = loading_speed.bench(archive, options, display)
     if picture is not None:
         draw_bars(record, picture)
-    terminal.show(record, loading_speed.tables, as_json)
+    typed.show(record, loading_speed.tables, as_json)
 
 
 @app.command()
@@ -118,7 +118,7 @@ def compare(
 
     Every point is kept: interrupted, it goes on when the same command is given again.
     """
-    from dnerv import terminal
+    from dnerv.cli import typed
     from dnerv.studies import rate_distortion
 
     options = usage(
@@ -136,33 +136,6 @@ def compare(
         device=device,
         seed=seed,
     )
-    with terminal.EncodeDisplay() as display:
+    with typed.watched() as display:
         record = rate_distortion.compare(inputs, output, options, display)
-    terminal.show(record, rate_distortion.tables, as_json)
-
-
-@app.command()
-def report(
-    results: Annotated[
-        list[Path], typer.Argument(metavar="RESULT...", help="Folders of studies, or their records as JSON.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .html file to write.")],
-    frames: Annotated[int, typer.Option(help="Frames shown of each video, from its middle.")] = 32,
-    videos: Annotated[int, typer.Option(help="Videos shown of each study; 0 for charts and tables alone.")] = 4,
-    rate: Annotated[
-        float | None, typer.Option(help="Bits per pixel of the archives shown. [default: the comparison's middle one]")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Put studies on one page: charts, tables, and videos side by side.
-
-    The page is one file and needs no network.
-    """
-    from dnerv import terminal
-    from dnerv.report import ReportOptions, write_report
-
-    options = usage(ReportOptions, frames=frames, videos=videos, rate=rate)
-    with terminal.EncodeDisplay() as display:
-        made = write_report(results, output, options, display, force=force)
-    terminal.show(made.to_json(), lambda record: [made.line], as_json)
+    typed.show(record, rate_distortion.tables, as_json)

@@ -1,87 +1,86 @@
-"""What several commands take, and what becomes of the text that was typed."""
+"""From the words of a command line to options, as their dataclasses say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
-from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
-import typer
-
+from dnerv.cli.words import read
 from dnerv.errors import InputError
-
-P = ParamSpec("P")
-R = TypeVar("R")
-ArchivePath = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .dnerv file.")]
-Inputs = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Videos, and folders of them.")]
-Resolution = Annotated[str | None, typer.Option(metavar="HxW", help="Scale frames to this size.")]
-Fps = Annotated[str | None, typer.Option(help="Resample videos to this rate.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over all clips, in place of a time.")]
-Seed = Annotated[int, typer.Option(help="Of initial weights and clip order.")]
-Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, ...")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+from dnerv.options import REQUIRED, Options, TypedOption, build, typed_options
 
 
-def usage(make: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
-    """What `make` refuses is a mistake on the command line."""
+class UsageError(Exception):
+    """Words that the command line cannot make sense of."""
+
+
+class _Words(ArgumentParser):
+    """Takes words apart; what they mean is read from the options' types."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+
+def parse(classes: Sequence[type[Options]], words: Sequence[str]) -> list[Options]:
+    """One record of options for each class. Raises UsageError."""
+    options = [option for one in classes for option in typed_options(one)]
+    parser = _Words(add_help=False, allow_abbrev=False, argument_default=SUPPRESS)
+    for number, option in enumerate(options):
+        _declare(parser, f"{number}", option)
+    found, unknown = parser.parse_known_intermixed_args(list(words))
+    if unknown:
+        raise UsageError(_unknown(unknown[0], options))
+    given = {}
     try:
-        return make(*args, **options)
+        for number, option in enumerate(options):
+            if hasattr(found, f"{number}"):
+                given[option.owner, option.name] = _value(option, getattr(found, f"{number}"))
+        return [build(one, given) for one in classes]
     except InputError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
-def parse_resolution(text: str | None, option: str = "--resolution") -> tuple[int, int] | None:
-    if text is None:
-        return None
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise typer.BadParameter(f"{option} is {text!r}; give height x width in pixels, 256x320 for example")
-    return int(height), int(width)
+def is_positional(option: TypedOption) -> bool:
+    """Whether it is known by its place, not by a flag."""
+    return not option.flag.startswith("-")
 
 
-def parse_words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(","))
+def flags(option: TypedOption) -> list[str]:
+    """All names of an option."""
+    return [option.flag] if option.facts.short is None else [option.facts.short, option.flag]
 
 
-def parse_integers(text: str, option: str = "--batch-sizes") -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in parse_words(text))
-    except ValueError:
-        raise typer.BadParameter(f"{option} is {text!r}; give integers, 1,4,8 for example") from None
+def off_flag(option: TypedOption) -> str:
+    """The flag that takes a switch away."""
+    return option.facts.off or option.flag.replace("--", "--no-", 1)
 
 
-def parse_numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(word) for word in parse_words(text))
-    except ValueError:
-        raise typer.BadParameter(f"--rates is {text!r}; give bits per pixel, 0.02,0.05,0.1 for example") from None
+def _declare(parser: ArgumentParser, key: str, option: TypedOption) -> None:
+    if is_positional(option):
+        parser.add_argument(key, metavar=option.flag, nargs="+" if option.is_list else None)
+    elif option.type is bool:
+        parser.add_argument(*flags(option), dest=key, action="store_true")
+        if option.default is True:
+            parser.add_argument(off_flag(option), dest=key, action="store_false")
+    else:
+        action = "append" if option.facts.is_repeatable else "store"
+        parser.add_argument(*flags(option), dest=key, action=action, required=option.default is REQUIRED)
 
 
-def parse_rate(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise typer.BadParameter(f"--fps is {text!r}; give frames per second, 25 or 30000/1001 for example") from None
+def _value(option: TypedOption, found: Any) -> Any:
+    if isinstance(found, list):  # of a positional argument, or of an option given several times
+        return tuple(read(_single(option), word) for word in found)
+    return found if option.type is bool else read(option, found)
 
 
-def parse_seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    units = {"s": 1, "m": 60, "h": 3600}
-    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
-    try:
-        return float(number) * unit
-    except ValueError:
-        raise typer.BadParameter(f"--budget is {text!r}; give a time, 90s, 5m or 2h for example") from None
+def _single(option: TypedOption) -> TypedOption:
+    return option if option.facts.is_repeatable else TypedOption(**(vars(option) | {"is_list": False}))
 
 
-def parse_span(text: str | None) -> tuple[int | None, int | None] | None:
-    if text is None:
-        return None
-    first, colon, past = text.partition(":")
-    if not colon or not all(part == "" or part.isdecimal() for part in (first, past)):
-        raise typer.BadParameter(f"--frames is {text!r}; give A:B for frames A to B - 1, 16:24 for example")
-    return (int(first) if first else None, int(past) if past else None)
+def _unknown(word: str, options: Sequence[TypedOption]) -> str:
+    if not word.startswith("-"):
+        return f"unexpected argument {word!r}"
+    near = get_close_matches(word, [name for option in options for name in flags(option)], 1)
+    return f"no option is called {word}" + (f"; did you mean {near[0]}?" if near else "")

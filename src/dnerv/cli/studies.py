@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnerv.cli.application import study
-from dnerv.cli.parsing import (
+from dnerv.cli.typed import (
     Device,
     Epochs,
     Fps,
@@ -24,6 +23,7 @@ from dnerv.cli.parsing import (
     parse_words,
     usage,
 )
+from dnerv.cli.typed_application import study
 
 StudyFolder = Annotated[
     Path, typer.Option("--output", "-o", help="Folder for archives, results.json and the picture; taken up again.")
@@ -35,7 +35,7 @@ def study_interpolation(
     inputs: Inputs,
     output: StudyFolder,
     resolution: Resolution = None,
-    bpp: Annotated[float | None, typer.Option(help="Bits per pixel of the frames kept. [default: 0.05]")] = None,
+    bpp: Annotated[float, typer.Option(help="Bits per pixel of the frames kept.")] = 0.05,
     budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
     epochs: Epochs = None,
     keyframe_every: Annotated[int, typer.Option(help="Frames kept between keyframes.")] = 2,
@@ -47,26 +47,24 @@ def study_interpolation(
 
     Interrupted, it goes on when the same command is given again.
     """
-    from dnerv import terminal
-    from dnerv.encoding import EncodeOptions
-    from dnerv.studies import interpolation as studied
-    from dnerv.studies.drawing import check_drawing
+    from dnerv import progress, terminal
+    from dnerv.studies.interpolation import Interpolation, InterpolationOptions
+    from dnerv.studies.record import command_line
+    from dnerv.studies.runner import run_study, shown
 
-    check_drawing()
     options = usage(
-        EncodeOptions,
+        InterpolationOptions,
         bits_per_pixel=bpp,
         budget_seconds=parse_seconds(budget),
         epochs=epochs,
         resolution=parse_resolution(resolution),
         keyframe_every=keyframe_every,
         seed=seed,
+        device=device,
     )
-    with terminal.EncodeDisplay() as display:
-        record = studied.interpolation(inputs, output, options, display, device=device)
-        display.stage("drawing the picture")
-        studied.draw(output, output / "picture.png")
-    terminal.show(record, studied.tables, as_json)
+    with terminal.EncodeDisplay() as display, progress.listening(display):
+        record = run_study(Interpolation(), inputs, output, options, command=command_line())
+    terminal.show(record, lambda record: shown(Interpolation(), record), as_json)
 
 
 @study.command("inpainting")
@@ -88,7 +86,7 @@ def study_inpainting(
 
     Interrupted, it goes on when the same command is given again.
     """
-    from dnerv import terminal
+    from dnerv.cli import typed
     from dnerv.encoding import EncodeOptions
     from dnerv.studies import inpainting as studied
     from dnerv.studies.drawing import check_drawing
@@ -104,13 +102,13 @@ def study_inpainting(
         seed=seed,
     )
     hidden = usage(RandomBoxes, boxes, box_size, seed)
-    with terminal.EncodeDisplay() as display:
+    with typed.watched() as display:
         record = studied.inpainting(
             inputs, output, options, hidden, display, crop=parse_resolution(crop, "--crop"), device=device
         )
         display.stage("drawing the picture")
         studied.draw_study(output, hidden, output / "picture.png")
-    terminal.show(record, studied.study_tables, as_json)
+    typed.show(record, studied.study_tables, as_json)
 
 
 @study.command("diversity")
@@ -134,7 +132,7 @@ def study_diversity(
 
     Interrupted, it goes on when the same command is given again.
     """
-    from dnerv import terminal
+    from dnerv.cli import typed
     from dnerv.studies import diversity as studied
     from dnerv.studies.drawing import check_drawing
 
@@ -153,10 +151,10 @@ def study_diversity(
         seed=seed,
         device=device,
     )
-    with terminal.EncodeDisplay() as display:
+    with typed.watched() as display:
         record = studied.diversity(inputs, output, options, display)
         studied.draw(record, output / "picture.png")
-    terminal.show(record, studied.tables, as_json)
+    typed.show(record, studied.tables, as_json)
 
 
 @study.command("joint")
@@ -176,7 +174,7 @@ def study_joint(
 
     Interrupted, it goes on when the same command is given again.
     """
-    from dnerv import terminal
+    from dnerv.cli import typed
     from dnerv.studies import joint as studied
     from dnerv.studies.drawing import check_drawing
 
@@ -191,10 +189,10 @@ def study_joint(
         seed=seed,
         device=device,
     )
-    with terminal.EncodeDisplay() as display:
+    with typed.watched() as display:
         record = studied.joint(inputs, output, options, display)
         studied.draw(record, output / "picture.png")
-    terminal.show(record, studied.tables, as_json)
+    typed.show(record, studied.tables, as_json)
 
 
 @study.command("ablation")
@@ -215,7 +213,7 @@ def study_ablation(
 
     Every archive is kept: interrupted, it goes on when the same command is given again.
     """
-    from dnerv import terminal
+    from dnerv.cli import typed
     from dnerv.studies import ablation as studied
 
     options = usage(
@@ -229,9 +227,9 @@ def study_ablation(
         parts=parse_words(parts),
         device=device,
     )
-    with terminal.EncodeDisplay() as display:
+    with typed.watched() as display:
         record = studied.ablation(inputs, output, options, display)
-    terminal.show(record, studied.tables, as_json)
+    typed.show(record, studied.tables, as_json)
 
 
 @study.command("recognition")
@@ -272,7 +270,7 @@ def study_recognition(
 
     Interrupted, it goes on when the same command is given again.
     """
-    from dnerv import terminal
+    from dnerv.cli import typed
     from dnerv.studies import recognition
 
     options = usage(
@@ -291,6 +289,6 @@ def study_recognition(
         precision=precision,  # type: ignore[arg-type]
         device=device,
     )
-    with terminal.EncodeDisplay() as display:
+    with typed.watched() as display:
         record = recognition.recognition(inputs, output, options, display)
-    terminal.show(record, recognition.tables, as_json)
+    typed.show(record, recognition.tables, as_json)

@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dnerv.errors import ArchiveError, InputError
 from dnerv.options import Options, option
 from dnerv.training.config import LossName, Precision
 
 if TYPE_CHECKING:
-    from dnerv.families import Components
+    from dnerv.families import Components, Family, ModelConfig
 
 DEFAULT_BITS_PER_PIXEL = 0.05
 DEFAULT_BUDGET_SECONDS = 300.0
 FRAMES, DIAL, TIME = "Frames", "Size of the file: one of", "Time: one of"
 NETWORK, KEYFRAMES, TRAINING = "The network", "Keyframes", "Training"
+
+
+def _families() -> tuple[str, ...]:
+    from dnerv.families import FAMILIES
+
+    return tuple(FAMILIES)
 
 
 def _published() -> tuple[str, ...]:
@@ -62,10 +68,10 @@ class EncodeOptions(FrameOptions):
         group=DIAL,
     )
     budget_seconds: float | None = option(
-        None, "Time spent in training.", flag="--budget", kind="seconds", low=0, high=10**8, unset="5m", group=TIME
+        None, "Time spent in training.", flag="--budget", kind="seconds", low=0, unset="5m", group=TIME
     )
-    epochs: int | None = option(None, "Passes over all clips instead.", low=0, high=10**8, group=TIME)
-    model: Literal["dnerv", "nerv"] = option("dnerv", "Its family.", group=NETWORK)
+    epochs: int | None = option(None, "Passes over all clips instead.", low=0, group=TIME)
+    model: str = option("dnerv", "Its family: dnerv or nerv.", choices=_families, metavar="NAME", group=NETWORK)
     paper: bool = option(False, "The paper's head, loss, schedule, keyframe distance, 8-bit weights.", group=NETWORK)
     width: int | None = option(
         None, "Its width C0, in place of the dial's choice.", low=1, high=8192, unset="chosen", group=NETWORK
@@ -108,35 +114,48 @@ class EncodeOptions(FrameOptions):
             raise InputError("--bpp, --quality and --size are one dial: give at most one of them")
         if self.epochs is not None and self.budget_seconds is not None:
             raise InputError("--epochs and --budget both bound the training: give at most one of them")
-        if self.preset is not None and self.preset.startswith("nerv") != (self.model == "nerv"):
+        if self.preset is not None and self.preset not in self._family.published:
             raise InputError(f"--size {self.preset} does not go with --model {self.model}")
         if self.preset is not None and self.width is not None:
             raise InputError("--size names a network, and --width sizes one: give at most one of them")
+        self._check_components()
         keyframes = [self.keyframe_every, self.keyframe_crf, self.keyframe_mode]
-        if not self.uses_keyframes and any(option is not None for option in keyframes):
-            network = "--model nerv" if self.model == "nerv" else "a network without fusion"
+        if any(option is not None for option in keyframes) and not self.uses_keyframes:
+            network = f"--model {self.model}" if self.components is None else "a network without fusion"
             raise InputError(f"{network} has no keyframes: leave the --keyframe options out")
         if self.network_share is not None and (self.preset is not None or self.width is not None):
             raise InputError("network_share, --size and --width all size the network: give at most one of them")
-        self._check_components()
 
     @property
     def uses_keyframes(self) -> bool:
         """Whether the network is conditioned on keyframes."""
-        return self.model != "nerv" and (self.components is None or self.components.fusion != "none")
+        return self._any_size.uses_keyframes
+
+    @property
+    def _family(self) -> Family[Any]:
+        from dnerv.families import FAMILIES
+
+        return FAMILIES[self.model]
+
+    @property
+    def _any_size(self) -> ModelConfig:
+        """A small network of the kind that is asked for."""
+        from dnerv.families import Sizing
+
+        side = 64  # pixels: a multiple of every canvas's
+        model: ModelConfig = self._family.sized(2, Sizing((side, side), paper=self.paper, components=self.components))
+        return model
 
     def _check_components(self) -> None:
         parts = self.components
         if parts is None:
             return
-        from dnerv.families import DNeRVConfig
-
-        if self.model == "nerv" or self.preset is not None:
-            raise InputError("components are those of a D-NeRV that the dial sizes: leave --model nerv and --size out")
+        if self.preset is not None:
+            raise InputError("components are those of a network that the dial sizes: leave --size out")
         if self.paper and parts.is_compact:
             raise InputError("--paper trains the paper's network, and components ask for the compact one")
         try:
-            parts.applied(DNeRVConfig(2))
+            _ = self._any_size
         except ArchiveError as error:
             raise InputError(f"components: {error}") from None
 

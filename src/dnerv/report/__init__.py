@@ -9,7 +9,24 @@ archives and frames in the folders ─ decoded ─┬─ views of each video: fr
 To show another study, add a row to `kinds.py` and its charts to `charts_of.py`.
 """
 
-from dnerv.report.options import ReportOptions
-from dnerv.report.report import Report, write_report
+from typing import TYPE_CHECKING
 
-__all__ = ["Report", "ReportOptions", "write_report"]
+from dnerv.on_use import imports_on_use
+from dnerv.report.options import ReportOptions
+
+if TYPE_CHECKING:
+    from dnerv.report.report import Report, write_report
+
+__all__ = [
+    "Report",
+    "ReportOptions",
+    "write_report",
+]
+
+__getattr__ = imports_on_use(
+    __name__,
+    {
+        "Report": "report",
+        "write_report": "report",
+    },
+)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dnerv.errors import InputError
+from dnerv.encoding.options import EncodeOptions
+from dnerv.options import Options, like, option
 
 
 @dataclass(frozen=True)
-class ReportOptions:
+class ReportOptions(Options):
     """One page."""
 
-    frames: int = 32  # shown of each video, from its middle
-    videos: int = 4  # shown of each study, the first ones; 0: charts and tables alone
-    rate: float | None = None  # of the archives shown, one of the comparison's; None: the middle one
-
-    def __post_init__(self) -> None:
-        """Raise InputError for a value out of range."""
-        for name, value, low in (("--frames", self.frames, 1), ("--videos", self.videos, 0)):
-            if value < low:
-                raise InputError(f"{name} is {value}; it must be at least {low}")
-        if self.rate is not None and not self.rate > 0:
-            raise InputError(f"--rate is {self.rate:g}; give one of the comparison's rates, in bits per pixel")
+    frames: int = option(32, "Frames of each video, from its middle.", low=1, group="What is shown")
+    videos: int = option(
+        4, "Videos of each study, the first ones; 0: charts and tables alone.", low=0, group="What is shown"
+    )
+    rate: float | None = like(
+        EncodeOptions,
+        "bits_per_pixel",
+        flag="--rate",
+        help="Bits per pixel of the archives, one of the comparison's.",
+        unset="the middle one",
+        group="What is shown",
+    )

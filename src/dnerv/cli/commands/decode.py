@@ -1,0 +1,49 @@
+"""`dnerv decode`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dnerv.cli.command import Command, Record
+from dnerv.cli.commands.given import ArchiveGiven, ExportOptions
+from dnerv.engine.precision import Precision
+from dnerv.options import Options, option
+from dnerv.tables import Part
+
+
+@dataclass(frozen=True)
+class DecodeOptions(Options):
+    """Which frames, and how they are computed."""
+
+    frames: tuple[int | None, int | None] | None = option(
+        None, "Only frames A to B - 1.", kind="span", unset="all", group="Output"
+    )
+    precision: Precision = option("fp32", "Of the network.", group="Running")
+
+
+def _run(given: ArchiveGiven, to: ExportOptions, options: DecodeOptions) -> Record:
+    from dnerv.archive import Archive, checked_device, export_videos
+    from dnerv.engine import chosen_precision
+
+    chosen = chosen_precision(options.precision, checked_device(to.device))
+    with Archive(given.archive, device=to.device, precision=chosen) as archive:
+        written = export_videos(
+            archive, to.output, names=to.video or None, frames=options.frames, format=to.format, force=to.force
+        )
+    return {"written": [str(path) for path in written]}
+
+
+def written_tables(record: Record) -> Sequence[Part]:
+    """The paths, one a line."""
+    lines: list[Part] = record["written"]
+    return lines
+
+
+COMMAND = Command(
+    "decode",
+    "Get videos back: all of them, some, or some frames.",
+    (ArchiveGiven, ExportOptions, DecodeOptions),
+    _run,
+    written_tables,
+)

@@ -1,0 +1,45 @@
+"""`dnerv interpolate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dnerv.cli.command import Command, Record
+from dnerv.cli.commands.decode import written_tables
+from dnerv.cli.commands.given import ArchiveGiven, ExportOptions
+from dnerv.options import Options, option
+
+
+@dataclass(frozen=True)
+class InterpolateOptions(Options):
+    """How many frames, and at what rate they are shown."""
+
+    factor: int = option(4, "Frames made for each one.", low=2, high=64, group="Frames")
+    slow_motion: bool = option(
+        True, "Raise the frame rate in place of stretching time.", off="--keep-duration", group="Frames"
+    )
+
+
+def _run(given: ArchiveGiven, to: ExportOptions, options: InterpolateOptions) -> Record:
+    from dnerv.archive import Archive, interpolate_videos
+
+    with Archive(given.archive, device=to.device) as archive:
+        written = interpolate_videos(
+            archive,
+            to.output,
+            factor=options.factor,
+            slow_motion=options.slow_motion,
+            names=to.video or None,
+            format=to.format,
+            force=to.force,
+        )
+    return {"written": [str(path) for path in written]}
+
+
+COMMAND = Command(
+    "interpolate",
+    "Slow motion: videos with frames in between those that were encoded.",
+    (ArchiveGiven, InterpolateOptions, ExportOptions),
+    _run,
+    written_tables,
+)

@@ -1,0 +1,30 @@
+"""`dnerv verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dnerv.cli.command import Command, Record
+from dnerv.cli.commands.given import ArchiveGiven
+from dnerv.errors import ArchiveError
+from dnerv.tables import Part
+
+
+def _run(given: ArchiveGiven) -> Record:
+    from dnerv.archive import verify_archive
+
+    return verify_archive(given.archive)
+
+
+def _tables(record: Record) -> Sequence[Part]:
+    lines = [f"{kind}: {'ok' if ok else 'DAMAGED'}" for kind, ok in record["sections"].items()]
+    return [*lines, "intact" if record["intact"] else f"damaged: {record['problem']}"]
+
+
+def _verdict(record: Record) -> ArchiveError | None:
+    return None if record["intact"] else ArchiveError(f"{record['path']}: {record['problem']}")
+
+
+COMMAND = Command(
+    "verify", "Check every byte of an archive against its checksums.", (ArchiveGiven,), _run, _tables, _verdict
+)

@@ -1,0 +1,111 @@
+"""How values are typed and shown: `90s`, `256x320`, `30000/1001`, `16:24`, `1,4,8`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dnerv.errors import InputError
+from dnerv.options import TypedOption
+
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+_NOTHING = "none"  # a list without values
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one kind of value is typed."""
+
+    read: Callable[[str], Any]  # raises ValueError or ZeroDivisionError
+    show: Callable[[Any], str]
+    asked: str  # what a user who got it wrong is asked for
+    metavar: str
+
+
+def read(option: TypedOption, text: str) -> Any:
+    """The value, or tuple of values, that was typed. Raises InputError."""
+    if not option.is_list or option.facts.is_repeatable:
+        return _read_one(option, text)
+    if option.facts.may_be_empty and text == _NOTHING:
+        return ()
+    return tuple(_read_one(option, word.strip()) for word in text.split(","))
+
+
+def default_text(option: TypedOption) -> str:
+    """The default as it would be typed; empty where there is nothing to say."""
+    value = option.default
+    if value is MISSING or isinstance(value, bool):
+        return ""
+    if value is None or value == () or value == "":
+        return option.facts.unset or ("" if value is None else "none")
+    form = _form(option)
+    return ",".join(map(form.show, value)) if option.is_list else form.show(value)
+
+
+def metavar(option: TypedOption) -> str:
+    """What stands for the value in the help; empty for a switch."""
+    if option.type is bool:
+        return ""
+    if option.facts.metavar is not None:
+        return option.facts.metavar
+    if option.choices and not option.is_list:
+        return "NAME" if sum(map(len, option.choices)) > 24 else "|".join(option.choices)
+    one = "NAME" if option.choices else _form(option).metavar
+    return f"{one},..." if option.is_list and not option.facts.is_repeatable else one
+
+
+def _read_one(option: TypedOption, text: str) -> Any:
+    form = _form(option)
+    try:
+        return form.read(text)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise InputError(f"{option.flag} is {text!r}; give {form.asked}") from None
+
+
+def _form(option: TypedOption) -> Form:
+    return _FORMS.get(option.facts.kind or option.type, _TEXT)
+
+
+def _seconds(text: str) -> float:
+    unit = _UNITS.get(text[-1:])
+    return float(text) if unit is None else float(text[:-1]) * unit
+
+
+def _seconds_text(seconds: float) -> str:
+    letter, unit = next(
+        ((letter, unit) for letter, unit in _UNITS.items() if seconds and seconds % unit == 0), ("s", 1)
+    )
+    return f"{seconds / unit:g}{letter}"
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    return _natural(height), _natural(width)
+
+
+def _span(text: str) -> tuple[int | None, int | None]:
+    first, colon, past = text.partition(":")
+    if not colon:
+        raise ValueError(text)
+    return (_natural(first) if first else None, _natural(past) if past else None)
+
+
+def _natural(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(text)
+    return int(text)
+
+
+_TEXT = Form(str, str, "a name", "TEXT")
+_FORMS: dict[Any, Form] = {
+    "seconds": Form(_seconds, _seconds_text, "a time, 90s, 5m or 2h for example", "TIME"),
+    "size": Form(_size, lambda size: "x".join(map(str, size)), "height x width in pixels, 256x320 for example", "HxW"),
+    "span": Form(_span, str, "A:B for frames A to B - 1, 16:24 for example", "A:B"),
+    int: Form(int, str, "a whole number", "N"),
+    float: Form(float, lambda number: f"{number:g}", "a number", "X"),
+    Fraction: Form(Fraction, str, "frames per second, 25 or 30000/1001 for example", "RATE"),
+    Path: Form(Path, str, "a path", "PATH"),
+}

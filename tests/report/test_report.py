@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from rich.table import Table
 
+import dnerv.tables
 from dnerv.archive import Archive
 from dnerv.encoding import EncodeListener, EncodeOptions
 from dnerv.errors import InputError, OutputError
@@ -392,9 +392,7 @@ def test_assets_are_in_the_package() -> None:
 
 class TestTables:
     def test_cells_sections_and_markup(self) -> None:
-        table = Table()
-        table.add_column("name")
-        table.add_column("dB", justify="right")
+        table = dnerv.tables.table("name", ">dB")
         table.add_row("[bold]<one>", "1.00")
         table.add_section()
         table.add_row("two", "2.00")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from dnerv.archive import Archive
 from dnerv.encoding import EncodeListener
@@ -26,6 +25,7 @@ from dnerv.studies.h264_points import h264_point
 from dnerv.studies.points import PointStore
 from dnerv.studies.rate_distortion.conventional import missing
 from dnerv.studies.tables import figures_table
+from dnerv.tables import Table
 from dnerv.video import CachedVideo
 
 Record = Mapping[str, Any]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from rich.table import Table
-
 from dnerv.encoding import EncodeOptions
 from dnerv.errors import InputError
 from dnerv.report import charts_of
 from dnerv.report.charts import Chart
+from dnerv.tables import Table
 
 Record = Mapping[str, Any]
 

@@ -11,8 +11,6 @@ from importlib.resources import files
 from io import BytesIO
 from string import Template
 
-from rich.table import Table
-
 from dnerv import __version__
 from dnerv.report.charts import figure
 from dnerv.report.command import command_of
@@ -21,6 +19,7 @@ from dnerv.report.flow import wheel_picture
 from dnerv.report.records import StudyRecord
 from dnerv.report.table_html import as_html
 from dnerv.report.views import Clip
+from dnerv.tables import Table
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from rich.table import Table
-
 from dnerv.encoding import EncodeListener
 from dnerv.errors import DnervError, InputError, OutputError
 from dnerv.report.comparison_views import compared_videos
@@ -19,6 +17,7 @@ from dnerv.report.options import ReportOptions
 from dnerv.report.page import Section, page, section
 from dnerv.report.records import StudyRecord, read_records
 from dnerv.report.views import Clip
+from dnerv.tables import Table
 from dnerv.video.store import write_atomically
 
 _SHOWN = ("compare", "inpainting", "inpaint")  # studies that have videos to show

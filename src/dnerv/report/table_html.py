@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from rich.table import Table
+from dnerv.tables import Table
 
 
 def as_html(parts: Iterable[Table | str], name: str) -> str:
@@ -16,19 +16,16 @@ def as_html(parts: Iterable[Table | str], name: str) -> str:
 
 def table_html(table: Table, name: str) -> str:
     """One table; it scrolls by itself where the page is narrower."""
-    sides = ["right" if column.justify == "right" else "left" for column in table.columns]
+    sides = ["right" if is_figures else "left" for is_figures in table.are_figures]
     head = "".join(
-        f'<th scope="col" class="{side}">{escape(str(column.header))}</th>'
-        for side, column in zip(sides, table.columns, strict=True)
+        f'<th scope="col" class="{side}">{escape(name)}</th>' for side, name in zip(sides, table.columns, strict=True)
     )
-    columns = [[str(cell) for cell in column.cells] for column in table.columns]
-    body, begins = list[str](), False
-    for row, cells in zip(table.rows, zip(*columns, strict=True), strict=True):
+    body = list[str]()
+    for number, cells in enumerate(table.rows):
         texts = zip(sides[1:], cells[1:], strict=True)
         rest = "".join(f'<td class="{side}">{escape(text)}</td>' for side, text in texts)
-        start = ' class="section"' if begins else ""
+        start = ' class="section"' if number in table.sections else ""
         body.append(f'<tr{start}><th scope="row" class="{sides[0]}">{escape(cells[0])}</th>{rest}</tr>')
-        begins = row.end_section
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name)}: table">\n<table><thead><tr>{head}'
         f"</tr></thead>\n<tbody>{''.join(body)}</tbody></table></div>"

@@ -13,33 +13,24 @@ import pytest
 import torch
 from rich.console import Console
 
+from dnerv import progress
 from dnerv.archive import Archive
-from dnerv.encoding import EncodeListener, EncodeOptions
-from dnerv.errors import InputError, OutputError
+from dnerv.errors import InputError
 from dnerv.evaluation import mse_per_frame, psnr
-from dnerv.studies.interpolation import draw, interpolation, tables
-from dnerv.studies.prepared import read_frames
-from dnerv.video import Timing, VideoSource, write_mp4
+from dnerv.studies import run_study
+from dnerv.studies.interpolation import Interpolation, InterpolationOptions
+from dnerv.studies.record import findings
+from dnerv.video import Timing, VideoSource, discover, write_mp4
 
-OPTIONS = EncodeOptions(
-    epochs=1, width=2, clip_length=4, keyframe_every=2, keyframe_crf=30, keyframe_mode="inter", precision="fp32"
-)
-
-COMPARING = "comparing with the frames held out, in a fresh process"
+OPTIONS = InterpolationOptions(epochs=1, bits_per_pixel=1.0)
 
 
-class Listener(EncodeListener):
+class Stages(progress.Listener):
     def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.left = 0
+        self.titles: list[str] = []
 
     def stage(self, title: str, total: int | None = None) -> None:
-        assert self.left <= 0 or title != COMPARING
-        self.stages.append(title)
-        self.left = total or 0
-
-    def advance(self) -> None:
-        self.left -= 1
+        self.titles.append(title)
 
 
 def clip(path: Path, count: int) -> Path:
@@ -57,17 +48,17 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     folder = tmp_path_factory.mktemp("interpolation")
     for name, count in (("a/odd", 9), ("even", 6), ("three", 3)):
         clip(folder / "videos" / f"{name}.mp4", count)
-    listener = Listener()
-    record = interpolation([folder / "videos"], folder / "study", OPTIONS, listener)
-    assert listener.left == 0
+    record = run_study(Interpolation(), [folder / "videos"], folder / "study", OPTIONS)
     return folder / "videos", folder / "study", record
 
 
 def test_every_second_frame_is_held_out(studied: tuple[Path, Path, dict[str, Any]]) -> None:
     videos, folder, record = studied
     frames = [frame for _, frame in VideoSource(videos / "even.mp4").frames()]
-    for part, chosen in (("kept", frames[::2]), ("held_out", frames[1::2])):
-        assert np.array_equal(np.stack(list(read_frames(folder / part / "even"))), np.stack(chosen))
+    (kept,) = (folder / "frames").glob("kept-*")
+    assert [member.name for member in discover([kept])] == ["a/odd", "even", "three"]
+    seen = [frame for _, frame in VideoSource(kept / "even").frames()]
+    assert np.array_equal(np.stack(seen), np.stack(frames[::2]))
     # The last of an even number of frames has nothing after it.
     assert [(v["name"], v["kept"], v["held_out"]) for v in record["videos"]] == [
         ("a/odd", 5, 4),
@@ -77,12 +68,13 @@ def test_every_second_frame_is_held_out(studied: tuple[Path, Path, dict[str, Any
 
 
 def test_figures_are_those_of_the_archive(studied: tuple[Path, Path, dict[str, Any]]) -> None:
-    videos, folder, record = studied
+    videos, _, record = studied
     frames = torch.stack(
         [torch.from_numpy(f.copy()).permute(2, 0, 1) for _, f in VideoSource(videos / "a/odd.mp4").frames()]
     )
-    with Archive(folder / "kept.dnerv", size="coded") as archive:
+    with Archive(record["archive"]["path"], size="coded") as archive:
         assert archive.file_bytes == record["archive"]["file_bytes"]
+        assert archive.config.model.keyframe_every == 2
         made = torch.stack(list(archive["a/odd"].interpolated(2)))
     mean = ((made[:-2:2].float() + made[2::2].float()) / 2).round().to(torch.uint8)
     wanted = {"network": (frames[1::2], made[1::2]), "blend": (frames[1::2], mean), "kept": (frames[::2], made[::2])}
@@ -93,42 +85,31 @@ def test_figures_are_those_of_the_archive(studied: tuple[Path, Path, dict[str, A
     assert found["network"] != found["blend"]
 
 
-def test_results_table_and_picture(studied: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_results_tables_and_pictures(studied: tuple[Path, Path, dict[str, Any]]) -> None:
     _, folder, record = studied
     assert json.loads((folder / "results.json").read_text()) == record
     console = Console(width=80, record=True, file=StringIO())
-    for part in tables(record):
+    for part in Interpolation().tables(record):
         console.print(part)
     text = console.export_text()
     assert "a/odd" in text
     assert f"{record['psnr']['network']:.2f}" in text
     assert all(len(line) <= 80 for line in text.splitlines())
-    draw(folder, tmp_path / "picture.png")
-    ((_, picture),) = VideoSource(tmp_path / "picture.png").frames()
-    assert picture.std() > 20
-    with pytest.raises(OutputError, match="cannot be written"):
-        draw(folder, tmp_path / "no" / "picture.png")
+    for name in ("picture.png", "charts.png"):
+        ((_, picture),) = VideoSource(folder / name).frames()
+        assert picture.std() > 20
 
 
 def test_going_on_codes_nothing_twice(studied: tuple[Path, Path, dict[str, Any]]) -> None:
     videos, folder, record = studied
-    listener = Listener()
-    assert interpolation([videos], folder, OPTIONS, listener) == record
-    assert listener.stages == [
-        "holding out every second frame",
-        "comparing with the frames held out, in a fresh process",
-    ]
-    with pytest.raises(InputError, match="other options"):
-        interpolation([videos], folder, EncodeOptions(epochs=2), EncodeListener())
+    stages = Stages()
+    with progress.listening(stages):
+        again = run_study(Interpolation(), [videos], folder, OPTIONS)
+    assert findings(again) == findings(record)
+    assert not {"training", "holding out every second frame"} & set(stages.titles)
 
 
-def test_what_cannot_be_studied_is_refused(tmp_path: Path) -> None:
-    for count in (1, 2):
-        with pytest.raises(InputError, match="three frames"):
-            interpolation([clip(tmp_path / f"{count}.mp4", count)], tmp_path / f"s{count}", OPTIONS, EncodeListener())
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="not empty"):
-        interpolation([tmp_path / "1.mp4"], tmp_path / "full", OPTIONS, EncodeListener())
-    with pytest.raises(InputError, match="fps"):
-        interpolation([tmp_path / "1.mp4"], tmp_path / "s", EncodeOptions(fps=Fraction(5)), EncodeListener())
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_frames_are_refused(tmp_path: Path, count: int) -> None:
+    with pytest.raises(InputError, match="three frames"):
+        run_study(Interpolation(), [clip(tmp_path / "few.mp4", count)], tmp_path / "s", OPTIONS)

@@ -10,12 +10,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dnerv import progress
 from dnerv.codecs import Frame
 from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
-from dnerv.video import CachedVideo, cache_video, discover
+from dnerv.video import CachedVideo, cache_video, cache_videos, discover
 from dnerv.video.cache import open_cached
 
 _BLOCK = 1 << 20  # bytes
@@ -69,16 +68,8 @@ def read_videos(
     fps: Fraction | None = None,
 ) -> Content:
     """Decode what is not in `folder` yet, scaled to height x width, resampled. Raises InputError for a bad video."""
-    members = discover(inputs)
-    progress.stage("reading videos", len(members))
-    videos = []
-    for member in members:
-        video = cache_video(member, folder, size=resolution, fps=fps)
-        if video.bad_packets:
-            progress.warning(f"{member.source_path}: {video.bad_packets} damaged packets were passed over")
-        videos.append(video)
-        progress.advance()
-    return Content(tuple(videos), _digest(videos), tuple(inputs), folder)
+    videos = cache_videos(discover(inputs), folder, size=resolution, fps=fps)
+    return Content(tuple(videos), digest_of_videos(videos), tuple(inputs), folder)
 
 
 def read_content(
@@ -97,7 +88,7 @@ def read_content(
         video = cache_video(member, folder, size=resolution, fps=fps)
         videos.append(video)
         listener.advance()
-    return Content(tuple(videos), _digest(videos))
+    return Content(tuple(videos), digest_of_videos(videos))
 
 
 def cached_content(names: Sequence[str], folder: Path, digest: str) -> Content:
@@ -109,12 +100,13 @@ def cached_content(names: Sequence[str], folder: Path, digest: str) -> Content:
     # Labels are not cached: there are none, or they are class folders, which names begin with.
     by_class = tuple(replace(video, label=video.name.partition("/")[0]) for video in videos)
     for found in (videos, by_class):
-        if _digest(found) == digest:
+        if digest_of_videos(found) == digest:
             return Content(found, digest, folder=folder)
     raise InputError(f"{folder} holds other frames than the record was made of: run what has made it again")
 
 
-def _digest(videos: Sequence[CachedVideo]) -> str:
+def digest_of_videos(videos: Sequence[CachedVideo]) -> str:
+    """A hash of frames, names, labels, sizes and times."""
     digest = blake2b(digest_size=16)
     for video in videos:
         facts = [video.name, video.label, video.height, video.width, video.original_height, video.original_width]

@@ -1,0 +1,232 @@
+"""Frames that training never saw: `dnerv study interpolation`.
+
+videos ─┬─ every second frame ─ encode ─ archive ─┬─ its network at the times in between ─┐
+        │                                         └─ its frames, blended two by two ──────┼─ PSNR, picture
+        └─ the frames held out ───────────────────────────────────────────────────────────┘
+
+The archive knows nothing of the frames held out; both ways to fill the gaps are given the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dnerv import progress
+from dnerv.codecs.fidelity import mse, psnr
+from dnerv.encoding.options import EncodeOptions
+from dnerv.errors import InputError
+from dnerv.options import like, option
+from dnerv.studies.charts import DIFFERENCE_GAIN, Bar, Bars, Cell, Sheet, difference
+from dnerv.studies.study import FramesOptions, Record, Study, StudyOptions
+from dnerv.studies.tables import figures_table
+from dnerv.tables import LONGEST_LIST, Part
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dnerv.archive import Archive
+    from dnerv.studies.content import Content
+    from dnerv.studies.runner import Run
+    from dnerv.video import CachedVideo
+
+WAYS = {"network": "dnerv", "blend": "its neighbours, blended"}  # to fill a gap
+_MOST_ROWS = 8  # of the picture
+
+
+@dataclass(frozen=True)
+class InterpolationOptions(StudyOptions):
+    """Of the archive; keyframe distances are in frames kept. Videos are taken as they are, at their own rate."""
+
+    resolution: tuple[int, int] | None = like(FramesOptions, "resolution")
+    bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05, help="Of the frames kept.")
+    budget_seconds: float | None = like(EncodeOptions, "budget_seconds")
+    epochs: int | None = like(EncodeOptions, "epochs")
+    keyframe_every: int = option(2, "Frames kept from one keyframe to the next.", low=1, high=65535)
+
+
+class Plan(NamedTuple):
+    """Frames of the videos, and of what is kept of them, in the same order."""
+
+    whole: Content
+    kept: Content
+
+
+class Interpolation(Study[InterpolationOptions, Plan, Record]):
+    """Encode every second frame, decode those in between, compare."""
+
+    name = "interpolation"
+    title = "Interpolation"
+    question = "How good are frames that were held out of training?"
+    options = InterpolationOptions
+
+    def plan(self, run: Run[InterpolationOptions]) -> Plan:
+        """Hold out every second frame. Raises InputError for a video of fewer than three frames."""
+        from dnerv.video import write_png_folder
+
+        whole = run.content()
+        for video in whole.videos:
+            if len(video.store) < 3:
+                raise InputError(f"{video.name}: at least three frames are needed, there are {len(video.store)}")
+
+        def write(folder: Path) -> None:
+            progress.stage("holding out every second frame", len(whole.videos))
+            for video in whole.videos:
+                (folder / video.name).parent.mkdir(parents=True, exist_ok=True)
+                kept = (frame for index, frame in enumerate(video.store) if index % 2 == 0)
+                write_png_folder(folder / video.name, kept)
+                progress.advance()
+
+        folder = run.folder_once("kept", {"content": whole.digest}, write)
+        return Plan(whole, run.content([folder], part="kept", scaled=False))
+
+    def measure(self, run: Run[InterpolationOptions], plan: Plan) -> Record:
+        """The archive of the frames kept, against all frames."""
+        asked = run.options
+        encoding = EncodeOptions(
+            bits_per_pixel=asked.bits_per_pixel,
+            budget_seconds=asked.budget_seconds,
+            epochs=asked.epochs,
+            keyframe_every=asked.keyframe_every,
+            seed=asked.seed,
+        )
+        return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[plan.whole])
+
+    def rows(self, run: Run[InterpolationOptions], plan: Plan, measured: Record) -> Record:
+        """PSNR of the frames held out by each way, and of those kept."""
+        found = dict(measured)
+        del found["files"]
+        found["archive"] = {"path": str(run.path_of(measured)), **found["archive"]}
+        return found
+
+    def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
+        """PSNR of the frames held out, by video and on average, and what the archive is."""
+        table = figures_table("video", "held out", "network dB", "blend dB", "gain", "kept dB")
+        for video in record["videos"][:LONGEST_LIST]:
+            table.add_row(video["name"], str(video["held_out"]), *_figures(video["psnr"]))
+        table.add_rest(record["videos"])
+        table.add_section()
+        table.add_row("all", str(sum(v["held_out"] for v in record["videos"])), *_figures(record["psnr"]))
+        archive = record["archive"]
+        return [
+            table,
+            "network: decoded at the times of the frames held out; blend: the mean of the two frames decoded around "
+            "each; kept: the frames that were encoded.",
+            f"{archive['path']}: {archive['file_bytes']:,} bytes, {archive['bits_per_pixel']:.4f} bits per pixel kept, "
+            f"{archive['model']['parameters']:,} parameters",
+        ]
+
+    def charts(self, record: Mapping[str, Any]) -> Sequence[Bars]:
+        """The network's and the blend's PSNR, by video."""
+        ways = {"network": ("network", "dnerv"), "blend": ("neighbours, blended", "plain")}
+        entries = [*((v["name"], v["psnr"]) for v in record["videos"]), ("all videos", record["psnr"])]
+        bars = [
+            Bar(words, psnr[way], style, f"{psnr[way]:.2f} dB", heading=name if way == "network" else "")
+            for name, psnr in entries
+            for way, (words, style) in ways.items()
+        ]
+        return [Bars("Frames held out of training", "PSNR, dB", bars, kind="dots")]
+
+    def sheets(self, run: Run[InterpolationOptions], plan: Plan, record: Mapping[str, Any]) -> Mapping[str, Sheet]:
+        """Of each video a frame held out, and what stands in for it."""
+        from dnerv.archive import Archive
+
+        with Archive(record["archive"]["path"], size="coded") as archive:
+            rows = [_row(archive, video) for video in plan.whole.videos[:_MOST_ROWS]]
+            rate = f"{archive.file_bytes:,} bytes ({archive.bits_per_pixel:.3f} bpp)"
+        columns = "held out", WAYS["blend"], "dnerv, at the time in between", f"difference x {DIFFERENCE_GAIN}"
+        return {"picture": Sheet(f"Frames held out of training, out of {rate}", columns, rows)}
+
+
+def gaps(archive: Archive, name: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Each gap between two frames of a video: the frame before, the network's in the middle, the frame after.
+
+    All uint8 [3, H, W].
+    """
+    frames = archive[name].interpolated(2)
+    before = next(frames)
+    for made in frames:
+        after = next(frames)
+        yield before, made, after
+        before = after
+
+
+def blend(before: Tensor, after: Tensor) -> Tensor:
+    """The mean of two frames, uint8, halves rounded to even."""
+    return ((before.float() + after.float()) / 2).round().byte()
+
+
+def measured_gaps(path: Path, kept: Content, device: str, whole: Content) -> Record:
+    """The archive at `path`, of every second frame, against all frames: the study's part of the record."""
+    from dnerv.archive import Archive
+    from dnerv.evaluation import QualityMeter
+    from dnerv.families import config_to_json, count_parameters
+
+    meters = {name: QualityMeter() for name in (*WAYS, "kept")}
+    with Archive(path, device=device, size="coded") as archive:
+        for video in whole.videos:
+            _measure_video(archive, video, meters)
+        model, per_video = archive.config.model, {name: meter.per_video() for name, meter in meters.items()}
+        return {
+            "archive": {
+                "file_bytes": archive.file_bytes,
+                "bits_per_pixel": archive.bits_per_pixel,
+                "model": config_to_json(model) | {"parameters": count_parameters(model)},
+            },
+            "psnr": {name: meter.psnr for name, meter in meters.items()},
+            "psnr_of_mean_mse": {name: meter.psnr_of_mean_mse for name, meter in meters.items()},
+            "videos": [
+                {
+                    "name": entry.name,
+                    "height": entry.coded_size[0],
+                    "width": entry.coded_size[1],
+                    "kept": entry.timing.num_frames,
+                    "held_out": entry.timing.num_frames - 1,
+                    "psnr": {name: values[entry.name] for name, values in per_video.items()},
+                }
+                for entry in archive.entries
+            ],
+        }
+
+
+def _measure_video(archive: Archive, video: CachedVideo, meters: Mapping[str, Any]) -> None:
+    # A video of an even number of frames ends with one held out that nothing follows: it is passed over.
+    from dnerv.evaluation import mse_per_frame
+    from dnerv.families import channels_first
+
+    def add(way: str, index: int, decoded: Tensor) -> None:
+        original = channels_first(video.store.read([index]))
+        meters[way].add(video.name, mse_per_frame(original, decoded[None].cpu()))
+
+    for number, (before, made, after) in enumerate(gaps(archive, video.name)):
+        if number == 0:
+            add("kept", 0, before)
+        add("network", 2 * number + 1, made)
+        add("blend", 2 * number + 1, blend(before, after))
+        add("kept", 2 * number + 2, after)
+        progress.advance()
+
+
+def _figures(psnr: Mapping[str, float]) -> list[str]:
+    gain = psnr["network"] - psnr["blend"]
+    return [f"{psnr['network']:.2f}", f"{psnr['blend']:.2f}", f"{gain:+.2f}", f"{psnr['kept']:.2f}"]
+
+
+def _row(archive: Archive, video: CachedVideo) -> list[Cell]:
+    """A frame around which much is in motion.
+
+    It is chosen by how far the two decoded neighbours differ, whatever comes out in between: at the upper tenth, since
+    the very largest difference is often a cut.
+    """
+    distances = [(a.int() - b.int()).abs().sum().item() for a, _, b in gaps(archive, video.name)]
+    chosen = sorted(range(len(distances)), key=distances.__getitem__)[round(0.9 * (len(distances) - 1))]
+    before, made, after = next(gap for i, gap in enumerate(gaps(archive, video.name)) if i == chosen)
+    wanted = video.store[2 * chosen + 1]
+    network, mean = (frame.permute(1, 2, 0).contiguous().cpu().numpy() for frame in (made, blend(before, after)))
+    return [
+        Cell(wanted, f"{video.name}, frame {2 * chosen + 1}"),
+        *(Cell(one, f"{psnr(mse(wanted, one)):.2f} dB") for one in (mean, network)),
+        Cell(difference(wanted, network), "held out - dnerv; grey is none"),
+    ]

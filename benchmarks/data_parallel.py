@@ -100,7 +100,7 @@ def round_of(folder: Path, width: int, batch: int, seconds: float) -> None:
     timeline = Timeline(FRAMES, 8, EVERY)
     store = FrameStore(folder / "frames", *SIZE, FRAMES)
     keyframes = FrameStore(folder / "keys", *SIZE, timeline.num_keyframes)
-    video = CachedVideo("v", None, *SIZE, *SIZE, Timing.constant(Fraction(25), FRAMES), 0, store)
+    video = CachedVideo("v", None, *SIZE, *SIZE, Timing.constant(Fraction(25), FRAMES), (), "v", store)
     clips = ClipSet([TrainingVideo(video, timeline, keyframes, 0)], SIZE, 16, absolute_time=False)
     config = TrainingConfig(budget_seconds=seconds, batch_clips=batch, precision="fp32", checkpoint_seconds=1e9)
     with join_processes("cpu") as group:

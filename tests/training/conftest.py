@@ -44,7 +44,7 @@ def make_clips(
         store = _store(directory / f"{i}.rgb", frames)
         keyframes = _store(directory / f"{i}.key", np.maximum(frames[timeline.keyframe_positions], darker) - darker)
         timing = Timing.constant(Fraction(25), count)
-        cached = CachedVideo(f"v{i}", None, *size, *size, timing, 0, store)
+        cached = CachedVideo(f"v{i}", None, *size, *size, timing, (), f"v{i}", store)
         videos.append(TrainingVideo(cached, timeline, keyframes, first))
         first += count
     return ClipSet(videos, config.canvas, 4, absolute_time=False)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dnerv.errors import InputError, OutputError
-from dnerv.video import CachedVideo, Member, VideoSource, cache_video
+from dnerv.progress import Listener, listening
+from dnerv.video import CachedVideo, Member, VideoSource, cache_video, cache_videos, write_png_folder
 from dnerv.video.cache import open_cached
 
 MakeVideo = Callable[..., Path]
@@ -42,7 +43,7 @@ def test_caches_what_the_source_gives(tmp_path: Path, member: Member) -> None:
     expected = np.stack([frame for _, frame in stream])
     assert np.array_equal(video.store.read(range(len(video.store))), expected)
     assert video.timing == stream.timing
-    assert (video.name, video.label, video.bad_packets) == ("class/grey", "class", 0)
+    assert (video.name, video.label, video.remarks) == ("class/grey", "class", ())
     assert (video.height, video.width, video.original_height, video.original_width) == (24, 32, 48, 64)
     assert pickle.loads(pickle.dumps(video)) == video
 
@@ -58,10 +59,78 @@ def test_changed_options_or_source_decode_again(tmp_path: Path, member: Member, 
     cache_video(member, tmp_path / "c")
     assert cache_video(member, tmp_path / "c", size=(24, 32)).height == 24
     assert cache_video(member, tmp_path / "c", size=(24, 32), fps=Fraction(5)).timing.num_frames == 2
-    stat = member.source_path.stat()
-    os.utime(member.source_path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    cache_video(member, tmp_path / "c", size=(24, 32), fps=Fraction(5))
-    assert len(decodings) == 4
+    assert len(decodings) == 3
+
+
+def test_the_content_decides_and_neither_names_nor_times(
+    tmp_path: Path, grey_video: MakeVideo, decodings: list[Path]
+) -> None:
+    path, other = grey_video("a.avi", codec="rawvideo", pixel_format="yuv420p"), tmp_path / "moved.avi"
+    first = cache_video(Member("v", path, None), tmp_path / "c")
+    os.utime(path, ns=(1, 1))
+    path.rename(other)
+    assert cache_video(Member("v", other, None), tmp_path / "c") == first
+    assert len(decodings) == 1
+    # Replaced in place by as many bytes, and told to be as old: all that a copying tool can do.
+    status = other.stat()
+    data = bytearray(other.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    other.write_bytes(data)
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    changed = cache_video(Member("v", other, None), tmp_path / "c")
+    assert len(decodings) == 2
+    assert changed.digest != first.digest
+    assert cache_video(Member("v", other, None), tmp_path / "c") == changed
+    assert len(decodings) == 2
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path, member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = cache_video(member, tmp_path / "c")
+    os.utime(member.source_path, ns=(1, 1))
+    cache_video(member, tmp_path / "c")  # read, and its new status kept
+    monkeypatch.setattr("dnerv.video.cache.content_of", lambda files: pytest.fail("read again"))
+    assert cache_video(member, tmp_path / "c") == video
+
+
+def test_an_image_replaced_in_its_folder(tmp_path: Path, decodings: list[Path]) -> None:
+    write_png_folder(tmp_path / "v", [np.full((8, 8, 3), level, np.uint8) for level in (10, 20, 30)])
+    member = Member("v", tmp_path / "v", None)
+    first = cache_video(member, tmp_path / "c")
+    write_png_folder(tmp_path / "other", [np.full((8, 8, 3), 99, np.uint8)])
+    (tmp_path / "v" / "00001.png").write_bytes((tmp_path / "other" / "00000.png").read_bytes())
+    second = cache_video(member, tmp_path / "c")
+    assert [int(frame[0, 0, 0]) for frame in second.store] == [10, 99, 30]
+    assert first.digest != second.digest
+
+
+class Warned(Listener):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_remarks_are_made_by_every_run(tmp_path: Path) -> None:
+    write_png_folder(tmp_path / "v", [np.full((8, 8, 3), 10, np.uint8)] * 9)
+    for number in (3, 5, 6):
+        (tmp_path / "v" / f"{number:05d}.png").unlink()
+    for _ in range(2):
+        with listening(heard := Warned()):
+            video = cache_video(Member("v", tmp_path / "v", None), tmp_path / "c")
+        assert heard.warnings == [f"{tmp_path / 'v'}: {video.remarks[0]}"]
+    assert "images 3, 5 to 6 are missing" in video.remarks[0]
+
+
+def test_one_bad_video_does_not_end_the_rest(tmp_path: Path, member: Member) -> None:
+    (tmp_path / "bad.mp4").write_text("no video at all")
+    bad = Member("bad", tmp_path / "bad.mp4", None)
+    with pytest.raises(InputError, match=r"bad\.mp4"):
+        cache_videos([bad, member], tmp_path / "c")
+    errors: list[InputError] = []
+    videos = cache_videos([bad, member], tmp_path / "c", on_bad=errors.append)
+    assert [video.name for video in videos] == ["class/grey"]
+    assert len(errors) == 1
 
 
 def sidecar_of(folder: Path) -> Path:
@@ -165,7 +234,7 @@ def test_a_bad_video_leaves_nothing(tmp_path: Path) -> None:
 def test_sidecar_is_plain_json(tmp_path: Path, member: Member) -> None:
     video: CachedVideo = cache_video(member, tmp_path / "c", fps=Fraction(30000, 1001))
     facts = json.loads(sidecar_of(tmp_path / "c").read_text())
-    assert facts["key"]["fps"] == "30000/1001"
+    assert facts["options"]["fps"] == "30000/1001"
     assert video.timing.average_fps == Fraction(30000, 1001)
 
 

@@ -3,14 +3,13 @@ from fractions import Fraction
 import pytest
 
 from dnerv.errors import InputError
-from dnerv.video.cadence import Clock, average_step, checked_rate, resample
+from dnerv.video.cadence import Clock, average_step, checked_rate, resample, stamped
 
 MS = Fraction(1, 1000)
 
 
 def stamps(pts: list[int | None], step: int = 40) -> list[int]:
-    clock = Clock(MS, step)
-    return [clock.stamp(tick, None) for tick in pts]
+    return [tick for tick, _ in stamped(pts, Clock(MS, step), lambda pts: (pts, None))]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +23,10 @@ def stamps(pts: list[int | None], step: int = 40) -> list[int]:
         ([0, 40, 10**9, 120], [0, 40, 80, 120]),
         ([-(2**62), 40], [0, 40]),
         ([-80, -40, 0], [-80, -40, 0]),
+        ([0, 100, 1_200_000, 1_200_100], [0, 100, 1_200_000, 1_200_100]),  # a camera that waits for events
+        ([0, 1_200_000, 2_400_000], [0, 1_200_000, 2_400_000]),  # a time lapse
+        ([0, 1_200_000, None], [0, 1_200_000, 1_200_040]),
+        ([0, 40, 10**9, 80, 120], [0, 40, 80, 120, 160]),
     ],
 )
 def test_times_are_repaired_and_sane_ones_kept(given: list[int | None], expected: list[int]) -> None:
@@ -36,6 +39,18 @@ def test_duration_of_the_last_frame_falls_back_to_the_average() -> None:
     assert clock.end == 15
     clock.stamp(20, 0)
     assert clock.end == 60
+
+
+def test_without_times_durations_count() -> None:
+    clock = Clock(MS, 40)
+    assert [clock.stamp(None, 20) for _ in range(3)] == [0, 20, 40]
+
+
+def test_a_gap_is_filled_with_copies_for_a_day_at_most() -> None:
+    hour = 3_600_000
+    assert len(shown([0, hour], hour + 1000, MS, Fraction(1, 60))) == 61
+    with pytest.raises(InputError, match="180000 s"):
+        shown([0, 50 * hour], 50 * hour + 40, MS, Fraction(1))
 
 
 def shown(pts: list[int], end: int, time_base: Fraction, fps: Fraction) -> list[int]:

@@ -1,5 +1,6 @@
 """Masks: random boxes, given ones at any size, and which pixels scaling spreads what is hidden over."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def video(
     count: int = 3, size: tuple[int, int] = (20, 30), original: tuple[int, int] | None = None, name: str = "a/clip"
 ) -> CachedVideo:
     timing = Timing.constant(Fraction(25), count)
-    return CachedVideo(name, None, *size, *(original or size), timing, 0, FrameStore(Path("none"), *size, count))
+    return CachedVideo(name, None, *size, *(original or size), timing, (), "", FrameStore(Path("none"), *size, count))
 
 
 def picture(hidden: np.ndarray) -> np.ndarray:
@@ -43,7 +44,7 @@ def test_boxes_follow_seed_and_last_part_of_the_name() -> None:
 
 @pytest.mark.parametrize("values", [(0, 5, 0), (1, 0, 0), (1, 5, -1)])
 def test_impossible_boxes_are_refused(values: tuple[int, int, int]) -> None:
-    with pytest.raises(InputError, match="at least"):
+    with pytest.raises(InputError, match=r"allowed are . and more"):
         RandomBoxes(*values)
     with pytest.raises(InputError, match="smaller"):
         next(RandomBoxes(1, 20).of(video()))
@@ -73,6 +74,19 @@ def test_another_number_of_masks_is_refused(tmp_path: Path, count: int) -> None:
         list(GivenMasks(tmp_path / "m").of(video(count)))
     with pytest.raises(InputError, match="no such"):
         GivenMasks(tmp_path / "none").to_json()
+
+
+def test_masks_are_known_by_their_content(tmp_path: Path) -> None:
+    write_png_folder(tmp_path / "m", [picture(np.ones((20, 30), np.bool_))] * 2)
+    before = GivenMasks(tmp_path / "m").to_json()
+    (tmp_path / "m").rename(tmp_path / "moved")
+    os.utime(tmp_path / "moved" / "00000.png", ns=(1, 1))
+    assert GivenMasks(tmp_path / "moved").to_json() == before
+    image = tmp_path / "moved" / "00001.png"
+    status = image.stat()
+    image.write_bytes(image.read_bytes()[:-1] + b"x")
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert GivenMasks(tmp_path / "moved").to_json() != before
 
 
 @pytest.mark.parametrize("wanted", [(20, 30), (31, 47), (60, 90), (9, 13)])

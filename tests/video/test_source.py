@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dnerv.errors import InputError
-from dnerv.video import FrameStream, VideoSource, discover
+from dnerv.video import FrameStream, Timing, VideoSource, discover, write_mp4
 
 Number = Callable[[np.ndarray], int]
 MakeVideo = Callable[..., Path]
@@ -177,6 +177,18 @@ def write_audio(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
+def test_cover_art_only(tmp_path: Path) -> None:
+    cover = io.BytesIO()
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(cover, "JPEG")
+    picture = b"\0image/jpeg\0\3\0" + cover.getvalue()
+    frame = b"APIC" + len(picture).to_bytes(4, "big") + b"\0\0" + picture
+    size = bytes((len(frame) >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    write_audio(tmp_path / "bare.mp2")
+    (tmp_path / "song.mp3").write_bytes(b"ID3\3\0\0" + size + frame + (tmp_path / "bare.mp2").read_bytes())
+    with pytest.raises(InputError, match="holds no video, only audio streams and cover art"):
+        read(tmp_path / "song.mp3")
+
+
 @pytest.mark.parametrize("name", ["sound.wav", "sound.mp2"])
 def test_audio_only(tmp_path: Path, name: str) -> None:
     write_audio(tmp_path / name)
@@ -273,6 +285,126 @@ def test_images_of_every_kind_and_size(tmp_path: Path) -> None:
     for index in (0, 1, 4, 5, 6, 7):
         assert np.abs(frames[index].mean((0, 1)) - (200, 100, 50)).max() < 4, index
     assert np.abs(frames[3].mean() - 30000 / 257) < 1.5
+
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "cases"
+
+
+@pytest.fixture
+def cases() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the folder shared/cases is absent")
+    return SHARED
+
+
+def test_long_gaps_are_kept(grey_video: MakeVideo) -> None:
+    pts = [0, 100, 200, 1_200_000, 1_200_100]
+    _, stream = read(grey_video("gap.mkv", 5, pts=pts, time_base=Fraction(1, 1000)))
+    assert np.allclose(stream.timing.seconds, np.array(pts) / 1000, atol=1e-9)
+    assert stream.remarks == ()
+
+
+def test_avi_with_b_frames_begins_at_zero(grey_video: MakeVideo, number_of: Number) -> None:
+    frames, stream = read(grey_video("b.avi", 12, options={"bf": "3"}))
+    assert [number_of(frame) for frame in frames] == list(range(12))
+    assert np.allclose(stream.timing.seconds, np.arange(12) / 25)
+    assert stream.timing.end_seconds == pytest.approx(12 / 25)
+
+
+def test_raw_streams_have_the_rate_of_their_header(tmp_path: Path) -> None:
+    path = tmp_path / "raw.h264"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(50))
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+    _, read_back = read(path)
+    assert read_back.timing.average_fps == 50
+
+
+def test_what_broke_off_is_counted(make_video: MakeVideo, tmp_path: Path) -> None:
+    noise = list(np.random.default_rng(0).integers(0, 255, (25, 48, 64, 3), dtype=np.uint8))
+    path = tmp_path / "t.mp4"
+    write_mp4(path, noise, Timing.constant(Fraction(25), 25))
+    assert read(path)[1].remarks == ()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    frames, stream = read(path)
+    assert 0 < len(frames) < 25
+    assert stream.remarks[0].startswith(f"{len(frames)} of 25 frames are there")
+    path = make_video(tmp_path / "t.mkv", noise, options={"g": "1", "bf": "0"})
+    assert read(path)[1].remarks == ()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "of 1.00 seconds are there" in read(path)[1].remarks[0]
+
+
+def test_what_is_not_kept_is_said(make_video: MakeVideo, tmp_path: Path) -> None:
+    image = np.full((8, 8, 4), 200, np.uint8)
+    image[..., 3] = 255
+    Image.fromarray(image).save(tmp_path / "opaque.png")
+    assert read(tmp_path / "opaque.png")[1].remarks == ()
+    image[2:4, 2:4, 3] = 0
+    Image.fromarray(image).save(tmp_path / "clear.png")
+    frames, stream = read(tmp_path / "clear.png")
+    assert (frames[0] == 200).all()  # colours are those stored, under transparent pixels too
+    assert "transparent" in stream.remarks[0]
+    path = make_video(
+        tmp_path / "i.mkv",
+        [np.zeros((48, 64, 3), np.uint8)] * 4,
+        options={"flags": "+ildct+ilme", "x264-params": "tff=1"},
+    )
+    assert "interlaced" in read(path)[1].remarks[0]
+
+
+def test_pixels_that_are_not_square(tmp_path: Path) -> None:
+    path = tmp_path / "wide.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(25))
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 11)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+    frames, stream_read = read(path)
+    assert frames[0].shape == (48, 64, 3)
+    assert "16/11 times as wide as high" in stream_read.remarks[0]
+
+
+def animated(path: Path, format: str) -> Path:
+    pictures = [Image.fromarray(np.full((8, 8, 3), level, np.uint8)) for level in (10, 90, 200)]
+    pictures[0].save(path, format, save_all=True, append_images=pictures[1:], duration=100)
+    return path
+
+
+def test_an_animated_png_is_a_video(tmp_path: Path) -> None:
+    frames, stream = read(animated(tmp_path / "named.png", "PNG"))
+    assert [int(frame[0, 0, 0]) for frame in frames] == [10, 90, 200]
+    assert stream.timing.average_fps == 10
+    (tmp_path / "many").mkdir()
+    for number in range(2):
+        animated(tmp_path / "many" / f"{number}.png", "PNG")
+    frames, stream = read(tmp_path / "many")
+    assert len(frames) == 2
+    assert "animated" in stream.remarks[0]
+
+
+def test_images_that_do_not_decode_or_are_missing_are_said(tmp_path: Path) -> None:
+    for number in (0, 1, 2, 5, 6):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes(b"broken")
+    _, stream = read(tmp_path)
+    assert stream.remarks == (
+        "1 of 5 images cannot be read, the ones before them stay on show",
+        "images 3 to 4 are missing: the ones around them follow each other",
+    )
+
+
+def test_the_cases_of_people(cases: Path) -> None:
+    seconds = {name: read(cases / name)[1].timing.seconds for name in ("gap20min.mkv", "bframes.avi")}
+    assert np.allclose(seconds["gap20min.mkv"], [0, 0.1, 0.2, 0.3, 1200, 1200.1, 1200.2])
+    assert np.allclose(seconds["bframes.avi"], np.arange(48) / 24)
+    assert "of 48 frames are there" in read(cases / "truncated.mp4")[1].remarks[0]
+    assert len(read(cases / "apng_named.png")[0]) == 12
+    assert [len(read(member.source_path)[0]) for member in discover([cases / "tsn"])] == [6, 6, 6]
 
 
 def test_gif_and_single_image(tmp_path: Path) -> None:

@@ -48,10 +48,35 @@ def test_index_at_agrees_with_seconds_and_is_closed_on_the_left() -> None:
     seconds = timing.seconds
     assert seconds.dtype == np.float64
     assert [timing.index_at(s) for s in seconds] == [0, 1, 2, 3]
-    assert [timing.index_at(np.nextafter(s, 0)) for s in seconds[1:]] == [0, 1, 2]
-    for outside in (np.nextafter(timing.begin_seconds, 0), timing.end_seconds, float("nan")):
+    assert [timing.index_at(s - 2e-6) for s in seconds[1:]] == [0, 1, 2]
+    for outside in (timing.begin_seconds - 2e-6, timing.end_seconds, float("nan")):
         with pytest.raises(InputError, match="outside"):
             timing.index_at(float(outside))
+
+
+@pytest.mark.parametrize("fps", [Fraction(24), Fraction(30000, 1001), Fraction(25)])
+def test_times_in_float32_find_their_frames(fps: Fraction) -> None:
+    timing = Timing.constant(fps, 48)
+    rounded = timing.seconds.astype(np.float32)
+    assert [timing.index_at(s) for s in rounded.tolist()] == list(range(48))
+    assert timing.played_in(float(rounded[5]), float(rounded[9])) == range(5, 9)
+
+
+def test_frames_closer_than_the_rounding_are_told_apart() -> None:
+    timing = Timing(Fraction(1, 10_000_000), [0, 3, 5, 100], 3)
+    assert [timing.index_at(s) for s in timing.seconds] == [0, 1, 2, 3]
+    assert [timing.index_at(s) for s in (1.4e-7, 1.6e-7)] == [0, 1]  # the nearest
+
+
+def test_ranges_of_time() -> None:
+    timing = Timing(MS, [0, 40, 90, 300], 60)
+    assert timing.played_in(0.05, 0.3) == range(1, 3)
+    assert timing.played_in(0.05, 0.300002) == range(1, 4)
+    assert timing.played_in(0, 0.36) == range(4)
+    assert len(timing.played_in(0.1, 0.1)) == 0
+    for outside in ((-0.1, 0.1), (0.2, 0.1), (0.1, 0.4), (float("nan"), 0.1)):
+        with pytest.raises(InputError, match="plays from"):
+            timing.played_in(*outside)
 
 
 def test_average_rate_counts_the_last_frame() -> None:

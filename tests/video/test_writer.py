@@ -113,6 +113,23 @@ def test_force_never_deletes_what_is_not_ours(tmp_path: Path) -> None:
         write_png_folder(tmp_path / "out" / "thesis.txt", flats(), force=True)
 
 
+def test_parts_join_in_one_folder(tmp_path: Path) -> None:
+    folder, pictures = tmp_path / "out", flats()
+    write_png_folder(folder, pictures[3:], first=8)
+    write_png_folder(folder, pictures[:2], first=2)
+    assert sorted(path.name for path in folder.iterdir()) == [f"{number:05d}.png" for number in (2, 3, 8, 9)]
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(OutputError, match=r"00003\.png: exists"):
+        write_png_folder(folder, pictures[3:], first=3)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    write_png_folder(folder, pictures[3:], first=3, force=True)
+    assert (folder / "00003.png").read_bytes() == before["00008.png"]
+    assert (folder / "00002.png").read_bytes() == before["00002.png"]
+    (folder / "thesis.txt").write_text("precious")
+    with pytest.raises(OutputError, match=r"thesis\.txt"):
+        write_png_folder(folder, pictures, first=20)
+
+
 def interrupted() -> Iterator[np.ndarray]:
     yield from flats()[:3]
     raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
-    from dnerv.video.cache import CachedVideo, cache_video
+    from dnerv.video.cache import CachedVideo, cache_video, cache_videos
     from dnerv.video.clips import Conditioning, Timeline
     from dnerv.video.corpus import Member, discover
     from dnerv.video.filling import hide, read_mask
@@ -41,6 +41,7 @@ __all__ = [
     "Timing",
     "VideoSource",
     "cache_video",
+    "cache_videos",
     "choose_canvas",
     "discover",
     "hide",
@@ -68,6 +69,7 @@ __getattr__ = imports_on_use(
         "Timing": "timing",
         "VideoSource": "source",
         "cache_video": "cache",
+        "cache_videos": "cache",
         "choose_canvas": "tiles",
         "discover": "corpus",
         "hide": "filling",

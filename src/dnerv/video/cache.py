@@ -1,26 +1,28 @@
-"""Decoded frames of a corpus member, kept on disk between runs.
+"""Decoded frames of corpus members, kept on disk between runs.
 
-`<hash of the name>.rgb` holds the frames, `<hash>.json` says from which file, with which options, and what
-was found. The JSON is written last and as a whole: where it is valid the frames are complete, so a killed run
-resumes by itself.
+`<hash of the name>.rgb` holds the frames, `<hash>.json` says from which bytes, with which options, and what was found.
+The JSON is written last and as a whole: where it is valid the frames are complete, so a killed run resumes by itself.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dnerv import progress
 from dnerv.errors import ArchiveError, InputError, OutputError
-from dnerv.video.corpus import Member
+from dnerv.video.content import content_of, digest_of, status_of
+from dnerv.video.corpus import Member, OnBad
 from dnerv.video.store import FrameStore, FrameStoreWriter, write_atomically
 from dnerv.video.timing import Timing
 
 if TYPE_CHECKING:
     from dnerv.video.source import VideoSource
 
-_VERSION = 1  # raise it when the same source and options would give other frames
+_VERSION = 2  # raise it when the same source and options would give other frames
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,42 @@ class CachedVideo:
     original_height: int  # upright, before scaling, pixels
     original_width: int  # upright, before scaling, pixels
     timing: Timing  # one time per cached frame
-    bad_packets: int  # packets or images skipped as undecodable, plus pictures the decoder had to patch up
+    remarks: tuple[str, ...]  # what a user should know of the source, a sentence each: damage, what is not kept
+    digest: str  # of frames and times: what is made of other ones is no good for these
     store: FrameStore
     mask: FrameStore | None = None  # 255 in all channels where a pixel is hidden and `store` holds a fill
+
+
+def cache_videos(
+    members: Sequence[Member],
+    directory: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+    on_bad: OnBad | None = None,
+) -> list[CachedVideo]:
+    """`cache_video` of all members, as a step of the progress.
+
+    on_bad: told of a video that cannot be read; where it returns, the rest goes on. By default the error is raised.
+    """
+    progress.stage("reading videos", len(members))
+    videos = []
+    for member in members:
+        try:
+            videos.append(cache_video(member, directory, size=size, fps=fps))
+        except InputError as error:
+            if on_bad is None:
+                raise
+            on_bad(error)
+        progress.advance()
+    return videos
 
 
 def cache_video(
     member: Member, directory: Path, *, size: tuple[int, int] | None = None, fps: Fraction | None = None
 ) -> CachedVideo:
     """Decode `member` into `directory`, or find it there from an earlier run with the same source and
-    options.
+    options. What is remarkable of it is said as warnings.
 
     size: (height, width) in pixels, None for the source's. fps: constant rate, None for the source's own
     times. One process caches a given member at a time. Raises InputError for the video, OutputError for the
@@ -57,11 +85,20 @@ def cache_video(
     except OSError as error:
         raise OutputError(f"{directory}: cannot be created ({error.strerror})") from error
     source = VideoSource(member.source_path)
-    key = _key(source, member, size, fps)
+    options = {
+        "version": _VERSION,
+        "name": member.name,
+        "size": None if size is None else list(size),
+        "fps": None if fps is None else str(Fraction(fps)),
+    }
     stem = _stem(member.name)
     frames, sidecar = directory / f"{stem}.rgb", directory / f"{stem}.json"
-    found = _reuse(sidecar, frames, member, key)
-    return found or _decode(source, frames, sidecar, member, key, size, fps)
+    video = _reuse(source, sidecar, frames, member, options)
+    if video is None:
+        video = _decode(source, frames, sidecar, member, options, size, fps)
+    for remark in video.remarks:
+        progress.warning(f"{member.source_path}: {remark}")
+    return video
 
 
 def open_cached(name: str, directory: Path) -> CachedVideo:
@@ -84,50 +121,39 @@ def _stem(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
-def _key(
-    source: "VideoSource", member: Member, size: tuple[int, int] | None, fps: Fraction | None
-) -> dict[str, object]:
-    """What the cached frames depend on, as a JSON value."""
-    try:
-        stats = [(path.name, path.stat()) for path in source.files]
-    except OSError as error:
-        raise InputError(f"{member.source_path}: cannot be read ({error.strerror})") from error
-    files = hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode())
-    return {
-        "version": _VERSION,
-        "name": member.name,
-        "source": str(member.source_path.absolute()),
-        "files": files.hexdigest(),
-        "size": None if size is None else list(size),
-        "fps": None if fps is None else str(Fraction(fps)),
-    }
-
-
-def _reuse(sidecar: Path, frames: Path, member: Member, key: dict[str, object]) -> CachedVideo | None:
-    """The cached video if sidecar and frames fit `key`; None in every other case, whatever the files hold."""
+def _reuse(
+    source: "VideoSource", sidecar: Path, frames: Path, member: Member, options: dict[str, object]
+) -> CachedVideo | None:
+    """The cached video if sidecar and frames fit source and options; None otherwise, whatever the files hold."""
     try:
         facts = json.loads(sidecar.read_bytes())
-        if facts["key"] != key:
+        if facts["options"] != options:
             return None
         video = _from_facts(facts, frames, member)
+        known = facts["status"], facts["content"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ArchiveError):
         return None
-    return video if video.store.is_complete() else None
+    if not video.store.is_complete():
+        return None
+    status = status_of(source.files)
+    if status != known[0]:
+        if content_of(source.files) != known[1]:
+            return None
+        write_atomically(sidecar, json.dumps(facts | {"status": status}).encode())
+    return video
 
 
-def _from_facts(facts: dict[str, object], frames: Path, member: Member) -> CachedVideo:
+def _from_facts(facts: dict[str, Any], frames: Path, member: Member) -> CachedVideo:
     timing = Timing.from_json(facts["timing"])
-    sizes = facts["sizes"]
+    sizes, remarks, digest = facts["sizes"], facts["remarks"], facts["digest"]
     if not isinstance(sizes, list) or not all(type(side) is int and side > 0 for side in sizes):
         raise ValueError("sizes must be positive integers")
     height, width, original_height, original_width = sizes
-    bad_packets = facts["bad_packets"]
-    if type(bad_packets) is not int:
-        raise ValueError("bad_packets must be an integer")
+    if not isinstance(remarks, list) or not all(isinstance(text, str) for text in [*remarks, digest]):
+        raise ValueError("remarks and digest must be text")
     store = FrameStore(frames, height, width, timing.num_frames)
-    return CachedVideo(
-        member.name, member.label, height, width, original_height, original_width, timing, bad_packets, store
-    )
+    original = original_height, original_width
+    return CachedVideo(member.name, member.label, height, width, *original, timing, tuple(remarks), digest, store)
 
 
 def _decode(
@@ -135,7 +161,7 @@ def _decode(
     frames: Path,
     sidecar: Path,
     member: Member,
-    key: dict[str, object],
+    options: dict[str, object],
     size: tuple[int, int] | None,
     fps: Fraction | None,
 ) -> CachedVideo:
@@ -144,16 +170,20 @@ def _decode(
         sidecar.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{sidecar}: cannot be replaced ({error.strerror})") from error
+    status, content = status_of(source.files), content_of(source.files)
     stream = source.frames(size=size, fps=fps)
     with FrameStoreWriter(frames) as writer:
         for _, frame in stream:
             writer.append(frame)
-    store = writer.store()
+    store, timing = writer.store(), stream.timing.to_json()
     facts: dict[str, object] = {
-        "key": key,
+        "options": options,
+        "status": status,
+        "content": content,
         "sizes": [store.height, store.width, *stream.original_size],
-        "timing": stream.timing.to_json(),
-        "bad_packets": stream.bad_packets,
+        "timing": timing,
+        "remarks": list(stream.remarks),
+        "digest": digest_of([writer.digest, store.height, store.width, timing]),
     }
     write_atomically(sidecar, json.dumps(facts).encode())
     return _from_facts(facts, frames, member)

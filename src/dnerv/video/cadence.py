@@ -1,6 +1,6 @@
 """Frame times while frames stream: repair of broken ones, resampling to a constant rate.
 
-Both look only backwards, so that one frame is held at a time however long the video is.
+A time is judged by the ones around it, so that two frames are held at a time however long the video is.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,8 @@ from dnerv.errors import InputError
 
 Frame = TypeVar("Frame")
 
-_LONGEST_FRAME = 600  # seconds; a longer gap is a broken time stamp, and resampling would fill it with copies
+_LONGEST_FRAME = 600  # seconds; a longer gap is believed where time goes on behind it (cameras that wait for events)
+_LONGEST_FILLED = 86_400  # seconds of one frame that resampling fills with its copies
 _LARGEST_TICK = 2**50  # beyond it a stamp is garbage; leaves head room below float64's exact integers
 _HIGHEST_FPS = 1000
 _LARGEST_RATIO = 2**31 - 1  # FFmpeg's rationals hold two int32
@@ -33,17 +34,43 @@ class Clock:
         """Tick at which the last stamped frame disappears."""
         return (self._last or 0) + self.last_duration
 
-    def stamp(self, pts: int | None, duration: int | None) -> int:
-        """Presentation time in ticks of the next frame, given what the source says of it (None: nothing)."""
+    def stamp(self, pts: int | None, duration: int | None, following: int | None = None) -> int:
+        """Presentation time in ticks of the next frame.
+
+        Given is what the source says of it, and of the presentation time of the frame behind it (None: nothing).
+        """
         if self._last is None:
             stamped = pts if pts is not None and abs(pts) <= _LARGEST_TICK else 0
-        elif pts is not None and self._last < pts <= self._last + self._longest:
+        elif pts is None:
+            stamped = self._last + self.last_duration
+        elif self._is_sane(pts, following):
             stamped = pts
+            self._longest = max(self._longest, pts - self._last)
         else:
             stamped = self._last + self._step
         self._last = stamped
         self.last_duration = duration if duration and 0 < duration <= self._longest else self._step
         return stamped
+
+    def _is_sane(self, pts: int, following: int | None) -> bool:
+        """Whether a stamp may be believed: later than the last one, and near it or followed by later ones."""
+        assert self._last is not None
+        if not self._last < pts <= _LARGEST_TICK:
+            return False
+        return pts <= self._last + self._longest or following is None or following > pts
+
+
+def stamped(
+    frames: Iterable[Frame], clock: Clock, facts: Callable[[Frame], tuple[int | None, int | None]]
+) -> Iterator[tuple[int, Frame]]:
+    """(tick, frame) of every frame, `facts` being what the source says of one: its time and its duration."""
+    held: list[Frame] = []
+    for frame in frames:
+        if held:
+            yield clock.stamp(*facts(held[0]), facts(frame)[0]), held[0]
+        held = [frame]
+    if held:
+        yield clock.stamp(*facts(held[0])), held[0]
 
 
 def average_step(time_base: Fraction, fps: Fraction | None) -> int:
@@ -80,6 +107,11 @@ def resample(
     for pts, frame in stamped:
         if held:
             due = ceil((pts * time_base - slack - origin) * fps)
+            if due - emitted > _LONGEST_FILLED * fps:
+                raise InputError(
+                    f"a frame lasts {float((due - emitted) / fps):.0f} s: a constant rate would fill that with copies; "
+                    "leave --fps out"
+                )
             yield from ((first_tick + tick, held[0]) for tick in range(emitted, due))
             emitted = max(emitted, due)
         else:

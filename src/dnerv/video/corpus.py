@@ -1,15 +1,26 @@
 """A corpus: which videos the user's files and folders hold, under which names, with which labels.
 
-A name is what a user asks an archive for: the path below the given folder, without its suffix.
+A name is what a user asks an archive for: the path below the given folder, without its suffix. What is left out is
+said: as an error where it looks like a video that was meant, else as a warning or a note.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from dnerv import progress
 from dnerv.errors import InputError
-from dnerv.video.listing import is_video_name, natural_key, numbered_images
+from dnerv.video.listing import (
+    image_sequences,
+    is_numbered_image_name,
+    is_video_name,
+    natural_key,
+    numbered_images,
+)
+from dnerv.video.names import refusal
+
+OnBad = Callable[[InputError], None]  # told of an input that cannot be used; where it returns, the rest goes on
 
 
 @dataclass(frozen=True)
@@ -17,110 +28,167 @@ class Member:
     """One video of a corpus."""
 
     name: str  # unique in the corpus, a relative posix path without suffix where that is unambiguous
-    source_path: Path  # a video file, or a folder of numbered images
+    source_path: Path  # a video file, a folder of numbered images, or FOLDER/img_*.jpg, one of its sequences
     label: str | None  # class folder, where the input was a folder of class folders
 
 
 @dataclass(frozen=True)
 class _Found:
-    root: Path  # the input under which it was found, absolute
     path: Path
-    relative: PurePosixPath  # below the root; a file's or root's own name when it was given itself
-    label: str | None
-
-    @property
-    def bare(self) -> str:
-        return str(self.relative.with_suffix("")) if self.path.is_file() else str(self.relative)
+    bare: str  # name below the input, without suffix
+    full: str  # with suffix
+    root: Path  # the input under which it was found, absolute
+    place: PurePosixPath  # of the file or of the folder of images, below the root
+    label: str | None = None
 
     @property
     def prefixed(self) -> str:
         folder = self.root if self.root != self.path else self.root.parent
-        return f"{folder.name}/{self.relative}"
+        return f"{folder.name}/{self.full}"
 
 
-def discover(inputs: Sequence[Path]) -> list[Member]:
+def _raise(error: InputError) -> None:
+    raise error
+
+
+def discover(inputs: Sequence[Path], *, on_bad: OnBad = _raise) -> list[Member]:
     """The videos of `inputs` (files, or folders walked recursively), in the given and then natural order.
 
-    A folder with two or more numbered images and no video is one video. Raises InputError for a missing path,
-    a folder without videos, no input at all, or two videos that cannot be told apart by name.
+    A folder with numbered images and no video is a video, or one for each sequence of images that it holds. Folders
+    within an input that cannot be read are passed over with a warning.
+
+    Args:
+        on_bad: told of a missing path, a folder without videos, a link to nothing, a name that cannot be stored. By
+            default it raises.
+
+    Raises InputError for no input at all, no video, or two videos that cannot be told apart by name.
     """
     if not inputs:
         raise InputError("no input was given: name video files or folders")
-    found: list[_Found] = []
-    for path in inputs:
-        found += _found_at(Path(path))
-    return [Member(name, item.path, item.label) for name, item in zip(_names(found), found, strict=True)]
+    members: list[Member] = []
+    found = [item for path in inputs for item in _found_at(Path(path), on_bad)]
+    for name, item in zip(_names(found), found, strict=True):
+        reason = refusal(name) or _unstorable(name)
+        if reason is None:
+            members.append(Member(name, item.path, item.label))
+        else:
+            on_bad(InputError(f"{item.path}: cannot be stored, its name {name!r} {reason}: rename it"))
+    if not members:
+        raise InputError(f"no video in {', '.join(map(str, inputs))}")
+    return members
 
 
-def _found_at(path: Path) -> list[_Found]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    root = path.resolve()
-    if not path.is_dir():
-        # The name is the one the user typed, not the one a link leads to.
-        return [_Found(path.absolute(), path.absolute(), PurePosixPath(path.name), None)]
-    try:
-        videos = list(_walk(root, set()))
-    except OSError as error:
-        raise InputError(f"{error.filename or path}: cannot be read ({error.strerror})") from error
-    if not videos:
-        raise InputError(f"{path}: no video in this folder (known video files, or numbered images)")
-    relatives = [PurePosixPath(p.relative_to(root).as_posix() if p != root else root.name) for p in videos]
-    labels = _labels(relatives)
-    return [_Found(root, *entry) for entry in zip(videos, relatives, labels, strict=True)]
+def _found_at(path: Path, on_bad: OnBad) -> list[_Found]:
+    if path.is_dir():
+        root = path.resolve()
+        found = list(_walk(root, root, set(), on_bad))
+        if not found:
+            on_bad(InputError(f"{path}: no video in this folder (known video files, or numbered images)"))
+        return _labelled(found)
+    # The name is the one the user typed, not the one a link leads to.
+    path = path.absolute()
+    if path.exists():
+        place = PurePosixPath(path.name)
+        return [_Found(path, str(place.with_suffix("")), path.name, path, place)]
+    if "*" in path.name and path.parent.is_dir() and path.name in image_sequences(numbered_images(path.parent)):
+        return _sequences(path.parent, [path.name], path.parent)
+    on_bad(_dangling(path) if path.is_symlink() else InputError(f"{path}: no such file or folder"))
+    return []
 
 
-def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
-    """Videos below `folder` in natural order, hidden entries left out. Raises OSError."""
+def _walk(folder: Path, root: Path, visited: set[Path], on_bad: OnBad) -> Iterator[_Found]:
+    """Videos below `folder` in natural order, hidden entries left out."""
     real = folder.resolve()
     if real in visited:  # a link back up would never end
+        progress.note(f"{folder} leads to {real} once more: its videos are there already")
         return
     visited.add(real)
-    entries = sorted((p for p in folder.iterdir() if p.name[0] != "."), key=lambda p: natural_key(p.name))
-    if not any(is_video_name(p) and p.is_file() for p in entries) and len(numbered_images(folder)) >= 2:
-        yield folder
-    for entry in entries:
-        if entry.is_dir():
-            yield from _walk(entry, visited)
-        elif is_video_name(entry) and entry.is_file():
-            yield entry
+    try:
+        entries = sorted((p for p in folder.iterdir() if p.name[0] != "."), key=lambda p: natural_key(p.name))
+        kinds = [(entry, entry.is_dir(), entry.is_file()) for entry in entries]
+        images = numbered_images(folder)
+    except OSError as error:
+        reason = f"{error.filename or folder}: cannot be read ({error.strerror})"
+        if folder == root:
+            on_bad(InputError(reason))
+        else:
+            progress.warning(f"passed over: {reason}")
+        return
+    if any(is_file and is_video_name(entry) for entry, _, is_file in kinds):
+        if len(images) > 1:
+            progress.note(f"{folder}: {len(images)} numbered images beside videos are no video")
+    else:
+        yield from _image_videos(folder, images, root)
+    for entry, is_folder, is_file in kinds:
+        if is_folder:
+            yield from _walk(entry, root, visited, on_bad)
+        elif is_file and is_video_name(entry):
+            place = PurePosixPath(entry.relative_to(root).as_posix())
+            yield _Found(entry, str(place.with_suffix("")), str(place), root, place)
+        elif not is_file and (is_video_name(entry) or is_numbered_image_name(entry)):
+            on_bad(_dangling(entry) if entry.is_symlink() else InputError(f"{entry}: is no regular file"))
+        elif not is_file and entry.is_symlink():
+            progress.warning(f"passed over: {_dangling(entry)}")
 
 
-def _labels(relatives: Sequence[PurePosixPath]) -> list[str | None]:
-    """Class folders, if every video lies exactly one level down and there are at least two such folders."""
-    classes = {path.parts[0] for path in relatives}
-    if len(classes) < 2 or any(len(path.parts) != 2 for path in relatives):
-        return [None] * len(relatives)
-    return [path.parts[0] for path in relatives]
+def _dangling(link: Path) -> InputError:
+    return InputError(f"{link}: a link to {link.readlink()}, which is not there")
+
+
+def _image_videos(folder: Path, images: Sequence[Path], root: Path) -> Iterator[_Found]:
+    """The sequences of images in a folder that holds no video file."""
+    sequences = image_sequences(images)
+    single = [members[0].name for members in sequences.values() if len(members) == 1]
+    patterns = [pattern for pattern, members in sequences.items() if len(members) > 1]
+    if single and len(images) > 1:
+        progress.warning(f"{folder}: passed over, for no other image is numbered like it: {', '.join(single[:5])}")
+    if len(patterns) == 1:
+        place = PurePosixPath(folder.relative_to(root).as_posix()) if folder != root else PurePosixPath(root.name)
+        yield _Found(folder, str(place), str(place), root, place)
+    elif patterns:
+        progress.note(f"{folder}: {len(patterns)} sequences of images, a video each: {', '.join(patterns)}")
+        yield from _sequences(folder, patterns, root)
+
+
+def _sequences(folder: Path, patterns: Sequence[str], root: Path) -> list[_Found]:
+    """Videos called as what their images' names have in common: `img_*.jpg` is `img`."""
+    place = PurePosixPath(folder.relative_to(root).as_posix())
+    words = [PurePosixPath(pattern).stem.strip("*_-. ") for pattern in patterns]
+    counts = Counter(zip(words, (PurePosixPath(pattern).suffix for pattern in patterns), strict=True))
+    found = []
+    for pattern, word in zip(patterns, words, strict=True):
+        suffix = PurePosixPath(pattern).suffix
+        if counts[word, suffix] > 1:
+            word = PurePosixPath(pattern).stem
+        bare = str(place / word) if word or folder != root else root.name
+        found.append(_Found(folder / pattern, bare, bare + suffix, root, place))
+    return found
+
+
+def _labelled(found: Sequence[_Found]) -> list[_Found]:
+    """By class folders, if every video lies exactly one level down and there are at least two such folders."""
+    classes = {item.place.parts[0] for item in found if item.place.parts}
+    if len(classes) < 2 or any(len(item.place.parts) != 2 for item in found):
+        return list(found)
+    return [replace(item, label=item.place.parts[0]) for item in found]
 
 
 def _names(found: Sequence[_Found]) -> list[str]:
     """Unique names: bare; where these collide with the suffix; where those do, with the input's folder."""
     names = [item.bare for item in found]
-    for longer in (_with_suffix, _with_folder):
-        names = _replace_collisions(names, found, longer)
+    longer_names: tuple[Callable[[_Found], str], ...] = (lambda item: item.full, lambda item: item.prefixed)
+    for longer in longer_names:
+        counts = Counter(names)
+        names = [longer(item) if counts[name] > 1 else name for name, item in zip(names, found, strict=True)]
     for name, count in Counter(names).items():
         if count > 1:
             raise InputError(f"{count} videos would share the name {name!r}: was one given twice?")
-        _check_encodable(name)
     return names
 
 
-def _replace_collisions(names: list[str], found: Sequence[_Found], longer: Callable[[_Found], str]) -> list[str]:
-    counts = Counter(names)
-    return [longer(item) if counts[name] > 1 else name for name, item in zip(names, found, strict=True)]
-
-
-def _with_suffix(item: _Found) -> str:
-    return str(item.relative)
-
-
-def _with_folder(item: _Found) -> str:
-    return item.prefixed
-
-
-def _check_encodable(name: str) -> None:
+def _unstorable(name: str) -> str | None:
     try:
         name.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{name!r}: file names must be valid UTF-8 to be stored") from error
+    except UnicodeEncodeError:
+        return "is no valid UTF-8"
+    return None

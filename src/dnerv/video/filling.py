@@ -9,8 +9,6 @@ The fill is plain and deterministic. It is there so that keyframes hold somethin
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.video.cache import CachedVideo
+from dnerv.video.content import digest_of
 from dnerv.video.masks import Mask, Masks
 from dnerv.video.store import FrameStore, FrameStoreWriter
 
@@ -31,9 +30,8 @@ def hide(video: CachedVideo, masks: Masks, directory: Path) -> CachedVideo:
     Nothing that it returns depends on the values of hidden pixels. Raises InputError for masks that do not fit,
     OutputError for the disk.
     """
-    sidecar = video.store.path.with_suffix(".json").read_bytes()
-    digest = hashlib.sha256(sidecar + json.dumps(masks.to_json()).encode()).hexdigest()[:16]
-    stem = f"{video.store.path.stem}-{digest}"
+    digest = digest_of([video.digest, masks.to_json()])
+    stem = f"{video.store.path.stem}-{digest[:16]}"
     size = video.height, video.width, video.timing.num_frames
     mask = FrameStore(directory / f"{stem}.mask", *size)
     if not mask.is_complete():
@@ -45,20 +43,20 @@ def hide(video: CachedVideo, masks: Masks, directory: Path) -> CachedVideo:
         with FrameStoreWriter(filled.path) as writer:
             for index in range(video.timing.num_frames):
                 writer.append(filled_frame(video.store, mask, index))
-    return replace(video, store=filled, mask=mask)
+    return replace(video, store=filled, mask=mask, digest=digest)
 
 
 def read_mask(mask: FrameStore, index: int) -> Mask:
     """Which pixels of a frame are hidden."""
-    return np.asarray(mask.read([index])[0, ..., 0] > 0)
+    return np.asarray(mask[index][..., 0] > 0)
 
 
 def filled_frame(frames: FrameStore, masks: FrameStore, index: int) -> NDArray[np.uint8]:
     """Frame `index` with its hidden pixels filled, uint8 [H, W, 3]: in time where that is possible, else in space."""
     missing = read_mask(masks, index)
     if not missing.any():
-        return np.asarray(frames.read([index])[0])
-    frame = np.where(missing[..., None], 0.0, frames.read([index])[0])
+        return frames[index]
+    frame = np.where(missing[..., None], 0.0, frames[index])
     for distance in range(1, REACH + 1):
         if not missing.any():
             break
@@ -66,7 +64,7 @@ def filled_frame(frames: FrameStore, masks: FrameStore, index: int) -> NDArray[n
         for other in (index - distance, index + distance):
             if 0 <= other < len(frames):
                 seen = missing & ~read_mask(masks, other)
-                total[seen] += frames.read([other])[0][seen]
+                total[seen] += frames[other][seen]
                 count[seen] += 1
         found = count > 0
         frame[found] = total[found] / count[found, None]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from zlib import crc32
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.errors import InputError
+from dnerv.options import Options, option
 from dnerv.video.cache import CachedVideo
+from dnerv.video.content import content_of, digest_of
 from dnerv.video.source import VideoSource
 
 Mask = NDArray[np.bool_]  # [H, W]
@@ -35,18 +38,12 @@ class Masks(Protocol):
 
 
 @dataclass(frozen=True)
-class RandomBoxes:
+class RandomBoxes(Options):
     """The paper's: some boxes a frame, at random places of their own in every frame, wholly inside."""
 
-    count: int = 5
-    size: int = 50  # pixels of a side, of the frames as coded
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Raise InputError for a value out of range."""
-        for name, value, low in (("--boxes", self.count, 1), ("--box-size", self.size, 1), ("--seed", self.seed, 0)):
-            if value < low:
-                raise InputError(f"{name} is {value}; it must be at least {low}")
+    count: int = option(5, "Random boxes a frame.", flag="--boxes", low=1)
+    size: int = option(50, "Their side in pixels, of the frames as coded.", flag="--box-size", low=1)
+    seed: int = option(0, "Of the boxes' places.", low=0)
 
     def of(self, video: CachedVideo) -> Iterator[Mask]:
         """The same boxes for the same seed, last part of the video's name, and size."""
@@ -98,11 +95,15 @@ class GivenMasks:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Path, size and time of change of every file."""
+        """Names and content of all files."""
+        return {"masks": self._content}
+
+    @cached_property
+    def _content(self) -> str:
         if not self.path.exists():
             raise InputError(f"{self.path}: no such file or folder of masks")
         files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if p.is_file())
-        return {"masks": [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in files]}
+        return digest_of([[str(p.relative_to(self.path)) for p in files], content_of(files)])
 
     def _path_of(self, video: CachedVideo) -> Path:
         if not self.path.is_dir():

@@ -2,7 +2,7 @@
 
     path -> Decoder -> Clock (times repaired) -> resample (if asked) -> upright_rgb -> (pts, uint8 [H, W, 3])
 
-One frame is in memory at a time. What a video really holds (its frame count, times and size) is known only
+Two frames are in memory at a time. What a video really holds (its frame count, times and size) is known only
 once it has been decoded, so `FrameStream` tells it at the end.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.errors import InputError
-from dnerv.video.cadence import Clock, checked_rate, resample
-from dnerv.video.decoder import Decoder, FileDecoder, ImageDecoder, Picture
-from dnerv.video.listing import is_image_name, numbered_images
+from dnerv.video.cadence import Clock, checked_rate, resample, stamped
+from dnerv.video.decoder import Decoder, FileDecoder, ImageDecoder, Picture, is_animated
+from dnerv.video.listing import image_sequences, is_image_name, numbered_images
 from dnerv.video.picture import upright_rgb, upright_size
 from dnerv.video.timing import Timing
 
@@ -29,7 +29,7 @@ class FrameStream:
     """Iterator over (pts, frame): ticks of the timing's time base, uint8 [H, W, 3] RGB in [0, 255].
 
     A frame shown at several ticks is one array, given several times: do not write into it.
-    Once exhausted it knows `timing`, `original_size` and `bad_packets`. Iterating raises InputError, in one
+    Once exhausted it knows `timing`, `original_size`, `bad_packets` and `remarks`. Iterating raises InputError, in one
     line that names the file, when it cannot be read or not a single frame decodes.
     """
 
@@ -48,6 +48,7 @@ class FrameStream:
         self._timing: Timing | None = None
         self._original_size: tuple[int, int] | None = None
         self.bad_packets = 0  # packets or images skipped as undecodable, plus pictures the decoder had to patch up
+        self.remarks: tuple[str, ...] = ()  # what a user should know: damage, missing frames, what is not kept
         self._frames = self._stream()
 
     def __iter__(self) -> "FrameStream":
@@ -79,6 +80,7 @@ class FrameStream:
             decoder = self._open_decoder()
             try:
                 yield from self._converted(decoder)
+                self.remarks = tuple(decoder.remarks())
             finally:
                 self.bad_packets = decoder.bad_packets
                 decoder.close()
@@ -100,10 +102,10 @@ class FrameStream:
         self._timing = Timing(time_base, self._pts, clock.last_duration if self._fps is None else 1)
 
     def _paced(self, decoder: Decoder, clock: Clock) -> Iterator[tuple[int, Picture]]:
-        stamped = ((clock.stamp(picture.pts, picture.duration), picture) for picture in decoder.pictures())
+        timed = stamped(decoder.pictures(), clock, lambda picture: (picture.pts, picture.duration))
         if self._fps is None:
-            return stamped
-        return resample(stamped, lambda: clock.end, decoder.time_base, self._fps)
+            return timed
+        return resample(timed, lambda: clock.end, decoder.time_base, self._fps)
 
     def _convert(self, picture: Picture) -> NDArray[np.uint8]:
         if self._original_size is None:
@@ -113,7 +115,10 @@ class FrameStream:
 
 
 class VideoSource:
-    """A video file, a single image, or a folder of numbered images shown at `image_fps`."""
+    """A video file, a single image, or numbered images shown at `image_fps`.
+
+    Of a folder that holds several sequences of images, `FOLDER/img_*.jpg` is one (see `dnerv.video.listing`).
+    """
 
     def __init__(self, path: Path | str, *, image_fps: Fraction = DEFAULT_IMAGE_FPS) -> None:
         """Raises InputError if there is nothing readable at `path`; the file is opened by `frames`."""
@@ -148,15 +153,30 @@ class VideoSource:
 def _images_at(path: Path) -> list[Path]:
     """The images to show, none for a video file. Raises InputError, or OSError if the disk refuses."""
     if path.is_dir():
-        images = numbered_images(path)
-        if not images:
-            raise InputError(f"{path}: a folder without numbered images, such as 00001.png")
-        return images
+        return _images_in(path)
     if not path.exists():
+        if "*" in path.name and path.parent.is_dir():
+            sequence = image_sequences(numbered_images(path.parent)).get(path.name)
+            if sequence:
+                return sequence
         raise InputError(f"{path}: no such file or folder")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
-    return [path] if is_image_name(path) else []
+    if not is_image_name(path):
+        return []
+    with path.open("rb") as file:
+        return [] if is_animated(file.read(1 << 16)) else [path]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The one sequence of a folder: all of its numbered images where no two have names of a kind."""
+    images = numbered_images(folder)
+    if not images:
+        raise InputError(f"{folder}: a folder without numbered images, such as 00001.png")
+    sequences = {pattern: members for pattern, members in image_sequences(images).items() if len(members) > 1}
+    if len(sequences) > 1:
+        raise InputError(f"{folder}: holds {len(sequences)} sequences of images, name one: {', '.join(sequences)}")
+    return next(iter(sequences.values()), images)
 
 
 def _reason(error: Exception) -> str:

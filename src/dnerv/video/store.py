@@ -4,8 +4,9 @@ Reads go through `os.preadv` into the caller's array, never through a memory map
 system's cache and not in this process, so resident memory does not grow with the corpus.
 """
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.errors import InputError, OutputError
+from dnerv.errors import FrameIndexError, InputError, OutputError
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class FrameStore:
 
     def __len__(self) -> int:
         return self.num_frames
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        """Frame `index`: uint8 [H, W, 3] RGB. Raises FrameIndexError (an IndexError) outside [0, num_frames)."""
+        if not 0 <= index < self.num_frames:
+            raise FrameIndexError(f"{self.path}: frame {index} asked, allowed are 0 to {self.num_frames - 1}")
+        frame: NDArray[np.uint8] = self.read([index])[0]
+        return frame
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """All frames in order, one in memory at a time."""
+        return (self[index] for index in range(self.num_frames))
 
     @property
     def frame_bytes(self) -> int:
@@ -88,6 +100,7 @@ class FrameStoreWriter:
         self._partial = path.with_name(path.name + ".partial")
         self._shape: tuple[int, ...] | None = None
         self._count = 0
+        self._digest = hashlib.blake2b(digest_size=16)
         try:
             self._descriptor = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         except OSError as error:
@@ -104,12 +117,18 @@ class FrameStoreWriter:
             raise ValueError(f"frame of {list(frame.shape)} in a store of {list(self._shape or ())}")
         self._shape = frame.shape
         rest = np.ascontiguousarray(frame).reshape(-1).data
+        self._digest.update(rest)
         try:
             while len(rest):
                 rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         self._count += 1
+
+    @property
+    def digest(self) -> str:
+        """What tells these frames from others: a hash of all bytes so far, in hexadecimal digits."""
+        return self._digest.hexdigest()
 
     def store(self) -> FrameStore:
         """The finished store; call it after the `with` block."""

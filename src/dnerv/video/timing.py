@@ -5,7 +5,7 @@
 - `from_json` reads untrusted bytes of an archive: every field is checked before it is believed.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +20,7 @@ from dnerv.errors import ArchiveError, InputError
 MAX_FRAMES = 2**26  # about 25 days at 30 frames per second: beyond it a count is nonsense, not a video
 _MAX_TICK = 2**53 - 1  # integers up to here survive every JSON reader and float64
 _MAX_RATIONAL = 2**31 - 1  # FFmpeg's AVRational holds two int32
+_ROUNDING = 1e-6  # seconds within which a time asked for is taken for a frame's start
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,37 @@ class Timing:
     def index_at(self, seconds: float) -> int:
         """Index of the frame being shown at `seconds`, so that `index_at(seconds[i]) == i`.
 
-        Raises InputError outside [begin_seconds, end_seconds).
+        A time within a microsecond before a frame's start is that start, rounded: frame 1 of 24 a second is asked for
+        by float32(1 / 24), too. Raises InputError outside [begin_seconds, end_seconds), give or take as much.
         """
-        if not self.begin_seconds <= seconds < self.end_seconds:
+        if not self.begin_seconds - _ROUNDING <= seconds < self.end_seconds:
             allowed = f"{self.begin_seconds} <= time < {self.end_seconds}"
             raise InputError(f"time {seconds} s is outside the video: allowed are {allowed}")
-        return bisect_right(self.pts, seconds, key=self._to_seconds) - 1
+        return self._first_from(seconds, past=True) - 1
+
+    def played_in(self, start: float, stop: float) -> range:
+        """Indices of the frames being shown at any time in [start, stop), both rounded as in `index_at`.
+
+        Raises InputError for a range outside the video.
+        """
+        begin, end = self.begin_seconds, self.end_seconds
+        if not begin - _ROUNDING <= start <= stop <= end + _ROUNDING:
+            raise InputError(f"seconds {start:g} to {stop:g} are asked for, and the video plays from {begin} to {end}")
+        if start == stop or start >= end:
+            return range(0)
+        return range(self.index_at(start), self._first_from(stop, past=False))
+
+    def _first_from(self, seconds: float, *, past: bool) -> int:
+        """Index of the first frame that starts at `seconds` (with `past`: after them), num_frames where there is none.
+
+        A start within a microsecond counts as equal where no other start is closer.
+        """
+        place = bisect_left(self.pts, seconds, key=self._to_seconds)
+        near = [i for i in (place - 1, place) if 0 <= i < self.num_frames]
+        closest = min(near, key=lambda i: abs(self._to_seconds(self.pts[i]) - seconds))
+        if abs(self._to_seconds(self.pts[closest]) - seconds) <= _ROUNDING:
+            return closest + past
+        return place
 
     def to_json(self) -> dict[str, object]:
         """JSON value in ticks: `start`, `step` and `count` for a constant step, else `start` and `deltas`."""

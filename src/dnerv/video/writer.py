@@ -1,14 +1,13 @@
 """Decoded frames back to people: an mp4 that plays anywhere, or a folder of PNG images.
 
 Output gathers under a temporary name beside its destination and is renamed at the end, so that an error, a
-full disk or Ctrl-C leaves nothing half written.
+full disk, Ctrl-C or a kill leaves nothing half written (`dnerv.files`).
 """
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -22,6 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dnerv.errors import InputError, OutputError
+from dnerv.files import remove, temporary_beside
 from dnerv.video.picture import video_frame
 from dnerv.video.timing import Timing
 
@@ -39,76 +39,103 @@ def write_mp4(
     """
     if not 0 <= crf <= 51:
         raise InputError(f"crf {crf}: allowed are 0 to 51")
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder, a file name is needed")
-    with _published(path, force) as partial:
-        # Times below a millisecond survive only if the movie's own time scale is as fine as the stream's.
-        options = {"movie_timescale": str(timing.time_base.denominator), "movflags": "+faststart"}
-        with av.open(str(partial), "w", format="mp4", options=options) as container:
-            _encode(container, frames, timing, crf, path)
+    check_mp4(path, force=force)
+    with _as_output_error(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(path) as partial:
+            # Times below a millisecond survive only if the movie's own time scale is as fine as the stream's.
+            options = {"movie_timescale": str(timing.time_base.denominator), "movflags": "+faststart"}
+            with av.open(str(partial), "w", format="mp4", options=options) as container:
+                _encode(container, frames, timing, crf, path)
+            partial.replace(path)
 
 
-def write_png_folder(directory: Path, frames: Iterable[NDArray[np.uint8]], *, force: bool = False) -> None:
+def write_png_folder(
+    directory: Path, frames: Iterable[NDArray[np.uint8]], *, first: int | None = None, force: bool = False
+) -> None:
     """Write `frames`, each uint8 [H, W, 3] RGB, losslessly as 00000.png, 00001.png, ... in `directory`.
 
-    Raises OutputError if `directory` holds anything (with `force`: anything but such images, which are
-    replaced) or cannot be written; InputError if a frame is of another size than the first, or there is none.
+    first: number of the first image, for a part of a video; it joins the other parts in `directory`, and with `force`
+    replaces images of its own numbers alone.
+    Raises OutputError if `directory` holds anything (for a part: an image of its numbers; with `force`: anything but
+    such images, which are replaced) or cannot be written; InputError if a frame is of another size than the first, or
+    there is none.
     """
-    replaceable = _is_replaceable(directory, force)
-    with _published(directory, replaceable) as partial:
-        partial.mkdir()
-        encoder: VideoCodecContext | None = None
-        for index, frame in enumerate(frames):
-            encoder = encoder or _png_encoder(frame)
-            _check_frame(frame, (encoder.height, encoder.width), directory)
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            (partial / f"{index:05d}.png").write_bytes(b"".join(bytes(p) for p in encoder.encode(picture)))
-        if encoder is None:
-            raise InputError(f"{directory}: there is no frame to write")
+    present = _images_of_ours(directory)
+    with _as_output_error(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(directory, is_folder=True) as partial:
+            _write_images(partial, frames, first or 0, directory)
+            if first is None:
+                if present and not force:
+                    raise _exists(directory)
+                remove(directory)  # which holds nothing but images of ours
+                partial.replace(directory)
+                return
+            numbers = sorted(entry.name for entry in partial.iterdir())
+            taken = present.intersection(numbers)
+            if taken and not force:
+                raise _exists(directory / min(taken))
+            directory.mkdir(exist_ok=True)
+            for name in numbers:
+                (partial / name).replace(directory / name)
+
+
+def check_png_folder(directory: Path, numbers: range | None, *, force: bool = False) -> None:
+    """Raise OutputError where `write_png_folder` would refuse to write a whole video, or images of these numbers."""
+    present = _images_of_ours(directory)
+    taken = present if numbers is None else present.intersection(map(_image_name, numbers))
+    if taken and not force:
+        raise _exists(directory if numbers is None else directory / min(taken))
+
+
+def check_mp4(path: Path, *, force: bool = False) -> None:
+    """Raise OutputError where `write_mp4` would refuse to write."""
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder, a file name is needed")
+    if os.path.lexists(path) and not force:
+        raise _exists(path)
+
+
+def _image_name(number: int) -> str:
+    return f"{number:05d}.png"
+
+
+def _write_images(folder: Path, frames: Iterable[NDArray[np.uint8]], first: int, directory: Path) -> None:
+    encoder: VideoCodecContext | None = None
+    for number, frame in enumerate(frames, first):
+        encoder = encoder or _png_encoder(frame)
+        _check_frame(frame, (encoder.height, encoder.width), directory)
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        (folder / _image_name(number)).write_bytes(b"".join(bytes(p) for p in encoder.encode(picture)))
+    if encoder is None:
+        raise InputError(f"{directory}: there is no frame to write")
+
+
+def _images_of_ours(directory: Path) -> frozenset[str]:
+    """Names of the images in `directory`. Raises OutputError where it holds something else."""
+    if not os.path.lexists(directory):
+        return frozenset()
+    if not directory.is_dir():
+        raise OutputError(f"{directory}: is a file, a folder name is needed")
+    with _as_output_error(directory):
+        names = frozenset(entry.name for entry in directory.iterdir())
+    foreign = [name for name in names if not re.fullmatch(r"[0-9]{5,}\.png", name)]
+    if foreign:
+        raise OutputError(f"{directory}: holds {foreign[0]!r}, not only our PNG images; it is left as it is")
+    return names
+
+
+def _exists(path: Path) -> OutputError:
+    return OutputError(f"{path}: exists already; --force (force=True) replaces it")
 
 
 @contextmanager
-def _published(path: Path, force: bool) -> Iterator[Path]:
-    """A temporary sibling of `path` that takes its place if the block ends well and vanishes if not."""
-    if os.path.lexists(path) and not force:
-        raise OutputError(f"{path}: exists already; --force (force=True) replaces it")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+def _as_output_error(path: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(partial)
-        yield partial
-        if path.is_dir():
-            _remove(path)
-        partial.replace(path)
+        yield
     except (OSError, av.FFmpegError) as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    """Delete a file or folder; one that cannot be deleted is left to the step that needs its name."""
-    with suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _is_replaceable(directory: Path, force: bool) -> bool:
-    """Whether what stands at `directory` may go: nothing in it or, by `force`, only our own images."""
-    if not os.path.lexists(directory):
-        return True
-    if not directory.is_dir():
-        raise OutputError(f"{directory}: is a file, a folder name is needed")
-    try:
-        names = [entry.name for entry in directory.iterdir()]
-    except OSError as error:
-        raise OutputError(f"{directory}: cannot be read ({error.strerror})") from error
-    foreign = [name for name in names if not re.fullmatch(r"[0-9]{5,}\.png", name)]
-    if force and foreign:
-        raise OutputError(f"{directory}: holds {foreign[0]!r}, not only our PNG images; it is left as it is")
-    return force or not names
 
 
 def _encode(

@@ -1,0 +1,89 @@
+"""Files and folders that are there whole or not at all.
+
+What is written gathers under a temporary name beside its destination and takes the destination's name at the end. The
+writer holds a lock on the temporary for as long as it lives. So a killed process leaves one that nobody locks, and the
+next that writes into that folder takes it away: by the lock, since process numbers come again and differ between
+containers that share a disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PREFIX, _SUFFIX = ".dnerv-", ".tmp"  # short: a name at the file system's limit has none to spare
+_swept: set[Path] = set()  # folders in which this process has looked for leftovers
+
+
+@contextmanager
+def temporary_beside(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
+    """An empty file or folder beside `path`, gone at the end unless it was renamed. Raises OSError."""
+    sweep(path.parent)
+    temporary, descriptor = _locked(path.parent, is_folder)
+    try:
+        yield temporary
+    finally:
+        remove(temporary)
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Take away what killed processes have left in `folder`; once in the life of this process."""
+    folder = Path(os.path.realpath(folder))
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
+                _remove_if_abandoned(Path(entry.path))
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder where that is possible."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _locked(folder: Path, is_folder: bool) -> tuple[Path, int]:
+    """A new temporary and the descriptor that locks it."""
+    while True:
+        temporary = folder / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+        if is_folder:
+            temporary.mkdir()
+            descriptor = os.open(temporary, os.O_RDONLY)
+        else:
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with suppress(OSError):  # where a file system has no locks, nothing is ever taken for abandoned
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), temporary.stat()):
+                return temporary, descriptor
+        except FileNotFoundError:
+            pass  # another process swept it between its making and its locking
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove(path)
+    except OSError:
+        return  # its writer lives
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,53 @@
+"""Temporaries beside a destination: gone at the end, and after a kill with the next write."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dnerv import files
+from dnerv.files import sweep, temporary_beside
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dnerv.files import temporary_beside
+with temporary_beside(Path(sys.argv[1]), is_folder=sys.argv[2] == "True") as temporary:
+    target = temporary / "a" if temporary.is_dir() else temporary
+    target.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_gone_unless_renamed(tmp_path: Path, is_folder: bool) -> None:
+    with temporary_beside(tmp_path / "x", is_folder=is_folder) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.is_dir() == is_folder
+    assert list(tmp_path.iterdir()) == []
+    with temporary_beside(tmp_path / "x", is_folder=is_folder) as temporary:
+        temporary.rename(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_path: Path, is_folder: bool) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "x"), str(is_folder)]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    (tmp_path / ".dnerv-notes").write_text("not ours")
+    with temporary_beside(tmp_path / "y", is_folder=is_folder) as ours:
+        assert not left.exists()
+        files._swept.clear()
+        sweep(tmp_path)
+        assert ours.exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".dnerv-notes"]
+
+
+def test_names_at_the_limit_have_room(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    with temporary_beside(path) as temporary:
+        temporary.replace(path)
+    assert path.exists()

@@ -56,13 +56,14 @@ class Squares(Study[SquaresOptions, list[int], list[Record]]):
     def measure(self, run: Run[SquaresOptions], plan: list[int]) -> list[Record]:
         return [run.step(f"number {n}", {"number": n}, lambda stem, n=n: self._square(run, stem, n)) for n in plan]
 
+    # A process takes seconds to start: one of the numbers is squared in another.
     def _square(self, run: Run[SquaresOptions], stem: Path, n: int) -> Record:
         if n == self.fail_at:
             raise KeyboardInterrupt
         self.made.append(n)
         path = stem.with_suffix(".txt")
         path.write_text("x" * n)
-        return {"square": run.fresh(squared, n), "files": run.steps.listed([path])}
+        return {"square": run.fresh(squared, n) if n == 2 else n * n, "files": run.steps.listed([path])}
 
     def rows(self, run: Run[SquaresOptions], plan: list[int], measured: list[Record]) -> Mapping[str, Any]:
         return {"rows": [{"number": n, "square": found["square"]} for n, found in zip(plan, measured, strict=True)]}

@@ -20,7 +20,11 @@ __all__ = ["STUDIES", "SUMMARIES", "run_study"]
 __getattr__ = imports_on_use(__name__, {"run_study": "runner"})
 
 # By name: the class, and the line that the list of commands shows. In the order in which a report shows them.
-_TABLE: Mapping[str, tuple[str, str]] = {}
+_TABLE: Mapping[str, tuple[str, str]] = {
+    "inpainting": ("inpainting:Inpainting", "Hide random boxes: NeRV, one NeRV for all videos, and D-NeRV."),
+    "inpaint": ("inpaint:Inpaint", "Hide parts of videos and have the network make them up."),
+    "interpolation": ("interpolation:Interpolation", "Hold out every second frame, and decode it all the same."),
+}
 
 SUMMARIES: Mapping[str, str] = {name: line for name, (_, line) in _TABLE.items()}
 

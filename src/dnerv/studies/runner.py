@@ -18,7 +18,7 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -35,11 +35,9 @@ from dnerv.studies.record import record_of
 from dnerv.studies.steps import Steps, digest_of, make_folder, plain_name
 from dnerv.studies.study import MeasuredT, OptionsT, PlanT, Record, Study
 from dnerv.studies.tables import machine_line
-from dnerv.video import Masks, Member, discover
+from dnerv.tables import Part
+from dnerv.video import CachedVideo, Masks, Member, cache_video, discover
 from dnerv.video.store import write_atomically
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 T = TypeVar("T")
 RESULTS, STEPS, FRAMES = "results.json", "steps", "frames"  # in a study's folder
@@ -72,26 +70,25 @@ class Run(Generic[OptionsT]):
         """The videos among the inputs. Raises InputError where there is none."""
         return discover(self.inputs)
 
-    def content(
-        self,
-        inputs: Sequence[Path] | None = None,
-        *,
-        resolution: tuple[int, int] | None = None,
-        fps: Fraction | None = None,
-        part: str = "",
-    ) -> Content:
+    def content(self, inputs: Sequence[Path] | None = None, *, part: str = "", scaled: bool = True) -> Content:
         """Frames of the videos among some inputs, or among all of them, decoded into the cache.
 
         Args:
-            resolution, fps: None for what the options say, where they say it. part: a folder of the cache, for videos
-            of the same names that are not the same.
+            part: a folder of the cache, for videos of the same names that are not the same. scaled: to the resolution
+            and the rate that the options say, where they say it; off for what was prepared from such frames.
         """
-        return read_videos(
-            self.inputs if inputs is None else inputs,
-            self.folder / FRAMES / part,
-            resolution=resolution or getattr(self.options, "resolution", None),
-            fps=fps or getattr(self.options, "fps", None),
-        )
+        resolution, fps = self._scaling if scaled else (None, None)
+        given, folder = self.inputs if inputs is None else inputs, self.folder / FRAMES / part
+        return read_videos(given, folder, resolution=resolution, fps=fps)
+
+    def cached(self, member: Member) -> CachedVideo:
+        """One video, decoded into the cache."""
+        resolution, fps = self._scaling
+        return cache_video(member, self.folder / FRAMES, size=resolution, fps=fps)
+
+    @property
+    def _scaling(self) -> tuple[tuple[int, int] | None, Fraction | None]:
+        return getattr(self.options, "resolution", None), getattr(self.options, "fps", None)
 
     def step(self, name: str, depends_on: Mapping[str, Any], make: Callable[[Path], Record]) -> Record:
         """What was found in a step, now or before; see `Steps.once`. The versions of dnerv and torch are added."""
@@ -221,7 +218,7 @@ def run_study(
     return record
 
 
-def shown(study: Study[Any, Any, Any], record: Record) -> Sequence[Table | str]:
+def shown(study: Study[Any, Any, Any], record: Record) -> Sequence[Part]:
     """The study's tables, and in two lines where all is and what it took."""
     took = f"{record['seconds'] / 60:.0f} minutes" if record["seconds"] >= 120 else f"{record['seconds']:.0f} seconds"
     commit = f", commit {record['commit'][:7]}" if record["commit"] else ""

@@ -10,7 +10,7 @@ fresh process, the record, its pictures. This is a whole one: how many bytes eac
 
     @dataclass(frozen=True)
     class SizesOptions(FramesOptions):                       # seed, device, resolution, fps are there
-        bits_per_pixel: float = option(0.05, "Bits per pixel of every archive.", flag="--bpp", low=1e-4, high=24)
+        bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05)
         epochs: int = option(20, "Passes over all clips.", low=1)
 
     class Sizes(Study[SizesOptions, list[Content], list[Record]]):
@@ -61,35 +61,32 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from dnerv.options import Options, option
+from dnerv.encoding.options import FrameOptions, RunOptions
+from dnerv.options import Options, like, option
+from dnerv.tables import Part
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from dnerv.studies.charts import Chart, Sheet
     from dnerv.studies.runner import Run
 
 Record = dict[str, Any]  # JSON
+PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
 
 
 @dataclass(frozen=True)
 class StudyOptions(Options):
     """What every study is asked for."""
 
-    seed: int = option(0, "Of all that is drawn at random.", low=0, group="every study")
-    device: str = option("cpu", "Where networks run: cpu, cuda, cuda:1, ...", group="every study")
+    seed: int = option(0, "Of all that is drawn at random.", low=0, group="Every study")
+    device: str = like(RunOptions, "device", group="Every study")
 
 
 @dataclass(frozen=True)
 class FramesOptions(StudyOptions):
     """Of those that work on frames of videos."""
 
-    resolution: tuple[int, int] | None = option(
-        None, "Scale frames to this size.", metavar="HxW", low=8, high=8192, kind="size", group="every study"
-    )
-    fps: Fraction | None = option(
-        None, "Resample videos to this rate.", low=Fraction(1, 1000), high=1000, group="every study"
-    )
+    resolution: tuple[int, int] | None = like(FrameOptions, "resolution")
+    fps: Fraction | None = like(FrameOptions, "fps")
 
 
 OptionsT = TypeVar("OptionsT", bound=StudyOptions)
@@ -119,7 +116,7 @@ class Study(ABC, Generic[OptionsT, PlanT, MeasuredT]):
         """What was found, as plain JSON values: the study's part of the record."""
 
     @abstractmethod
-    def tables(self, record: Mapping[str, Any]) -> Sequence[Table | str]:
+    def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
         """The record for people, at most 80 columns wide."""
 
     def files(self, run: Run[OptionsT]) -> Iterable[Path]:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
+from dnerv.tables import Table, table
 
 _TOLERANCE = 0.15  # of the rate asked for
 
 
 def figures_table(first: str, *columns: str) -> Table:
-    """A column of names, which may break, and columns of figures to the right of it."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", overflow="fold")
-    return table
+    """A column of names, and columns of figures to the right of it."""
+    return table(first, *(f">{column}" for column in columns))
 
 
 def content_line(content: Mapping[str, Any]) -> str:
@@ -32,11 +28,18 @@ def machine_line(machine: Mapping[str, Any]) -> str:
     return f"{machine['processor']}{device}, {machine['cores']} cores; torch {machine['torch']}"
 
 
-def off_the_rate(rows: Sequence[tuple[str, Mapping[str, Any]]], asked: float) -> list[str]:
-    """A line that names the rows whose `bits_per_pixel` are far from what was asked for; none where all are near."""
+def off_the_rate(
+    rows: Sequence[tuple[str, Mapping[str, Any]]], asked: float | None = None, tolerance: float = _TOLERANCE
+) -> list[str]:
+    """A line that names the rows whose `bits_per_pixel` are far from what was asked for; none where all are near.
+
+    Args:
+        rows: each with its name. asked: None where each says it itself, as `rate`.
+    """
     far = [
         f"{name} {row['bits_per_pixel']:.4f}"
         for name, row in rows
-        if abs(row["bits_per_pixel"] / asked - 1) > _TOLERANCE
+        if abs(row["bits_per_pixel"] / (asked or row["rate"]) - 1) > tolerance
     ]
-    return [f"More than {_TOLERANCE:.0%} off the {asked:g} bits per pixel asked for: {', '.join(far)}."] if far else []
+    wanted = "bits per pixel" if asked is None else f"{asked:g} bits per pixel"
+    return [f"More than {tolerance:.0%} off the {wanted} asked for: {', '.join(far)}."] if far else []

@@ -1,0 +1,172 @@
+"""One model for all videos, or one for each: `dnerv study joint`, the paper's figure 2.
+
+    videos, in an order drawn by a seed ─┬─ the first n together ─ one archive ───────┐
+                                         └─ each by itself ─ n archives, bytes added ─┴─ decoded in fresh processes
+
+Both are asked for the same bits per pixel, index and headers included, and pass over every frame equally often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dnerv.encoding.options import EncodeOptions
+from dnerv.errors import InputError
+from dnerv.options import like, option
+from dnerv.studies.charts import Chart, Lines, Series
+from dnerv.studies.study import PAPER, FramesOptions, Record, Study
+from dnerv.studies.tables import figures_table, off_the_rate
+from dnerv.tables import Part
+
+if TYPE_CHECKING:
+    from dnerv.studies.runner import Run
+    from dnerv.video import Member
+
+NETWORKS = ("nerv", "dnerv")  # in this order the paper shows them
+WAYS = {"separate": "one for each", "joint": "one for all"}
+PUBLISHED = {
+    "psnr": {"separate": 31.27, "joint": 31.87},
+    "set": "NeRV, the seven videos of UVG",
+    "source": f"{PAPER}, figure 2",
+}
+
+
+@dataclass(frozen=True)
+class JointOptions(FramesOptions):
+    """How many videos, and how they are encoded."""
+
+    counts: tuple[int, ...] = option((1, 2, 4, 8), "Numbers of videos held together.", low=1)
+    bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05, help="Bits per pixel, both ways.")
+    epochs: int = like(EncodeOptions, "epochs", default=40, help="Passes over all clips.", low=1)
+
+    def encoding(self, network: str) -> EncodeOptions:
+        """Of every archive of a network."""
+        return EncodeOptions(
+            model=network,
+            bits_per_pixel=self.bits_per_pixel,
+            resolution=self.resolution,
+            fps=self.fps,
+            epochs=self.epochs,
+            seed=self.seed,
+        )
+
+
+class Encoded(NamedTuple):
+    """The archives of one row: of one network, in one way, of so many videos."""
+
+    network: str
+    way: str
+    count: int
+    archives: Sequence[Record]
+
+
+class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
+    """The study."""
+
+    name = "joint"
+    title = "Joint or separate"
+    question = "Is one network for all videos better than one for each, at equal bytes?"
+    options = JointOptions
+
+    def plan(self, run: Run[JointOptions]) -> list[Member]:
+        """The videos, in the order in which they are added. Raises InputError for fewer than are asked for."""
+        most = max(run.options.counts)
+        if len(run.members) < most:
+            raise InputError(f"--counts asks for {most} videos, and there are {len(run.members)}")
+        order = np.random.default_rng(run.options.seed).permutation(len(run.members))[:most]
+        return [run.members[i] for i in order]
+
+    def measure(self, run: Run[JointOptions], plan: list[Member]) -> list[Encoded]:
+        """Of one video both ways are the same archive."""
+        rows = []
+        for network in NETWORKS:
+            apart = [_archive(run, network, [member]) for member in plan]
+            counts = sorted(run.options.counts)
+            rows += [Encoded(network, "separate", count, apart[:count]) for count in counts]
+            for count in counts:
+                together = apart[0] if count == 1 else _archive(run, network, plan[:count])
+                rows.append(Encoded(network, "joint", count, [together]))
+        return rows
+
+    def rows(self, run: Run[JointOptions], plan: list[Member], measured: list[Encoded]) -> Mapping[str, Any]:
+        """One for each network, way and number of videos."""
+        return {
+            "videos": [member.name for member in plan],
+            "rows": [_row(encoded) for encoded in measured],
+            "published": PUBLISHED,
+        }
+
+    def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
+        """PSNR and bytes of both ways by number of videos, and what the paper found."""
+        table = figures_table("", "videos", "separate: bytes", "PSNR dB", "joint: bytes", "PSNR dB", "gain dB")
+        for (network, title), rows in _by_network(record):
+            for place, (apart, together) in enumerate(zip(*(rows[way] for way in WAYS), strict=True)):
+                figures = [
+                    figure for row in (apart, together) for figure in (f"{row['bytes']:,}", f"{row['psnr']:.2f}")
+                ]
+                gain = f"{together['psnr'] - apart['psnr']:+.2f}"
+                table.add_row("" if place else title, str(apart["videos"]), *figures, gain)
+            table.add_section()
+        published, options = record["published"], record["options"]
+        apart, together = (published["psnr"][way] for way in WAYS)
+        named = [(f"{_title(row['model'])} {row['way']} {row['videos']}", row) for row in record["rows"]]
+        return [
+            f"{options['bits_per_pixel']:g} bits per pixel asked of both ways, {options['epochs']} epochs",
+            "",
+            table,
+            "",
+            *off_the_rate(named, options["bits_per_pixel"]),
+            f"published: separate {apart:.2f}, joint {together:.2f} ({together - apart:+.2f}) dB ({published['set']}; "
+            f"{published['source']})",
+        ]
+
+    def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
+        """PSNR against the number of videos, together and apart."""
+        series = [
+            Series(
+                f"{title}, {WAYS[way]}", network, [(r["videos"], r["psnr"]) for r in rows[way]], (), way == "separate"
+            )
+            for (network, title), rows in _by_network(record)
+            for way in WAYS
+        ]
+        return [Lines("PSNR by number of videos", "videos", "PSNR, dB (mean over videos)", series, "counts")]
+
+
+def _archive(run: Run[JointOptions], network: str, members: Sequence[Member]) -> Record:
+    content = run.content([member.source_path for member in members])
+    which = f"{len(members)} videos" if len(members) > 1 else f"{members[0].source_path.stem} alone"
+    encoding = run.options.encoding(network)
+    return run.archive(f"{network} {which}", content, encoding, facts={"pixels": content.num_pixels})
+
+
+def _row(encoded: Encoded) -> Record:
+    """The bytes of all archives of a way, and the mean over videos of what they give back."""
+    archives = encoded.archives
+    size = sum(found["bytes"] for found in archives)
+    return {
+        "model": encoded.network,
+        "way": encoded.way,
+        "videos": encoded.count,
+        "bytes": size,
+        "bits_per_pixel": 8 * size / sum(found["pixels"] for found in archives),
+        "psnr": fmean(video["psnr"] for found in archives for video in found["videos"]),
+        "archives": [file["path"] for found in archives for file in found["files"]],
+    }
+
+
+def _by_network(record: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str, list[Record]]]]:
+    """Name and title of each network, and its rows by way, at rising numbers of videos."""
+    for network in NETWORKS:
+        rows = {way: [r for r in record["rows"] if (r["model"], r["way"]) == (network, way)] for way in WAYS}
+        yield (network, _title(network)), rows
+
+
+def _title(network: str) -> str:
+    from dnerv.families import FAMILIES
+
+    return FAMILIES[network].title

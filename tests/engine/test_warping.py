@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dnerv.engine.warping import Grid, gather, padded_table
-from dnerv.families.flow import warp
+from dnerv.families.dnerv.flow import warp
 
 
 def _scene(rows: int, columns: int, *, frames: int = 3, seed: int = 0) -> dict[str, Tensor]:

@@ -121,12 +121,3 @@ HOSTILE: list[Any] = [
 def test_hostile_records(record: Any) -> None:
     with pytest.raises(ArchiveError):
         config_from_json(record)
-
-
-def test_switches_of_the_first_archives_are_understood() -> None:
-    today = DNeRVConfig(4, head="residual", temporal="none")
-    assert config_from_json({"family": "dnerv", "base_channels": 4, "head": "residual", "temporal_mlp": False}) == today
-    bare = {"family": "dnerv", "base_channels": 4, "fusion": False, "flow": False, "temporal_mlp": True}
-    assert config_from_json(bare) == DNeRVConfig(4, fusion="none", flow="none")
-    with pytest.raises(ArchiveError, match="temporal_mlp"):
-        config_from_json({"family": "dnerv", "base_channels": 4, "temporal_mlp": "none"})

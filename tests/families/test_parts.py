@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dnerv.families.decoder import UpsampleBlock
-from dnerv.families.encoder import VisualContentEncoder
-from dnerv.families.encoding import PositionalEncoding, Stem
-from dnerv.families.fusion import SpatiallyAdaptiveFusion
-from dnerv.families.temporal import GlobalTemporalMLP, TemporalAttention, TemporalConvolution
+from dnerv.families.dnerv.encoder import VisualContentEncoder
+from dnerv.families.dnerv.fusion import SpatiallyAdaptiveFusion
+from dnerv.families.dnerv.temporal import GlobalTemporalMLP, TemporalAttention, TemporalConvolution
+from dnerv.families.stem import PositionalEncoding, Stem
+from dnerv.families.upsampling import UpsampleBlock
 
 
 def test_encoding_order_and_values() -> None:

@@ -19,25 +19,21 @@ from functools import cache
 from math import inf, prod
 from typing import Any, Literal
 
-from dnerv.codecs import CRF_RANGE, nearest_crf
+from dnerv.codecs import SvtAv1
 from dnerv.encoding.options import DEFAULT_BITS_PER_PIXEL, DEFAULT_BUDGET_SECONDS, EncodeOptions
 from dnerv.encoding.probe import PROBE_PRESET, KeyframeProbe
 from dnerv.families import (
+    FAMILIES,
     PUBLISHED,
-    Components,
-    DNeRVConfig,
     ModelConfig,
-    NeRVConfig,
-    compact_dnerv,
-    compact_nerv,
+    Sizing,
     config_from_json,
     config_to_json,
     count_parameters,
     multiply_adds,
-    scaled_dnerv,
     tensor_shapes,
 )
-from dnerv.families.compact import CANVAS_MULTIPLE, WIDTHS
+from dnerv.families.sizes import CANVAS_MULTIPLE, PAPER_CANVAS, PAPER_CANVAS_MULTIPLE, WIDTHS
 from dnerv.video import CachedVideo, Timeline, choose_canvas
 
 KEYFRAME_DISTANCES = (1, 2, 4, 8)  # candidates, frames
@@ -46,8 +42,6 @@ NETWORK_SHARE = 0.15  # of all bytes, at most; more pays only with more training
 LEAST_PASSES = 8  # over the corpus that a network must be able to make in the time for training
 TRAINING_RATE = {"cpu": 2e9, "cuda": 2e12}  # multiply-adds of frames trained on, a second; cautious guesses
 PAPER_NETWORK_SHARE = 0.45  # the published runs spend 24 to 65 % of the rate on the network
-PAPER_STRIDES = (4, 2, 2, 2, 2)
-PAPER_CANVAS = (256, 320)
 ENTROPY_RATIO = 0.87  # coded over plain size of quantised weights, assumed; the demo's network came to 0.94
 DEFAULT_WEIGHT_BITS = 5
 _LARGEST_LOAD = 1.25  # beyond what the search of a crf leaves: quality cannot go down as far as the bytes ask
@@ -111,7 +105,7 @@ def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> D
     if not options.uses_keyframes:
         share = 1.0 if options.network_share is None else options.network_share
         model = _sized(corpus, options, options.clip_length, bits, target - _index_bytes(corpus, None), share)
-        return Design(model, bits, "inter", PROBE_PRESET, CRF_RANGE[1], round(target), None)
+        return Design(model, bits, "inter", PROBE_PRESET, SvtAv1.crf_range[1], round(target), None)
     distances = _distances(options)
     plans = [_plan(corpus, options, probe, every, bits, target) for every in distances]
     best = _best(plans)
@@ -137,7 +131,7 @@ def _plan(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, every: i
     model = _sized(corpus, options, every, bits, target, share)
     budget = max(1.0, target - network_bytes(model, bits) - _index_bytes(corpus, every))
     crf = options.keyframe_crf or probe.crf_for(every, budget / corpus.num_pixels)
-    crf = nearest_crf(crf)
+    crf = SvtAv1.nearest_crf(crf)
     load = probe.bytes_per_pixel(every, crf) * corpus.num_pixels / budget
     return _Plan(every, model, crf, int(budget), load, probe.blend_psnr(every, crf) + EXPECTED_GAIN.get(every, 1.0))
 
@@ -151,7 +145,7 @@ def _best(plans: Sequence[_Plan]) -> _Plan:
 def _target_bytes(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> float:
     if options.quality is not None:
         # What AV1 would spend on every frame at the quality's crf: the same quality costs hard corpora more.
-        return corpus.num_pixels * probe.bytes_per_pixel(1, nearest_crf(66 - options.quality / 2))
+        return corpus.num_pixels * probe.bytes_per_pixel(1, SvtAv1.nearest_crf(66 - options.quality / 2))
     if options.preset is not None:
         return network_bytes(PUBLISHED[options.preset].config, options.weight_bits or 8) / PAPER_NETWORK_SHARE
     return corpus.num_pixels * (options.bits_per_pixel or DEFAULT_BITS_PER_PIXEL) / 8
@@ -195,25 +189,22 @@ def _affordable(corpus: Corpus, options: EncodeOptions) -> float:
 
 
 def _builder(corpus: Corpus, options: EncodeOptions, every: int) -> Callable[[int], ModelConfig]:
-    canvas, length, parts = _canvas(corpus, options), options.clip_length, options.components or Components()
-    if not _is_paper(options):
-        if options.model == "nerv":
-            return lambda width: compact_nerv(width, canvas, clip_length=length)
-        colours = {"mean": corpus.mean, "std": corpus.std}
-        make = scaled_dnerv if parts.is_compact is False else compact_dnerv
-        return lambda width: parts.applied(make(width, canvas, clip_length=length, keyframe_every=every, **colours))
-    grid = (canvas[0] // prod(PAPER_STRIDES), canvas[1] // prod(PAPER_STRIDES))
-    if options.model == "nerv":
-        return lambda width: NeRVConfig(width, grid, PAPER_STRIDES, length)
-    return lambda width: parts.applied(
-        DNeRVConfig(width, grid, PAPER_STRIDES, length, every, mean=corpus.mean, std=corpus.std)
+    sizing = Sizing(
+        _canvas(corpus, options),
+        options.clip_length,
+        every,
+        corpus.mean,
+        corpus.std,
+        paper=_is_paper(options),
+        components=options.components,
     )
+    return lambda width: FAMILIES[options.model].sized(width, sizing)
 
 
 def _canvas(corpus: Corpus, options: EncodeOptions) -> tuple[int, int]:
     if options.preset is not None:
         return PAPER_CANVAS
-    multiple = prod(PAPER_STRIDES) if options.paper else CANVAS_MULTIPLE
+    multiple = PAPER_CANVAS_MULTIPLE if options.paper else CANVAS_MULTIPLE
     return choose_canvas([(v.height, v.width) for v in corpus.videos], (multiple, multiple))
 
 

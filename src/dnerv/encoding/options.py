@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BITS_PER_PIXEL = 0.05
 DEFAULT_BUDGET_SECONDS = 300.0
-FRAMES, DIAL, TIME = "Frames", "Size of the file: one of", "Time: one of"
+FRAMES, DIAL, TIME = "Frames", "Size of the file", "Time for training"
 NETWORK, KEYFRAMES, TRAINING = "The network", "Keyframes", "Training"
 
 

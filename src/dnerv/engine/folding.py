@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from dnerv.families import DNeRV
-from dnerv.families.decoder import DecoderBlock
-from dnerv.families.fusion import SpatiallyAdaptiveFusion
-from dnerv.families.temporal import GlobalTemporalMLP, TemporalConvolution
+from dnerv.families.dnerv.decoder import DecoderBlock
+from dnerv.families.dnerv.fusion import SpatiallyAdaptiveFusion
+from dnerv.families.dnerv.temporal import GlobalTemporalMLP, TemporalConvolution
 
 _DENSE_UP_TO = 64  # channels: beyond, a matrix over (time, channel) wastes more on zeros than a change of layout costs
 

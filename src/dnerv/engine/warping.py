@@ -2,9 +2,9 @@
 
 A pixel's warped feature is the weighted sum of four neighbours in the keyframe before it and of four in the one after,
 the weights being the bilinear ones times the share of that keyframe. With features as rows of a table that is one bag
-of eight rows per pixel, which embedding kernels sum without an intermediate; `dnerv.families.flow.warp`, twice, and the
-blend are the reference. The gradient of the table is the transposed product: pixels are sorted by the row that they
-start from, so that every row sums a run of them.
+of eight rows per pixel, which embedding kernels sum without an intermediate; `dnerv.families.dnerv.flow.warp`, twice,
+and the blend are the reference. The gradient of the table is the transposed product: pixels are sorted by the row that
+they start from, so that every row sums a run of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The networks: D-NeRV and its baseline NeRV, in the boxes of the paper's figures.
+"""The networks by family: D-NeRV and its baseline NeRV, in the boxes of the paper's figures, behind one interface.
 
 Needs torch and numpy alone, so that a network can be trained or decoded where nothing else is installed.
 """
@@ -8,35 +8,43 @@ from typing import TYPE_CHECKING
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
-    from dnerv.families.compact import compact_dnerv, compact_nerv, scaled_dnerv
-    from dnerv.families.components import Components
-    from dnerv.families.config import DNeRVConfig, ModelConfig, NeRVConfig, config_from_json, config_to_json
-    from dnerv.families.dnerv import DNeRV, Motion
+    from dnerv.families.checkpoints import load_published, load_published_state
+    from dnerv.families.config import ModelConfig
+    from dnerv.families.dnerv import Components, DNeRV, DNeRVConfig, compact_dnerv, scaled_dnerv
+    from dnerv.families.family import Family, PublishedModel, Sizing
     from dnerv.families.inputs import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
-    from dnerv.families.nerv import NeRV
-    from dnerv.families.presets import (
+    from dnerv.families.nerv import NeRV, NeRVConfig, compact_nerv
+    from dnerv.families.network import Motion, Network
+    from dnerv.families.table import (
+        FAMILIES,
         PUBLISHED,
-        PublishedModel,
         build_model,
+        config_from_json,
+        config_to_json,
         count_parameters,
+        family_of,
         model_from_weights,
         multiply_adds,
+        register,
         tensor_shapes,
     )
-    from dnerv.families.published import load_published, load_published_state
 
 __all__ = [
+    "FAMILIES",
     "PUBLISHED",
     "ClipInputs",
     "ClipRequest",
     "Components",
     "DNeRV",
     "DNeRVConfig",
+    "Family",
     "ModelConfig",
     "Motion",
     "NeRV",
     "NeRVConfig",
+    "Network",
     "PublishedModel",
+    "Sizing",
     "absolute_time",
     "assemble",
     "build_model",
@@ -46,10 +54,12 @@ __all__ = [
     "config_from_json",
     "config_to_json",
     "count_parameters",
+    "family_of",
     "load_published",
     "load_published_state",
     "model_from_weights",
     "multiply_adds",
+    "register",
     "scaled_dnerv",
     "tensor_shapes",
 ]
@@ -57,31 +67,37 @@ __all__ = [
 __getattr__ = imports_on_use(
     __name__,
     {
-        "PUBLISHED": "presets",
+        "FAMILIES": "table",
+        "PUBLISHED": "table",
         "ClipInputs": "inputs",
         "ClipRequest": "inputs",
-        "Components": "components",
+        "Components": "dnerv",
         "DNeRV": "dnerv",
-        "DNeRVConfig": "config",
+        "DNeRVConfig": "dnerv",
+        "Family": "family",
         "ModelConfig": "config",
-        "Motion": "dnerv",
+        "Motion": "network",
         "NeRV": "nerv",
-        "NeRVConfig": "config",
-        "PublishedModel": "presets",
+        "NeRVConfig": "nerv",
+        "Network": "network",
+        "PublishedModel": "family",
+        "Sizing": "family",
         "absolute_time": "inputs",
         "assemble": "inputs",
-        "build_model": "presets",
+        "build_model": "table",
         "channels_first": "inputs",
-        "compact_dnerv": "compact",
-        "compact_nerv": "compact",
-        "config_from_json": "config",
-        "config_to_json": "config",
-        "count_parameters": "presets",
-        "load_published": "published",
-        "load_published_state": "published",
-        "model_from_weights": "presets",
-        "multiply_adds": "presets",
-        "scaled_dnerv": "compact",
-        "tensor_shapes": "presets",
+        "compact_dnerv": "dnerv",
+        "compact_nerv": "nerv",
+        "config_from_json": "table",
+        "config_to_json": "table",
+        "count_parameters": "table",
+        "family_of": "table",
+        "load_published": "checkpoints",
+        "load_published_state": "checkpoints",
+        "model_from_weights": "table",
+        "multiply_adds": "table",
+        "register": "table",
+        "scaled_dnerv": "dnerv",
+        "tensor_shapes": "table",
     },
 )

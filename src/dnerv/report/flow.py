@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from dnerv.archive import Archive
-from dnerv.families import DNeRV, assemble
+from dnerv.families import assemble
 from dnerv.report.embedding import Picture
 
 Flow = NDArray[np.float32]  # [H, W, 2], (dx, dy) in pixels
@@ -40,16 +40,15 @@ def flow_to_keyframe(archive: Archive, name: str, first: int, count: int) -> Flo
     keyframes or no flow.
     """
     network, place = archive.model, archive.names.index(name)
-    if not isinstance(network, DNeRV) or not (network.config.fusion and network.config.flow):
-        return None
     layout, reader, length = archive.layout(place), archive.keyframe_reader(place), archive.config.model.clip_length
     parts = []
     for clip in range(first // length, (first + count - 1) // length + 1):
         tiles = []
         for request in layout.requests(clip, reader):
             with torch.inference_mode():
-                _, motion = network.frames_and_motion(assemble([request]))
-            assert motion is not None
+                motion = network.motion(assemble([request]))
+            if motion is None:
+                return None
             tiles.append(motion.to_start)
         whole = layout.grid.join(torch.stack(tiles))[: len(layout.timeline.clip(clip))]
         parts.append(whole.permute(0, 2, 3, 1).float().numpy())

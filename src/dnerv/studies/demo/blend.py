@@ -10,8 +10,7 @@ from torch import Tensor
 from dnerv.archive import Archive
 from dnerv.codecs import blended
 from dnerv.errors import InputError
-from dnerv.families import ClipRequest, DNeRV, assemble
-from dnerv.families.dnerv import Motion
+from dnerv.families import ClipRequest, Motion, assemble
 from dnerv.video import TileGrid
 
 
@@ -50,11 +49,8 @@ def flow_between_keyframes(archive: Archive, name: str, index: int) -> NDArray[n
 
 
 def _motion(archive: Archive, request: ClipRequest) -> Motion:
-    network = archive.model
-    motion = None
-    if isinstance(network, DNeRV):
-        with torch.inference_mode():
-            _, motion = network.frames_and_motion(assemble([request]))
+    with torch.inference_mode():
+        motion = archive.model.motion(assemble([request]))
     if motion is None:
         raise InputError("this archive's network has no keyframes, so there is no flow between them")
     return motion

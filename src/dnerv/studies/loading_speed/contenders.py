@@ -9,7 +9,7 @@ import torch
 
 from dnerv.archive import Archive
 from dnerv.engine import ChosenPrecision, chosen_precision
-from dnerv.families import NeRVConfig
+from dnerv.families import family_of
 from dnerv.studies.loading_speed.archives import REFERENCE, loaders, network
 from dnerv.studies.loading_speed.candidate import Candidate
 from dnerv.studies.loading_speed.command import command
@@ -39,7 +39,7 @@ def contenders(
         for batch_size in options.batch_sizes:
             yield network(path, precision, batch_size, device, share)
     yield from loaders(archive, sample, chosen_precision("auto", device), most, device)
-    if "nerv" in options.against and not isinstance(archive.config.model, NeRVConfig):
+    if "nerv" in options.against and family_of(archive.config.model).name != "nerv":
         stage("making a NeRV of the same bytes", 1)
         yield from _nervs(archive, sample, options, precisions, folder)
         advance()

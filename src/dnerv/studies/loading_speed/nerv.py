@@ -11,15 +11,17 @@ import torch
 from dnerv.archive import Archive, ArchiveConfig, CodedVideo, write_archive
 from dnerv.bitstream import pack_weights
 from dnerv.errors import InputError
-from dnerv.families import DNeRVConfig, NeRVConfig, build_model, compact_nerv
+from dnerv.families import FAMILIES, ModelConfig, Sizing, build_model, family_of
+from dnerv.families.sizes import PAPER_STRIDES
 
+FAMILY = "nerv"
 _WEIGHT_BITS = 6
 _WIDEST = 4096
 
 Weights = dict[str, np.ndarray]
 
 
-def write_nerv(archive: Archive, path: Path) -> NeRVConfig:
+def write_nerv(archive: Archive, path: Path) -> ModelConfig:
     """Write an archive of the same videos with a NeRV of random weights, as near as its width allows to the size.
 
     The time it takes to decode does not depend on what its weights are.
@@ -33,7 +35,7 @@ def write_nerv(archive: Archive, path: Path) -> NeRVConfig:
 
 def check_nerv(archive: Archive, other: Archive) -> None:
     """Raise InputError unless `other` is a NeRV of the same videos, cut into the same clips."""
-    if not isinstance(other.config.model, NeRVConfig):
+    if family_of(other.config.model).name != FAMILY:
         raise InputError(f"{other.container.path} holds no NeRV; --nerv takes an archive made with --model nerv")
     same = (
         other.names == archive.names
@@ -50,7 +52,7 @@ def check_nerv(archive: Archive, other: Archive) -> None:
         )
 
 
-def _of_size(archive: Archive, target: int) -> NeRVConfig:
+def _of_size(archive: Archive, target: int) -> ModelConfig:
     """The network closest to `target` bytes: its width doubled until it is larger, then halved in between."""
     low, high = 1, 2
     while high < _WIDEST and _packed_bytes(_config(archive, high)) < target:
@@ -65,20 +67,19 @@ def _of_size(archive: Archive, target: int) -> NeRVConfig:
     return min(around, key=lambda config: abs(_packed_bytes(config) - target))
 
 
-def _config(archive: Archive, width: int) -> NeRVConfig:
+def _config(archive: Archive, width: int) -> ModelConfig:
     """The paper's NeRV beside the paper's D-NeRV; beside ours, ours."""
     model = archive.config.model
-    if isinstance(model, DNeRVConfig) and model.head == "paper":
-        strides = (*model.strides, *([model.output_stride] if model.output_stride > 1 else []))
-        return NeRVConfig(width, model.grid, strides, clip_length=model.clip_length)
-    return compact_nerv(width, model.canvas, clip_length=model.clip_length)
+    is_paper = getattr(model, "strides", None) == PAPER_STRIDES
+    made: ModelConfig = FAMILIES[FAMILY].sized(width, Sizing(model.canvas, model.clip_length, paper=is_paper))
+    return made
 
 
-def _packed_bytes(config: NeRVConfig) -> int:
+def _packed_bytes(config: ModelConfig) -> int:
     return len(pack_weights(_random(config), _WEIGHT_BITS))
 
 
-def _random(config: NeRVConfig) -> Weights:
+def _random(config: ModelConfig) -> Weights:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return {name: p.detach().numpy() for name, p in build_model(config).named_parameters()}

@@ -15,21 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from dnerv.errors import InputError
-from dnerv.families.config import ModelConfig, NeRVConfig
-from dnerv.families.presets import build_model
+from dnerv.families.config import ModelConfig
+from dnerv.families.table import build_model, family_of
 
-_STEM = [(r"stem\.mlp\.0\.", "stem.hidden."), (r"stem\.mlp\.2\.", "stem.output.")]
-_DNERV = [
-    *_STEM,
-    (r"encoder\.head\.0\.", "encoder.head."),
-    (r"encoder\.body\.(\d+)\.0\.", r"encoder.body.\1."),
-    (r"decoder_list\.(\d+)\.to_style\.conv\.", r"blocks.\1.fusion.project."),
-    (r"decoder_list\.(\d+)\.conv\.", r"blocks.\1.upsample.conv."),
-    (r"decoder_list\.(\d+)\.tfc\.", r"blocks.\1.temporal."),
-    (r"flow_pred_list\.(\d+)\.conv\.", r"flow_heads.\1."),
-    (r"rgb_head_layer\.conv\.", "head."),
-]
-_NERV = [*_STEM, (r"layers\.(\d+)\.conv\.", r"blocks.\1.conv."), (r"head_layer\.", "head.")]
 _NOT_WEIGHTS = ("wk_list.", "dataset_mean", "dataset_std")
 
 
@@ -78,7 +66,7 @@ def _is_constant(key: str) -> bool:
 
 def _our_name(key: str, config: ModelConfig) -> str:
     key = key.removeprefix("module.")
-    for pattern, ours in _NERV if isinstance(config, NeRVConfig) else _DNERV:
+    for pattern, ours in family_of(config).weight_names:
         name, count = re.subn(f"^{pattern}", ours, key)
         if count:
             return name

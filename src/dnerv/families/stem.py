@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+STEM_WEIGHT_NAMES = ((r"stem\.mlp\.0\.", "stem.hidden."), (r"stem\.mlp\.2\.", "stem.output."))  # in checkpoints
+
 
 class PositionalEncoding(nn.Module):
     """Sines and cosines of `base^i * pi * t`, in the order sin, cos per level (D-NeRV section 3.2).

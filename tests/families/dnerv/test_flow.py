@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dnerv.families.flow import PointwiseThenSpatial, warp
+from dnerv.families.dnerv.flow import PointwiseThenSpatial, warp
 
 
 def by_hand(features: Tensor, flow: Tensor) -> Tensor:

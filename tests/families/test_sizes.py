@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dnerv.families import Components, build_model, compact_dnerv, compact_nerv, count_parameters, scaled_dnerv
-from dnerv.families.compact import CANVAS_MULTIPLE, WIDTHS
+from dnerv.families.sizes import CANVAS_MULTIPLE, WIDTHS
 
 
 def test_parameters_grow_with_the_width() -> None:

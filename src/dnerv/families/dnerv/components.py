@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dnerv.families.config import DNeRVConfig, FlowKind, FusionKind, HeadKind, TemporalKind
+from dnerv.families.dnerv.config import DNeRVConfig, FlowKind, FusionKind, HeadKind, TemporalKind
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dnerv.families.config import DNeRVConfig
+from dnerv.families.dnerv.config import DNeRVConfig
 
 
 class SpatiallyAdaptiveFusion(nn.Module):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dnerv.families import DNeRV, DNeRVConfig, build_model, load_published_state
-from dnerv.families.config import FlowKind, TemporalKind
+from dnerv.families.dnerv.config import FlowKind, TemporalKind
 from dnerv.video import Timeline
 
 Small = Callable[..., DNeRVConfig]

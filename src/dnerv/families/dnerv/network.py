@@ -17,43 +17,25 @@ Notable decisions:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnerv.families.config import DNeRVConfig
-from dnerv.families.decoder import DecoderBlock
-from dnerv.families.encoder import VisualContentEncoder
-from dnerv.families.encoding import Stem
-from dnerv.families.flow import PointwiseThenSpatial, warp
+from dnerv.families.dnerv.config import DNeRVConfig
+from dnerv.families.dnerv.decoder import DecoderBlock
+from dnerv.families.dnerv.encoder import VisualContentEncoder
+from dnerv.families.dnerv.flow import PointwiseThenSpatial, warp
 from dnerv.families.inputs import ClipInputs
+from dnerv.families.network import Motion, Network
+from dnerv.families.stem import Stem
 
 _FLOW_SCALES = {"multi-scale": None, "single-scale": 1, "none": 0}  # that have a flow head, from the coarsest
 
 
-@dataclass(frozen=True)
-class Motion:
-    """Flow of one scale, and the blend of what it fetches."""
-
-    to_start: Tensor  # [N, 2, H, W], (dx, dy) in pixels of the scale, to the keyframe before
-    to_end: Tensor  # [N, 2, H, W], to the keyframe after
-    weight: Tensor  # [N, 1, H, W] or [N, 1, 1, 1], share of the keyframe after
-
-    def enlarged(self, stride: int) -> Motion:
-        """The same motion at a scale `stride` times finer, in its pixels."""
-        if stride == 1:
-            return self
-        is_map = self.weight.shape[-1] > 1
-        maps = (stride * self.to_start, stride * self.to_end, *((self.weight,) if is_map else ()))
-        finer = F.interpolate(torch.cat(maps, dim=1), scale_factor=stride, mode="bilinear", align_corners=False)
-        return Motion(finer[:, :2], finer[:, 2:4], finer[:, 4:] if is_map else self.weight)
-
-
-class DNeRV(nn.Module):
+class DNeRV(Network):
     """The network of section 3, each component switchable by the configuration."""
 
+    config: DNeRVConfig
     mean: Tensor
     std: Tensor
 
@@ -96,6 +78,10 @@ class DNeRV(nn.Module):
         """-> float [B, T, 3, H, W], RGB in [0, 1]."""
         frame, _ = self.frames_and_motion(inputs)
         return frame.view(*inputs.time.shape, *frame.shape[1:])
+
+    def motion(self, inputs: ClipInputs) -> Motion | None:
+        """As `Network` says: None without keyframes, and where the configuration has no flow."""
+        return None if self.config.flow == "none" else self.frames_and_motion(inputs)[1]
 
     def frames_and_motion(self, inputs: ClipInputs) -> tuple[Tensor, Motion | None]:
         """-> RGB [B * T, 3, H, W] in [0, 1], and the motion of the finest scale (None without keyframes)."""

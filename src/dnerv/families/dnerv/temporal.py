@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnerv.families.config import DNeRVConfig
+from dnerv.families.dnerv.config import DNeRVConfig
 
 
 class GlobalTemporalMLP(nn.Module):

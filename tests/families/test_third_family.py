@@ -1,0 +1,117 @@
+"""A family of one's own: this file is all that it takes to encode, store and read one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dnerv.archive import Archive
+from dnerv.encoding import EncodeOptions, encode
+from dnerv.errors import ArchiveError
+from dnerv.families import (
+    FAMILIES,
+    ClipInputs,
+    Family,
+    Network,
+    Sizing,
+    config_from_json,
+    config_to_json,
+    family_of,
+    register,
+)
+from dnerv.families.config import check_range, check_size
+from dnerv.video import Timing, write_mp4
+
+
+@dataclass(frozen=True)
+class BlendConfig:
+    """The two keyframes of a frame, blended, and one colour per unit of width and time added."""
+
+    base_channels: int
+    canvas: tuple[int, int]
+    clip_length: int = 8
+    keyframe_every: int = 8
+    uses_keyframes = True
+    absolute_time = False
+    statistics = None
+
+    def __post_init__(self) -> None:
+        check_range("base_channels", self.base_channels, 1, 64)
+        check_size(self)
+
+    @property
+    def largest_tensor(self) -> int:
+        return 6 * self.clip_length * self.canvas[0] * self.canvas[1]
+
+
+class Blend(Network):
+    def __init__(self, config: BlendConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.enter, self.leave = nn.Linear(1, config.base_channels), nn.Linear(config.base_channels, 3)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, inputs: ClipInputs) -> Tensor:
+        before, after = inputs.keyframes[inputs.start], inputs.keyframes[inputs.end]
+        blend = torch.lerp(before, after, inputs.distance[..., None, None, None])
+        shift = self.leave(F.gelu(self.enter(inputs.time[..., None])))  # (B, T, 3)
+        return (blend + shift[..., None, None]).clamp(0, 1)
+
+
+BLEND = Family(
+    name="blend",
+    title="Blend",
+    config=BlendConfig,
+    network=Blend,
+    sized=lambda width, sizing: BlendConfig(width, sizing.canvas, sizing.clip_length, sizing.keyframe_every),
+    multiply_adds=lambda config: 0,
+)
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    register(BLEND)
+    yield
+    del FAMILIES["blend"]
+
+
+def test_it_is_encoded_and_read_like_the_others(tmp_path: Path) -> None:
+    path, videos = tmp_path / "blend.dnerv", tmp_path / "in"
+    videos.mkdir()
+    for name, count in (("walk", 10), ("run", 9)):
+        shades = [np.full((32, 48, 3), 40 + 12 * i, np.uint8) for i in range(count)]
+        write_mp4(videos / f"{name}.mp4", iter(shades), Timing.constant(Fraction(25), count))
+    options = EncodeOptions(model="blend", width=3, keyframe_every=4, epochs=1, keyframe_crf=30)
+    result = encode([videos], path, options)
+    with Archive(path) as archive, Archive(path, precision="reference") as plain:
+        assert archive.config.model == BlendConfig(3, (32, 48), keyframe_every=4)
+        assert family_of(archive.config.model) is BLEND
+        assert result.parameters == 3 + 3 + 9 + 3
+        assert archive["walk"][:].shape == (10, 3, 32, 48)
+        assert torch.equal(archive["walk"][:], plain["walk"][:])
+        assert result.quality.psnr > 20
+
+
+def test_its_configuration_is_checked_like_theirs() -> None:
+    config = BLEND.sized(2, Sizing((32, 32)))
+    record = config_to_json(config)
+    assert record == {"family": "blend", "base_channels": 2, "canvas": (32, 32)}
+    assert config_from_json(record | {"canvas": [32, 32]}) == config
+    for wrong in ({"canvas": [32]}, {"canvas": [32, 1 << 30]}, {"base_channels": 65}, {"colour": 1}):
+        with pytest.raises(ArchiveError):
+            config_from_json(record | {"canvas": [32, 32]} | wrong)
+
+
+def test_a_name_is_given_once() -> None:
+    register(BLEND)  # again: nothing happens
+    with pytest.raises(ValueError, match="a family is called 'blend' already"):
+        register(Family("blend", "Other", BlendConfig, Blend, BLEND.sized, BLEND.multiply_adds))

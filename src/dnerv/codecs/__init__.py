@@ -9,7 +9,8 @@
     codec.title, codec.crf_range, codec.crf_step, codec.usual_crf, codec.efforts, codec.suffix  # facts, as in `Codec`
     codec.missing(), codec.library(), codec.describe(30, "medium", fps=25)
 
-`CODECS` has them by name: x264, x265, svtav1, aom, vvc; `STILLS` has jpeg and png, which code one picture. A new codec
+`CODECS` has them by name: x264, x265, svtav1, aom, vvc; `STILLS` has jpeg and png, which
+code one picture (`still.encode(frame)`, `name, decode = still.decoder()`). A new codec
 is a class in a file of its own and a line in `registry`.
 
 `search_crf` is the search of a crf for a number of bytes. `SvtAv1.keyframes`, `decode_packets`, `KeyframeFormat`,
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from dnerv.codecs.choice import better_mode
     from dnerv.codecs.codec import EFFORTS, RESTART, Codec, Stream
     from dnerv.codecs.decoding import decode_packets
-    from dnerv.codecs.registry import CODECS
+    from dnerv.codecs.registry import CODECS, STILLS
     from dnerv.codecs.search import CrfSearch, search_crf
+    from dnerv.codecs.stills import Still
     from dnerv.codecs.svtav1 import Mode, SvtAv1
 
 __all__ = [
@@ -39,12 +41,14 @@ __all__ = [
     "PEAK",
     "PSNR_OF_IDENTICAL_FRAMES",
     "RESTART",
+    "STILLS",
     "Codec",
     "CrfSearch",
     "Frame",
     "KeyframeFormat",
     "Mode",
     "Packet",
+    "Still",
     "Stream",
     "SvtAv1",
     "better_mode",
@@ -61,9 +65,11 @@ __getattr__ = imports_on_use(
         "CODECS": "registry",
         "EFFORTS": "codec",
         "RESTART": "codec",
+        "STILLS": "registry",
         "Codec": "codec",
         "CrfSearch": "search",
         "Mode": "svtav1",
+        "Still": "stills",
         "Stream": "codec",
         "SvtAv1": "svtav1",
         "better_mode": "choice",

@@ -138,27 +138,21 @@ class Codec(ABC):
         """
         decoder = av.CodecContext.create(self.decoder, "r")
         assert isinstance(decoder, av.VideoCodecContext)
-        converter = ColourConverter()
-        try:
-            for data in [*packets, None]:
-                for picture in decoder.decode(None if data is None else av.Packet(data)):
-                    yield np.ascontiguousarray(converter.to_rgb(picture)[:height, :width])
-        except FFmpegError as error:
-            raise ArchiveError(f"the {self.title} stream cannot be decoded ({error.strerror})") from error
+        pictures = (
+            picture
+            for data in [*packets, None]
+            for picture in decoder.decode(None if data is None else av.Packet(data))
+        )
+        return _frames(pictures, height, width, f"the {self.title} stream")
 
     def decode_file(self, path: Path, height: int, width: int) -> Iterator[Frame]:
         """Frames of the stream at `path`, uint8 [height, width, 3] RGB in display order.
 
         Raises ArchiveError for a file that cannot be decoded.
         """
-        converter = ColourConverter()
-        try:
-            with self._opened(path) as container:
-                container.streams.video[0].codec_context.thread_count = 1  # videos are decoded side by side
-                for picture in container.decode(video=0):
-                    yield np.ascontiguousarray(converter.to_rgb(picture)[:height, :width])
-        except FFmpegError as error:
-            raise ArchiveError(f"{path}: the stream cannot be decoded ({error.strerror})") from error
+        with self._opened(path) as container:
+            container.streams.video[0].codec_context.thread_count = 1  # videos are decoded side by side
+            yield from _frames(container.decode(video=0), height, width, str(path))
 
     def counted_bytes(self, path: Path) -> int:
         """Bytes of the stream at `path`, but for what every container drops and restores."""
@@ -194,6 +188,18 @@ class Codec(ABC):
             return av.open(str(path), format=self.suffix[1:])
         except FFmpegError as error:
             raise ArchiveError(f"{path}: the stream cannot be read ({error.strerror})") from error
+
+
+def _frames(pictures: Iterable[av.VideoFrame], height: int, width: int, name: str) -> Iterator[Frame]:
+    converter, is_empty = ColourConverter(), True
+    try:
+        for picture in pictures:
+            is_empty = False
+            yield np.ascontiguousarray(converter.to_rgb(picture)[:height, :width])
+    except FFmpegError as error:
+        raise ArchiveError(f"{name} cannot be decoded ({error.strerror})") from error
+    if is_empty:
+        raise ArchiveError(f"{name} cannot be decoded: there is no frame in it")
 
 
 class CountedFrames:

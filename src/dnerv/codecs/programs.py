@@ -61,7 +61,7 @@ class _ByProgram(Codec):
                 reason = last_words(complaints.read())
                 raise InputError(f"{self.title} cannot code {width}x{height} frames: {reason}")
             stream.seek(0)
-            with av.open(stream, format=self.suffix[1:]) as container:
+            with av.open(stream, "r", format=self.suffix[1:]) as container:
                 return [self._packed(bytes(packet)) for packet in container.demux(video=0) if packet.size]
 
     def _packed(self, packet: bytes) -> bytes:

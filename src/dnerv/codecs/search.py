@@ -38,18 +38,18 @@ class CrfSearch:
     def below(self) -> float | None:
         """The crf of the most bytes that are not above the target; None where all are."""
         fitting = [crf for crf, size in self.sizes.items() if size <= self.target]
-        return max(fitting, key=lambda crf: self.sizes[crf], default=None)
+        return max(fitting, key=lambda crf: (self.sizes[crf], -crf), default=None)
 
     @property
     def above(self) -> float | None:
         """The crf of the fewest bytes above the target; None where there are none."""
         larger = [crf for crf, size in self.sizes.items() if size > self.target]
-        return min(larger, key=lambda crf: self.sizes[crf], default=None)
+        return min(larger, key=lambda crf: (self.sizes[crf], -crf), default=None)
 
     @property
     def not_above(self) -> float:
         """`below`, or, where nothing is as small, the crf of the fewest bytes."""
-        return min(self.sizes, key=lambda crf: self.sizes[crf]) if self.below is None else self.below
+        return min(self.sizes, key=lambda crf: (self.sizes[crf], crf)) if self.below is None else self.below
 
     @property
     def gap(self) -> float | None:

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from dnerv.codecs import psnr
-from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame, ssim_per_frame
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
+    from dnerv.codecs import psnr
     from dnerv.evaluation.anchors import encode_anchor
     from dnerv.evaluation.archive_quality import ArchiveQuality, VideoQuality, evaluate, measure_archive
+    from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame, ssim_per_frame
 
 __all__ = [
     "ArchiveQuality",
@@ -27,9 +27,14 @@ __getattr__ = imports_on_use(
     __name__,
     {
         "ArchiveQuality": "archive_quality",
+        "QualityMeter": "metrics",
         "VideoQuality": "archive_quality",
         "encode_anchor": "anchors",
         "evaluate": "archive_quality",
         "measure_archive": "archive_quality",
+        "ms_ssim_per_frame": "metrics",
+        "mse_per_frame": "metrics",
+        "psnr": "metrics",
+        "ssim_per_frame": "metrics",
     },
 )

@@ -28,6 +28,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from dnerv.errors import InputError, listed
 
 Kind = Literal["seconds", "size", "span"]
+ARGUMENTS, RUNNING, EVERYWHERE = "Arguments", "Running", "Everywhere"  # headings of the help: the first, the last two
 _KEY = "dnerv.option"
 
 

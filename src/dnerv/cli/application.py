@@ -10,15 +10,17 @@ from dnerv.cli.help import Row, laid_out
 from dnerv.cli.parsing import UsageError
 from dnerv.studies import STUDIES, SUMMARIES
 
+# Modules of `commands`, and studies that are commands by themselves; the others are called `study NAME`.
 _GROUPS: Mapping[str, Sequence[str]] = {
     "Archives": ("encode", "decode", "info", "evaluate", "verify", "presets"),
     "Made with the network": ("interpolate", "inpaint"),
-    "Measurements": ("report",),
+    "Measurements": ("compare", "bench", "study", "report"),
 }
-_MODULES = [name for names in _GROUPS.values() for name in names]
-_ALONE = ("compare", "bench")  # studies that are commands by themselves
-_USAGE = "Usage: dnerv COMMAND ..."
-_ABOUT_STUDIES = "The paper's experiments, on your own videos."
+_NAMES = [name for names in _GROUPS.values() for name in names]
+_COMING = {"compare", "bench"} - set(STUDIES)
+_USAGE, _ABOUT = "Usage: dnerv COMMAND ...", "A whole video collection in one neural file."
+_STUDY_USAGE, _ABOUT_STUDIES = "Usage: dnerv study NAME ...", "The paper's experiments, on your own videos."
+_LEFT = 18  # columns of a command's name
 _HELP = ("-h", "--help")
 _GENERAL: Sequence[Row] = (
     ("-h, --help", "Show this, or with a command its options, and stop."),
@@ -29,7 +31,8 @@ _GENERAL: Sequence[Row] = (
 
 def commands() -> dict[str, Command]:
     """All of them, by the words that call them."""
-    return {words: command(words) for words in (*_MODULES, *_studies())}
+    modules = [name for name in _NAMES if name not in STUDIES and name != "study" and name not in _COMING]
+    return {words: command(words) for words in (*modules, *_studies())}
 
 
 def command(words: str) -> Command:
@@ -39,10 +42,8 @@ def command(words: str) -> Command:
         from dnerv.cli.commands.study import study_command
 
         return study_command(words, studies[words])
-    if words not in _MODULES:
-        known = sorted({name.split()[0] for name in (*_MODULES, *studies)})
-        if words.startswith("study "):
-            known = [name for name in studies if " " in name]
+    if words not in _NAMES or words == "study":
+        known = [name for name in studies if name.startswith("study ")] if words.startswith("study") else _NAMES
         raise UsageError(f"no command is called {words!r}; known: {', '.join(known)}")
     made: Command = import_module(f"dnerv.cli.commands.{words}").COMMAND
     return made
@@ -51,44 +52,49 @@ def command(words: str) -> Command:
 def call(words: Sequence[str]) -> None:
     """Do what the words after `dnerv` say. Raises UsageError and what the command raises."""
     if not words or words[0] in _HELP:
-        print(_help())
+        print(laid_out(_USAGE, _ABOUT, _listed(), _LEFT))
     elif words[0] == "--version":
         from dnerv import __version__
 
         print(f"dnerv {__version__}")
     elif words[0] == "study" and (len(words) == 1 or words[1] in _HELP):
-        print(_study_help())
-    elif words[0] in ("study", *_ALONE) and " ".join(words[: 2 if words[0] == "study" else 1]) not in _studies():
+        rows = [(name, SUMMARIES[name]) for name in STUDIES if name not in _NAMES]
+        print(laid_out(_STUDY_USAGE, _ABOUT_STUDIES, {"Studies": rows}, _LEFT))
+    elif words[0] in ("study", "compare", "bench") and _words_of(words)[0] not in _studies():
         from dnerv.cli import comparisons, studies  # noqa: F401  their commands, until all studies are in STUDIES
         from dnerv.cli.typed_application import app
 
         app(list(words), prog_name="dnerv")
     else:
-        length = 2 if words[0] == "study" else 1
-        command(" ".join(words[:length]))(words[length:])
+        name, rest = _words_of(words)
+        command(name)(rest)
 
 
 def usage(words: Sequence[str]) -> str:
     """How the command that is meant is called."""
-    length = 2 if words[:1] == ["study"] else 1
     try:
-        return command(" ".join(words[:length])).usage
+        return command(_words_of(words)[0]).usage
     except UsageError:
         return _USAGE
 
 
+def _words_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command's name, and what is said to it."""
+    length = 2 if words[:1] == ["study"] else 1
+    return " ".join(words[:length]), words[length:]
+
+
 def _studies() -> dict[str, str]:
     """The studies' names, by the words that call them."""
-    return {name if name in _ALONE else f"study {name}": name for name in STUDIES}
+    return {name if name in _NAMES else f"study {name}": name for name in STUDIES}
 
 
-def _help() -> str:
-    groups = {title: [(name, command(name).summary) for name in names] for title, names in _GROUPS.items()}
-    studies = [(name, SUMMARIES[name]) for name in _ALONE if name in SUMMARIES]
-    groups["Measurements"] = [*studies, ("study NAME", _ABOUT_STUDIES), *groups["Measurements"]]
-    return laid_out(_USAGE, "A whole video collection in one neural file.", groups | {"Options": list(_GENERAL)})
+def _listed() -> dict[str, list[Row]]:
+    groups = {title: [_row(name) for name in names if name not in _COMING] for title, names in _GROUPS.items()}
+    return {**groups, "Options": list(_GENERAL)}
 
 
-def _study_help() -> str:
-    rows = [(name, SUMMARIES[name]) for name in STUDIES if name not in _ALONE]
-    return laid_out("Usage: dnerv study NAME ...", _ABOUT_STUDIES, {"Studies": rows})
+def _row(name: str) -> Row:
+    if name == "study":
+        return "study NAME", _ABOUT_STUDIES
+    return name, SUMMARIES.get(name) or command(name).summary

@@ -9,7 +9,7 @@ from typing import Any
 from dnerv.cli.help import command_help, usage_line
 from dnerv.cli.parsing import parse
 from dnerv.errors import DnervError
-from dnerv.options import Options, option
+from dnerv.options import EVERYWHERE, Options, option
 from dnerv.tables import Part
 
 Record = dict[str, Any]
@@ -19,9 +19,9 @@ Record = dict[str, Any]
 class Everywhere(Options):
     """What every command takes."""
 
-    as_json: bool = option(False, "Print one JSON document instead of text.", flag="--json", group="Everywhere")
-    help: bool = option(False, "Show this, and stop.", short="-h", group="Everywhere")
-    debug: bool = option(False, "Show the traceback of an error.", group="Everywhere")
+    as_json: bool = option(False, "Print one JSON document instead of text.", flag="--json", group=EVERYWHERE)
+    help: bool = option(False, "Show this, and stop.", short="-h", group=EVERYWHERE)
+    debug: bool = option(False, "Show the traceback of an error.", group=EVERYWHERE)
 
 
 @dataclass(frozen=True)

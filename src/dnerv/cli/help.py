@@ -8,10 +8,11 @@ from shutil import get_terminal_size
 
 from dnerv.cli.parsing import flags, is_positional, off_flag
 from dnerv.cli.words import default_text, metavar
-from dnerv.options import REQUIRED, Options, TypedOption, range_text, typed_options
+from dnerv.options import ARGUMENTS, EVERYWHERE, REQUIRED, RUNNING, Options, TypedOption, range_text, typed_options
 
-_LEFT = 26  # columns of names
+_LEFT = 26  # columns of an option's names
 _TIED = "\N{NO-BREAK SPACE}"  # between words that stay on one line
+_PLACES = {ARGUMENTS: 0, RUNNING: 2, EVERYWHERE: 3}  # of groups; the others are 1, in the order of the options
 Row = tuple[str, str]
 
 
@@ -32,29 +33,29 @@ def command_help(command: str, text: str, classes: Sequence[type[Options]]) -> s
     groups: dict[str, list[Row]] = {}
     for one in classes:
         for option in typed_options(one):
-            groups.setdefault("Arguments" if is_positional(option) else option.facts.group, []).append(_row(option))
-    order = sorted(groups, key=lambda name: name != "Arguments")
+            groups.setdefault(ARGUMENTS if is_positional(option) else option.facts.group, []).append(_row(option))
+    order = sorted(groups, key=lambda title: _PLACES.get(title, 1))
     return laid_out(usage_line(command, classes), text, {name: groups[name] for name in order})
 
 
-def laid_out(usage: str, text: str, groups: Mapping[str, Iterable[Row]]) -> str:
-    """Usage, paragraphs, and groups of two columns."""
+def laid_out(usage: str, text: str, groups: Mapping[str, Iterable[Row]], left: int = _LEFT) -> str:
+    """Usage, paragraphs, and groups of two columns, the first `left` wide."""
     width = max(60, min(100, get_terminal_size().columns))
     blocks = [textwrap.fill(usage, width, subsequent_indent=" " * 7)]
     blocks += [textwrap.fill(" ".join(part.split()), width) for part in text.split("\n\n")]
     for title, rows in groups.items():
-        lines = [line for name, meaning in rows for line in _lines(name, meaning, width)]
+        lines = [line for name, meaning in rows for line in _lines(name, meaning, left, width)]
         blocks.append("\n".join([f"{title}:", *lines]))
     return "\n\n".join(blocks)
 
 
-def _lines(name: str, meaning: str, width: int) -> list[str]:
+def _lines(name: str, meaning: str, left: int, width: int) -> list[str]:
     """One row: the name, and beside it or below it what it means."""
-    beside = [line.replace(_TIED, " ") for line in textwrap.wrap(meaning, width - _LEFT, break_on_hyphens=False)]
+    beside = [line.replace(_TIED, " ") for line in textwrap.wrap(meaning, width - left, break_on_hyphens=False)]
     first = f"  {name}"
-    if len(first) > _LEFT - 2:
-        return [first, *(" " * _LEFT + line for line in beside)]
-    return [(first.ljust(_LEFT) + beside[0]).rstrip(), *(" " * _LEFT + line for line in beside[1:])]
+    if len(first) > left - 2:
+        return [first, *(" " * left + line for line in beside)]
+    return [(first.ljust(left) + beside[0]).rstrip(), *(" " * left + line for line in beside[1:])]
 
 
 def _row(option: TypedOption) -> Row:

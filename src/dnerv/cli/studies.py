@@ -14,7 +14,6 @@ from dnerv.cli.typed import (
     Inputs,
     Json,
     Resolution,
-    Seed,
     parse_integers,
     parse_numbers,
     parse_rate,
@@ -28,87 +27,6 @@ from dnerv.cli.typed_application import study
 StudyFolder = Annotated[
     Path, typer.Option("--output", "-o", help="Folder for archives, results.json and the picture; taken up again.")
 ]
-
-
-@study.command("interpolation")
-def study_interpolation(
-    inputs: Inputs,
-    output: StudyFolder,
-    resolution: Resolution = None,
-    bpp: Annotated[float, typer.Option(help="Bits per pixel of the frames kept.")] = 0.05,
-    budget: Annotated[str | None, typer.Option(help="Time for training: 90s, 5m, 2h. [default: 5m]")] = None,
-    epochs: Epochs = None,
-    keyframe_every: Annotated[int, typer.Option(help="Frames kept between keyframes.")] = 2,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Hold out every second frame, and decode it all the same.
-
-    Interrupted, it goes on when the same command is given again.
-    """
-    from dnerv import progress, terminal
-    from dnerv.studies.interpolation import Interpolation, InterpolationOptions
-    from dnerv.studies.record import command_line
-    from dnerv.studies.runner import run_study, shown
-
-    options = usage(
-        InterpolationOptions,
-        bits_per_pixel=bpp,
-        budget_seconds=parse_seconds(budget),
-        epochs=epochs,
-        resolution=parse_resolution(resolution),
-        keyframe_every=keyframe_every,
-        seed=seed,
-        device=device,
-    )
-    with terminal.EncodeDisplay() as display, progress.listening(display):
-        record = run_study(Interpolation(), inputs, output, options, command=command_line())
-    terminal.show(record, lambda record: shown(Interpolation(), record), as_json)
-
-
-@study.command("inpainting")
-def study_inpainting(
-    inputs: Inputs,
-    output: StudyFolder,
-    boxes: Annotated[int, typer.Option(help="Random boxes a frame.")] = 5,
-    box_size: Annotated[int, typer.Option(help="Their side in pixels.")] = 50,
-    resolution: Resolution = None,
-    crop: Annotated[str | None, typer.Option(metavar="HxW", help="Then cut this out of their middle.")] = None,
-    bpp: Annotated[float | None, typer.Option(help="Bits per pixel of each way. [default: 0.05]")] = None,
-    budget: Annotated[str | None, typer.Option(help="Time for training each way. [default: 5m]")] = None,
-    epochs: Epochs = None,
-    seed: Annotated[int, typer.Option(help="Of boxes, initial weights and clip order.")] = 0,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Hide random boxes: NeRV, one NeRV for all videos, and D-NeRV.
-
-    Interrupted, it goes on when the same command is given again.
-    """
-    from dnerv.cli import typed
-    from dnerv.encoding import EncodeOptions
-    from dnerv.studies import inpainting as studied
-    from dnerv.studies.drawing import check_drawing
-    from dnerv.video import RandomBoxes
-
-    check_drawing()
-    options = usage(
-        EncodeOptions,
-        bits_per_pixel=bpp,
-        budget_seconds=parse_seconds(budget),
-        epochs=epochs,
-        resolution=parse_resolution(resolution),
-        seed=seed,
-    )
-    hidden = usage(RandomBoxes, boxes, box_size, seed)
-    with typed.watched() as display:
-        record = studied.inpainting(
-            inputs, output, options, hidden, display, crop=parse_resolution(crop, "--crop"), device=device
-        )
-        display.stage("drawing the picture")
-        studied.draw_study(output, hidden, output / "picture.png")
-    typed.show(record, studied.study_tables, as_json)
 
 
 @study.command("diversity")

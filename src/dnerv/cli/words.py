@@ -27,11 +27,14 @@ class Form:
 
 def read(option: TypedOption, text: str) -> Any:
     """The value, or tuple of values, that was typed. Raises InputError."""
-    if not option.is_list or option.facts.is_repeatable:
-        return _read_one(option, text)
-    if option.facts.may_be_empty and text == _NOTHING:
+    form, is_list = _form(option), option.is_list and not option.facts.is_repeatable
+    if is_list and option.facts.may_be_empty and text == _NOTHING:
         return ()
-    return tuple(_read_one(option, word.strip()) for word in text.split(","))
+    try:
+        return tuple(form.read(word.strip()) for word in text.split(",")) if is_list else form.read(text)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        asked = f"{form.asked}, or several with commas between" if is_list else form.asked
+        raise InputError(f"{option.flag} is {text!r}; give {asked}") from None
 
 
 def default_text(option: TypedOption) -> str:
@@ -39,8 +42,8 @@ def default_text(option: TypedOption) -> str:
     value = option.default
     if value is MISSING or isinstance(value, bool):
         return ""
-    if value is None or value == () or value == "":
-        return option.facts.unset or ("" if value is None else "none")
+    if value is None or value == ():
+        return option.facts.unset or (_NOTHING if option.facts.may_be_empty else "")
     form = _form(option)
     return ",".join(map(form.show, value)) if option.is_list else form.show(value)
 
@@ -55,14 +58,6 @@ def metavar(option: TypedOption) -> str:
         return "NAME" if sum(map(len, option.choices)) > 24 else "|".join(option.choices)
     one = "NAME" if option.choices else _form(option).metavar
     return f"{one},..." if option.is_list and not option.facts.is_repeatable else one
-
-
-def _read_one(option: TypedOption, text: str) -> Any:
-    form = _form(option)
-    try:
-        return form.read(text)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise InputError(f"{option.flag} is {text!r}; give {form.asked}") from None
 
 
 def _form(option: TypedOption) -> Form:

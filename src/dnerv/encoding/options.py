@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnerv.errors import ArchiveError, InputError
-from dnerv.options import Options, option
+from dnerv.options import RUNNING, Options, option
 from dnerv.training.config import LossName, Precision
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class RunOptions(Options):
         None, "Labels by columns path,label.", metavar="CSV", unset="class folders", group=FRAMES
     )
     skip_bad: bool = option(False, "Leave unreadable videos out.", group=FRAMES)
-    device: str = option("cpu", "Where the network runs: cpu, cuda, cuda:1, ...", metavar="NAME", group="Running")
-    force: bool = option(False, "Replace an existing output.", group="Running")
-    restart: bool = option(False, "Discard an interrupted run's state.", group="Running")
-    keep_work: bool = option(False, "Keep OUTPUT.work at the end.", group="Running")
+    device: str = option("cpu", "Where the network runs: cpu, cuda, cuda:1, ...", metavar="NAME", group=RUNNING)
+    force: bool = option(False, "Replace an existing output.", group=RUNNING)
+    restart: bool = option(False, "Discard an interrupted run's state.", group=RUNNING)
+    keep_work: bool = option(False, "Keep OUTPUT.work at the end.", group=RUNNING)

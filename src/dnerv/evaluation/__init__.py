@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from dnerv.codecs import psnr
     from dnerv.evaluation.anchors import encode_anchor
     from dnerv.evaluation.archive_quality import ArchiveQuality, VideoQuality, evaluate, measure_archive
-    from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame, ssim_per_frame
+    from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame
 
 __all__ = [
     "ArchiveQuality",
@@ -20,7 +20,6 @@ __all__ = [
     "ms_ssim_per_frame",
     "mse_per_frame",
     "psnr",
-    "ssim_per_frame",
 ]
 
 __getattr__ = imports_on_use(
@@ -35,6 +34,5 @@ __getattr__ = imports_on_use(
         "ms_ssim_per_frame": "metrics",
         "mse_per_frame": "metrics",
         "psnr": "metrics",
-        "ssim_per_frame": "metrics",
     },
 )

@@ -62,7 +62,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from dnerv.encoding.options import FrameOptions, RunOptions
-from dnerv.options import Options, like, option
+from dnerv.options import RUNNING, Options, like, option
 from dnerv.tables import Part
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, C
 class StudyOptions(Options):
     """What every study is asked for."""
 
-    seed: int = option(0, "Of all that is drawn at random.", low=0, group="Every study")
-    device: str = like(RunOptions, "device", group="Every study")
+    seed: int = option(0, "Of all that is drawn at random.", low=0, group=RUNNING)
+    device: str = like(RunOptions, "device", group=RUNNING)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.given import ArchiveGiven, ExportOptions
+from dnerv.cli.commands.given import VIDEOS, ArchiveGiven, ExportOptions
 from dnerv.engine.precision import Precision
-from dnerv.options import Options, option
+from dnerv.options import RUNNING, Options, option
 from dnerv.tables import Part
 
 
@@ -17,9 +17,9 @@ class DecodeOptions(Options):
     """Which frames, and how they are computed."""
 
     frames: tuple[int | None, int | None] | None = option(
-        None, "Only frames A to B - 1.", kind="span", unset="all", group="Output"
+        None, "Only frames A to B - 1.", kind="span", unset="all", group=VIDEOS
     )
-    precision: Precision = option("fp32", "Of the network.", group="Running")
+    precision: Precision = option("fp32", "Of the network.", group=RUNNING)
 
 
 def _run(given: ArchiveGiven, to: ExportOptions, options: DecodeOptions) -> Record:

@@ -10,7 +10,7 @@ from typing import Literal
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.given import ArchiveGiven
 from dnerv.encoding.options import RunOptions
-from dnerv.options import REQUIRED, Options, like, option
+from dnerv.options import REQUIRED, RUNNING, Options, like, option
 from dnerv.tables import LONGEST_LIST, Part, table
 
 
@@ -19,7 +19,7 @@ class EvaluateOptions(Options):
     """Against what, and where."""
 
     originals: tuple[Path, ...] = option(REQUIRED, "What was encoded.", flag="VIDEO|FOLDER...")
-    at: Literal["coded", "original"] = option("coded", "Size at which frames are compared.", group="Running")
+    at: Literal["coded", "original"] = option("coded", "Size at which frames are compared.", group=RUNNING)
     device: str = like(RunOptions, "device")
 
 

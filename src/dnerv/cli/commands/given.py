@@ -9,6 +9,8 @@ from typing import Literal
 from dnerv.encoding.options import RunOptions
 from dnerv.options import REQUIRED, Options, like, option
 
+VIDEOS = "Which frames"  # heading in the help
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideosGiven(Options):
@@ -30,7 +32,7 @@ class ExportOptions(Options):
 
     output: Path = option(REQUIRED, "Folder to write into.", short="-o", metavar="FOLDER", group="Output")
     video: tuple[str, ...] = option(
-        (), "Only this video.", metavar="NAME", unset="all", is_repeatable=True, group="Output"
+        (), "Only this video.", metavar="NAME", unset="all", is_repeatable=True, group=VIDEOS
     )
     format: Literal["mp4", "png"] = option("mp4", "What to write.", group="Output")
     force: bool = option(False, "Replace existing outputs.", group="Output")

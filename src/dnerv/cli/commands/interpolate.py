@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.decode import written_tables
-from dnerv.cli.commands.given import ArchiveGiven, ExportOptions
+from dnerv.cli.commands.given import VIDEOS, ArchiveGiven, ExportOptions
 from dnerv.options import Options, option
 
 
@@ -14,9 +14,9 @@ from dnerv.options import Options, option
 class InterpolateOptions(Options):
     """How many frames, and at what rate they are shown."""
 
-    factor: int = option(4, "Frames made for each one.", low=2, high=64, group="Frames")
+    factor: int = option(4, "Frames made for each one.", low=2, high=64, group=VIDEOS)
     slow_motion: bool = option(
-        True, "Raise the frame rate in place of stretching time.", off="--keep-duration", group="Frames"
+        True, "Raise the frame rate in place of stretching time.", off="--keep-duration", group=VIDEOS
     )
 
 
@@ -38,7 +38,7 @@ def _run(given: ArchiveGiven, to: ExportOptions, options: InterpolateOptions) ->
 
 COMMAND = Command(
     "interpolate",
-    "Slow motion: videos with frames in between those that were encoded.",
+    "Slow motion: frames in between those that were encoded.",
     (ArchiveGiven, InterpolateOptions, ExportOptions),
     _run,
     written_tables,

@@ -44,4 +44,4 @@ def _tables(record: Record) -> Sequence[Part]:
     return [paper, "Without --size the dial chooses the width of a compact network, among them:", ours]
 
 
-COMMAND = Command("presets", "List the paper's networks and ours, with their parameter counts.", (), _run, _tables)
+COMMAND = Command("presets", "List the paper's networks and ours, with parameter counts.", (), _run, _tables)

@@ -36,7 +36,7 @@ def _tables(record: Record) -> Sequence[Part]:
 
 COMMAND = Command(
     "report",
-    """Put studies on one page: charts, tables, and videos side by side.
+    """Put studies on one page: charts, tables, videos to play.
 
     The page is one file and needs no network.""",
     (ReportOutput, ReportOptions),

@@ -11,6 +11,8 @@ from dnerv.cli.command import Command, Record
 from dnerv.options import REQUIRED, Options, option
 from dnerv.tables import Part
 
+_RESUMES = "Interrupted, even killed, it goes on when the same command is given again."
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOutput(Options):
@@ -23,7 +25,7 @@ class StudyOutput(Options):
 
 def study_command(words: str, name: str) -> Command:
     """The command of a study, called `words`."""
-    from dnerv.studies import STUDIES
+    from dnerv.studies import STUDIES, SUMMARIES
 
     study = STUDIES[name]
 
@@ -38,15 +40,13 @@ def study_command(words: str, name: str) -> Command:
 
         return shown(study, record)
 
-    text = f"{study.question}\n\nInterrupted, even killed, it goes on when the same command is given again."
+    text = f"{SUMMARIES[name]}\n\n{study.question}\nInterrupted, even killed, it goes on when the same command is given again."
     return Command(words, text, (_given(study.takes), StudyOutput, study.options), run, tables)
 
 
 def _given(takes: str) -> type[Options]:
     """The study's inputs: several, or one."""
-    given = option(REQUIRED, "What is studied.", flag=takes)
     hint = tuple[Path, ...] if takes.endswith("...") else Path
-    made: type[Options] = make_dataclass(
-        "Given", [("inputs", hint, given)], bases=(Options,), frozen=True, kw_only=True
-    )
+    inputs = ("inputs", hint, option(REQUIRED, "What is studied.", flag=takes))
+    made: type[Options] = make_dataclass("Given", [inputs], bases=(Options,), frozen=True, kw_only=True)
     return made

@@ -1,0 +1,92 @@
+"""All commands: what they are called, what they explain, and what that costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from dnerv.cli.application import call, command, commands, usage
+from dnerv.cli.help import command_help
+from dnerv.cli.parsing import UsageError
+from dnerv.options import REQUIRED, typed_options
+from dnerv.studies import STUDIES
+
+COMMANDS = commands()
+HEAVY = ("torch", "av", "matplotlib", "PIL", "scipy", "rich", "constriction", "pytorch_msssim", "importlib.metadata")
+PROGRAM = """
+import sys
+sys.argv = ["dnerv", *sys.argv[1:]]
+from dnerv.cli import main
+try:
+    main()
+finally:
+    print(*sorted(set(sys.modules) & {HEAVY}), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    made = COMMANDS[name]
+    assert made.name == name
+    text = command_help(f"dnerv {name}", made.help, made.takes)
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(made.summary) <= 62, made.summary
+    assert made.summary.endswith((".", "?"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_each_flag_once_and_explains_it(name: str) -> None:
+    options = [each for one in COMMANDS[name].takes for each in typed_options(one)]
+    assert max(Counter(each.flag for each in options).values()) == 1
+    assert all(each.facts.help.endswith((".", "...")) for each in options), [each.facts.help for each in options]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_defaults_are_within_their_ranges(name: str) -> None:
+    for one in COMMANDS[name].takes:
+        if all(each.default is not REQUIRED for each in typed_options(one)):
+            one()
+
+
+def test_every_study_is_a_command() -> None:
+    assert {made.split()[-1] for made in COMMANDS} >= set(STUDIES)
+
+
+@pytest.mark.parametrize("words", ["", "study", *COMMANDS])
+def test_help_waits_for_nothing_heavy(words: str) -> None:
+    program = PROGRAM.replace("HEAVY", repr(HEAVY).strip("()"))
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words.split(), "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: dnerv")
+    assert done.stderr.split() == []
+
+
+def test_the_list_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    call([])
+    listed = capsys.readouterr().out
+    call(["study"])
+    studies = capsys.readouterr().out
+    for name, made in COMMANDS.items():
+        place = studies if name.startswith("study ") else listed
+        assert f"  {name.removeprefix('study ')} " in place
+        if not name.startswith("study ") and name not in STUDIES:
+            assert " ".join(made.summary.split()) in " ".join(place.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("paint", "'paint'; known: .*encode"), ("study", "'study'; known"), ("study alchemy", "'study alchemy'; known")],
+)
+def test_unknown_commands(words: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        command(words)
+
+
+def test_usage_of_what_is_meant() -> None:
+    assert usage(["encode", "--bpp"]).startswith("Usage: dnerv encode VIDEO|FOLDER... -o FILE")
+    assert usage(["paint"]) == usage([]) == "Usage: dnerv COMMAND ..."

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from dnerv.archive import Archive
-from dnerv.encoding import EncodeListener, EncodeOptions, encode
+from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import InputError
-from dnerv.studies.inpainting import draw, draw_study, inpaint, inpainting, study_tables, tables
-from dnerv.studies.inpainting.study import centre
-from dnerv.video import GivenMasks, RandomBoxes, VideoSource, cache_video, discover, write_png_folder
+from dnerv.studies import run_study
+from dnerv.studies.inpaint import Inpaint, InpaintOptions
+from dnerv.studies.inpainting import Inpainting, InpaintingOptions, archive_of, centre
+from dnerv.studies.record import findings
+from dnerv.video import RandomBoxes, VideoSource, cache_video, discover, write_png_folder
 
 BOXES = RandomBoxes(2, 10)
-OPTIONS = EncodeOptions(epochs=2, bits_per_pixel=2.0, clip_length=4, precision="fp32")
-
-
-class Listener(EncodeListener):
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-
-    def stage(self, title: str, total: int | None = None) -> None:
-        self.stages.append(title)
+OPTIONS = InpaintOptions(epochs=2, bits_per_pixel=2.0, boxes=2, box_size=10)
 
 
 def moving(count: int, phase: float) -> np.ndarray:
@@ -72,21 +64,14 @@ def test_losses_that_look_under_the_mask_are_refused(videos: Path, tmp_path: Pat
             encode([videos], tmp_path / "a.dnerv", options, masks=BOXES)
 
 
-def text_of(parts: Any) -> str:
-    console = Console(width=80, record=True, file=StringIO())
-    for part in parts:
-        console.print(part)
-    text = console.export_text()
-    assert all(len(line) <= 80 for line in text.splitlines())
-    return text
-
-
-def test_inpainted_videos_and_their_figures(videos: Path, tmp_path: Path) -> None:
-    listener = Listener()
-    record = inpaint([videos], tmp_path / "out", OPTIONS, BOXES, listener)
-    assert json.loads((tmp_path / "out" / "results.json").read_text()) == record
+def test_inpainted_videos_and_their_figures(videos: Path, tmp_path: Path, printed: Any, stages: Any) -> None:
+    out = tmp_path / "out"
+    with stages() as titles:
+        record = run_study(Inpaint(), [videos], out, OPTIONS)
+    assert json.loads((out / "results.json").read_text()) == record
     hidden = hidden_of(videos, tmp_path / "cache")
-    with Archive(tmp_path / "out" / "inpainted.dnerv", size="coded") as archive:
+    with Archive(out / "inpainted.dnerv", size="coded") as archive:
+        assert record["archive"]["file_bytes"] == archive.file_bytes
         for facts in record["videos"]:
             masks = hidden[facts["name"]]
             frames = np.stack([frame for _, frame in VideoSource(videos / facts["name"]).frames()])
@@ -96,53 +81,81 @@ def test_inpainted_videos_and_their_figures(videos: Path, tmp_path: Path) -> Non
                 psnr = [10 * np.log10(255**2 / e[c].mean()) for e, c in zip(errors, chosen, strict=True)]
                 assert facts[key] == pytest.approx(np.mean(psnr))
             assert facts["hidden"] == pytest.approx(masks.mean())
-            path = tmp_path / "out" / "videos" / f"{facts['name']}.mp4"
-            shown = np.stack([frame for _, frame in VideoSource(path).frames()])
+            shown = np.stack([frame for _, frame in VideoSource(out / "videos" / f"{facts['name']}.mp4").frames()])
             wanted = np.where(masks[..., None], made, frames)
             assert np.abs(shown.astype(float) - wanted).mean() < np.abs(shown.astype(float) - made).mean()
             assert np.abs(shown.astype(float) - wanted).mean() < 6
-    assert f"{record['videos'][0]['psnr_inside']:.2f}" in text_of(tables(record))
-    draw([videos], tmp_path / "out", OPTIONS, BOXES, tmp_path / "p.png")
-    ((_, picture),) = VideoSource(tmp_path / "p.png").frames()
+    assert f"{record['videos'][0]['psnr_inside']:.2f}" in printed(Inpaint().tables(record))
+    ((_, picture),) = VideoSource(out / "picture.png").frames()
     assert picture.std() > 20
-    assert "training" in listener.stages
-    again = Listener()
-    assert inpaint([videos], tmp_path / "out", OPTIONS, BOXES, again) == record
-    assert "training" not in again.stages
-    with pytest.raises(InputError, match="other options"):
-        inpaint([videos], tmp_path / "out", OPTIONS, RandomBoxes(1, 10), Listener())
+    assert "training" in titles
+    with stages() as titles:
+        assert findings(run_study(Inpaint(), [videos], out, OPTIONS)) == findings(record)
+    assert "training" not in titles
 
 
-def test_given_masks_have_no_truth(videos: Path, tmp_path: Path) -> None:
+def test_given_masks_have_no_truth(videos: Path, tmp_path: Path, printed: Any) -> None:
     hidden = np.zeros((32, 40, 3), np.uint8)
     hidden[8:20, 10:30] = 255
     write_png_folder(tmp_path / "mask", [hidden])
-    masks = GivenMasks(tmp_path / "mask" / "00000.png")
-    record = inpaint([videos / "short"], tmp_path / "out", OPTIONS, masks, Listener())
+    mask = tmp_path / "mask" / "00000.png"
+    options = InpaintOptions(epochs=0, bits_per_pixel=2.0, masks=mask)
+    record = run_study(Inpaint(), [videos / "short"], tmp_path / "out", options)
     assert record["videos"][0]["psnr_inside"] is None
     assert record["videos"][0]["hidden"] == pytest.approx(12 * 20 / (32 * 40))
-    text_of(tables(record))
+    assert [Path(file["path"]) for file in record["inputs"]["files"]] == [videos / "short", mask]
+    printed(Inpaint().tables(record))
 
 
-def test_three_ways_side_by_side(videos: Path, tmp_path: Path) -> None:
-    record = inpainting([videos], tmp_path / "s", OPTIONS, RandomBoxes(1, 8), Listener(), crop=(32, 32))
+@pytest.fixture(scope="module")
+def studied(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, InpaintingOptions, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("studied") / "s"
+    options = InpaintingOptions(epochs=1, bits_per_pixel=2.0, boxes=1, box_size=8, crop=(32, 32))
+    return folder, options, run_study(Inpainting(), [videos], folder, options)
+
+
+def test_three_ways_side_by_side(studied: tuple[Path, InpaintingOptions, dict[str, Any]], printed: Any) -> None:
+    folder, _, record = studied
     assert [v["name"] for v in record["videos"]] == ["a/long", "short"]
     assert {(v["height"], v["width"]) for v in record["videos"]} == {(32, 32)}
-    names = ["dnerv.dnerv", "nerv/a/long.dnerv", "nerv/short.dnerv", "nerv_joint.dnerv"]
-    assert sorted(str(p.relative_to(tmp_path / "s")) for p in (tmp_path / "s").rglob("*.dnerv")) == names
+    assert {way: len(paths) for way, paths in record["archives"].items()} == {"dnerv": 1, "nerv_joint": 1, "nerv": 2}
     for way in ("fill", "nerv", "nerv_joint", "dnerv"):
         assert record["psnr"][way] == pytest.approx(np.mean([v["psnr"][way] for v in record["videos"]]))
-    sizes = [(tmp_path / "s" / name).stat().st_size for name in names]
-    assert record["bytes"] == {"dnerv": sizes[0], "nerv": sizes[1] + sizes[2], "nerv_joint": sizes[3]}
-    text = text_of(study_tables(record))
+    for way, paths in record["archives"].items():
+        assert record["bytes"][way] == sum((folder / path).stat().st_size for path in paths)
+    text = printed(Inpainting().tables(record))
     assert "21.30" in text
     assert "another set" in text
-    draw_study(tmp_path / "s", RandomBoxes(1, 8), tmp_path / "p.png")
-    ((_, picture),) = VideoSource(tmp_path / "p.png").frames()
+    ((_, picture),) = VideoSource(folder / "picture.png").frames()
     assert picture.std() > 20
-    again = Listener()
-    assert inpainting([videos], tmp_path / "s", OPTIONS, RandomBoxes(1, 8), again, crop=(32, 32)) == record
-    assert "training" not in again.stages
+
+
+def test_each_way_is_measured_on_its_own_archive(
+    videos: Path, studied: tuple[Path, InpaintingOptions, dict[str, Any]]
+) -> None:
+    folder, options, record = studied
+    frames = np.stack([frame for _, frame in VideoSource(videos / "a" / "long").frames()])[:, :, 4:36]
+    boxes = RandomBoxes(options.boxes, options.box_size)
+    (cropped,) = (folder / "frames").glob("cropped-*")
+    (member,) = discover([cropped / "a" / "long"])
+    masks = list(boxes.of(cache_video(member, folder / "again")))
+    for way in ("nerv", "nerv_joint", "dnerv"):
+        path, name = archive_of(record, way, 0, folder)
+        with Archive(path, size="coded") as archive:
+            assert archive.config.model.uses_keyframes == (way == "dnerv")
+            made = archive[name][:].permute(0, 2, 3, 1).numpy()
+        errors = np.square(frames.astype(float) - made)
+        psnr = [10 * np.log10(255**2 / e[m].mean()) for e, m in zip(errors, masks, strict=True)]
+        assert record["videos"][0]["psnr"][way] == pytest.approx(np.mean(psnr))
+
+
+def test_going_on_codes_nothing_twice(
+    videos: Path, studied: tuple[Path, InpaintingOptions, dict[str, Any]], stages: Any
+) -> None:
+    folder, options, record = studied
+    with stages() as titles:
+        assert findings(run_study(Inpainting(), [videos], folder, options)) == findings(record)
+    assert "training" not in titles
 
 
 def test_the_middle_is_cut_out() -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
-from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.errors import InputError
 from dnerv.evaluation import mse_per_frame, psnr
@@ -23,14 +20,6 @@ from dnerv.studies.record import findings
 from dnerv.video import Timing, VideoSource, discover, write_mp4
 
 OPTIONS = InterpolationOptions(epochs=1, bits_per_pixel=1.0)
-
-
-class Stages(progress.Listener):
-    def __init__(self) -> None:
-        self.titles: list[str] = []
-
-    def stage(self, title: str, total: int | None = None) -> None:
-        self.titles.append(title)
 
 
 def clip(path: Path, count: int) -> Path:
@@ -85,28 +74,23 @@ def test_figures_are_those_of_the_archive(studied: tuple[Path, Path, dict[str, A
     assert found["network"] != found["blend"]
 
 
-def test_results_tables_and_pictures(studied: tuple[Path, Path, dict[str, Any]]) -> None:
+def test_results_tables_and_pictures(studied: tuple[Path, Path, dict[str, Any]], printed: Any) -> None:
     _, folder, record = studied
     assert json.loads((folder / "results.json").read_text()) == record
-    console = Console(width=80, record=True, file=StringIO())
-    for part in Interpolation().tables(record):
-        console.print(part)
-    text = console.export_text()
+    text = printed(Interpolation().tables(record))
     assert "a/odd" in text
     assert f"{record['psnr']['network']:.2f}" in text
-    assert all(len(line) <= 80 for line in text.splitlines())
     for name in ("picture.png", "charts.png"):
         ((_, picture),) = VideoSource(folder / name).frames()
         assert picture.std() > 20
 
 
-def test_going_on_codes_nothing_twice(studied: tuple[Path, Path, dict[str, Any]]) -> None:
+def test_going_on_codes_nothing_twice(studied: tuple[Path, Path, dict[str, Any]], stages: Any) -> None:
     videos, folder, record = studied
-    stages = Stages()
-    with progress.listening(stages):
+    with stages() as titles:
         again = run_study(Interpolation(), [videos], folder, OPTIONS)
     assert findings(again) == findings(record)
-    assert not {"training", "holding out every second frame"} & set(stages.titles)
+    assert not {"training", "holding out every second frame"} & set(titles)
 
 
 @pytest.mark.parametrize("count", [1, 2])

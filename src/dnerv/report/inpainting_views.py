@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from dnerv.archive import Archive
+from dnerv.codecs.fidelity import mse, psnr
 from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
-from dnerv.evaluation import psnr
 from dnerv.report.embedding import Embedder, Picture
 from dnerv.report.options import ReportOptions
 from dnerv.report.views import Clip, View, middle, patch
-from dnerv.studies.inpainting.inpaint import ARCHIVE, FRAMES, mask_of, masked_error
-from dnerv.studies.inpainting.study import archive_of
+from dnerv.studies.inpaint import ARCHIVE, mask_of
+from dnerv.studies.inpainting import archive_of
 from dnerv.video import CachedVideo, hide
 from dnerv.video.cache import open_cached
 from dnerv.video.masks import Mask
@@ -51,25 +51,26 @@ def inpainted_videos(
     names = [video["name"] for video in record["videos"][: options.videos]]
     listener.stage("decoding what is shown", len(names))
     clips = []
-    for name in names:
-        original = open_cached(name, folder / FRAMES)
-        covered = hide(original, masks, folder / FRAMES)
-        ways = _archives(name, folder) if is_study else {"made": (folder / ARCHIVE, name)}
+    frames = folder / record["frames"]
+    for place, name in enumerate(names):
+        original = open_cached(name, frames)
+        covered = hide(original, masks, frames)
+        ways = _archives(record, place, folder) if is_study else {"made": (folder / ARCHIVE, name)}
         known = "boxes" in masks.said  # else what is hidden may be what should not be there
         clips.append(_clip(original, covered, ways, options.frames, embed, with_fill=is_study, is_known=known))
         listener.advance()
     return clips
 
 
-def _archives(name: str, folder: Path) -> dict[str, tuple[Path, str | None]]:
-    """The archive of each way, and the video's name in it; None where it is the only one."""
-    return {way: (archive_of(way, name, folder), None if way == "nerv" else name) for way in _NAMES}
+def _archives(record: Record, place: int, folder: Path) -> dict[str, tuple[Path, str]]:
+    """The archive of each way, and the video's name in it."""
+    return {way: archive_of(record, way, place, folder) for way in _NAMES}
 
 
 def _clip(
     original: CachedVideo,
     covered: CachedVideo,
-    ways: Mapping[str, tuple[Path, str | None]],
+    ways: Mapping[str, tuple[Path, str]],
     frames: int,
     embed: Embedder,
     *,
@@ -101,12 +102,12 @@ def _clip(
     return Clip(original.name, span.start, original.timing.num_frames, fps, *size, views, "hidden", last, masks)
 
 
-def _made(path: Path, name: str | None, span: range) -> tuple[str, list[Picture]]:
+def _made(path: Path, name: str, span: range) -> tuple[str, list[Picture]]:
     """The network's name, and its frames."""
     if not path.exists():
         raise InputError(f"{path}: no such file; run the study again, or give its results.json alone")
     with Archive(path, size="coded") as archive:
-        frames = archive[archive.names[0] if name is None else name][span.start : span.stop]
+        frames = archive[name][span.start : span.stop]
         family = "D-NeRV" if archive.config.model.uses_keyframes else "NeRV"
         return family, list(np.ascontiguousarray(frames.permute(0, 2, 3, 1).numpy()))
 
@@ -123,7 +124,7 @@ def _composed(
 ) -> View:
     figures, images = [], []
     for frame, one, mask in zip(originals, made, hidden, strict=True):
-        inside = f"{psnr(masked_error(frame, one, mask)).item():.2f} dB inside" if mask.any() else "nothing hidden"
+        inside = f"{psnr(float(mse(frame[mask], one[mask]))):.2f} dB inside" if mask.any() else "nothing hidden"
         figures.append(inside if is_known else "")
         images.append(embed.embed(patch(one, mask), mask))
     return View(key, label, figures, images, note, under="original")

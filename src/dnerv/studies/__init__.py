@@ -21,6 +21,9 @@ __getattr__ = imports_on_use(__name__, {"run_study": "runner"})
 
 # By name: the class, and the line that the list of commands shows. In the order in which a report shows them.
 _TABLE: Mapping[str, tuple[str, str]] = {
+    "ablation": ("ablation.study:Ablation", "Leave out or replace each part, at equal bytes."),
+    "diversity": ("diversity:Diversity", "Encode as many clips from few sources as from many."),
+    "joint": ("joint:Joint", "Compare one archive of all videos with one of each."),
     "inpainting": ("inpainting:Inpainting", "Hide random boxes: NeRV, one NeRV for all videos, and D-NeRV."),
     "inpaint": ("inpaint:Inpaint", "Hide parts of videos and have the network make them up."),
     "interpolation": ("interpolation:Interpolation", "Hold out every second frame, and decode it all the same."),

@@ -46,6 +46,22 @@ class InterpolationOptions(StudyOptions):
     epochs: int | None = like(EncodeOptions, "epochs")
     keyframe_every: int = option(2, "Frames kept from one keyframe to the next.", low=1, high=65535)
 
+    def __post_init__(self) -> None:
+        """Raise InputError for what `encode` would refuse, too."""
+        super().__post_init__()
+        self.encoding  # noqa: B018  # its options are checked
+
+    @property
+    def encoding(self) -> EncodeOptions:
+        """Of the frames kept, which are files, scaled already."""
+        return EncodeOptions(
+            bits_per_pixel=self.bits_per_pixel,
+            budget_seconds=self.budget_seconds,
+            epochs=self.epochs,
+            keyframe_every=self.keyframe_every,
+            seed=self.seed,
+        )
+
 
 class Plan(NamedTuple):
     """Frames of the videos, and of what is kept of them, in the same order."""
@@ -84,15 +100,8 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
 
     def measure(self, run: Run[InterpolationOptions], plan: Plan) -> Record:
         """The archive of the frames kept, against all frames."""
-        asked = run.options
-        encoding = EncodeOptions(
-            bits_per_pixel=asked.bits_per_pixel,
-            budget_seconds=asked.budget_seconds,
-            epochs=asked.epochs,
-            keyframe_every=asked.keyframe_every,
-            seed=asked.seed,
-        )
-        return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[plan.whole])
+        encoding, whole = run.options.encoding, plan.whole
+        return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[whole])
 
     def rows(self, run: Run[InterpolationOptions], plan: Plan, measured: Record) -> Record:
         """PSNR of the frames held out by each way, and of those kept."""

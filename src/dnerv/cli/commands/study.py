@@ -40,7 +40,7 @@ def study_command(words: str, name: str) -> Command:
 
         return shown(study, record)
 
-    text = f"{SUMMARIES[name]}\n\n{study.question}\nInterrupted, even killed, it goes on when the same command is given again."
+    text = f"{SUMMARIES[name]}\n\n{study.question} {_RESUMES}"
     return Command(words, text, (_given(study.takes), StudyOutput, study.options), run, tables)
 
 

@@ -65,7 +65,8 @@ def test_few_readers_are_kept(alike_path: Path, monkeypatch: pytest.MonkeyPatch)
     dataset = ClipDataset(alike_path)
     for index in range(len(dataset)):
         dataset[index]
-        assert len(dataset._readers) <= 2
+        with dataset._readers.held() as readers:
+            assert len(readers) <= 2
 
 
 def collected(dataset: ClipDataset, **arguments: Any) -> dict[int, torch.Tensor]:

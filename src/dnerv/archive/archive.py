@@ -11,17 +11,17 @@ from types import TracebackType
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dnerv.archive.clip_maker import ClipLayout, ClipMaker, make_clip
 from dnerv.archive.index import ArchiveConfig, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
-from dnerv.archive.sharing import Guarded, Once
+from dnerv.archive.sharing import Guarded, Once, Recent
 from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
 from dnerv.engine import Decoder, Features, Precision, chosen_precision
 from dnerv.errors import ArchiveError, InputError, VideoNameError
-from dnerv.families import model_from_weights, tensor_shapes
+from dnerv.families import Network, model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
 _SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
@@ -73,8 +73,9 @@ class Archive:
         self._keyframes = _starts(entry.keyframe_bytes for entry in self.entries)
         self._frames = _starts(entry.timing.num_frames for entry in self.entries)
         self._check_lengths()
-        self._packet_section = Once(partial(self.container.read, "PKTS"))
-        self._model, self._decoder = Once(self._read_model), Once(self._open_decoder)
+        self._packet_section: Once[bytes] = Once()
+        self._model: Once[nn.Module] = Once()
+        self._decoder: Once[Decoder] = Once()
 
     @property
     def names(self) -> list[str]:
@@ -128,14 +129,14 @@ class Archive:
         )
 
     @property
-    def model(self) -> nn.Module:
+    def model(self) -> Network:
         """The network with the archive's weights, on the CPU. Raises ArchiveError where they are damaged."""
-        return self._model()
+        return self._model.get(self._read_model)
 
     @property
     def decoder(self) -> Decoder:
         """The network, ready to decode on the archive's device in its precision."""
-        return self._decoder()
+        return self._decoder.get(self._open_decoder)
 
     @property
     def maker(self) -> ClipMaker:
@@ -155,7 +156,8 @@ class Archive:
     def packet_table(self, place: int) -> PacketTable:
         """Where the keyframes of video number `place` lie. Raises ArchiveError where the table is damaged."""
         entry = self.entries[place]
-        table = decode_packet_table(self._packet_section()[self._tables[place] : self._tables[place + 1]])
+        section = self._packet_section.get(partial(self.container.read, "PKTS"))
+        table = decode_packet_table(section[self._tables[place] : self._tables[place + 1]])
         timeline = self.timeline(place)
         if len(table) != timeline.num_keyframes or table.byte_length != entry.keyframe_bytes:
             raise ArchiveError(f"the keyframe table of video {entry.name!r} does not fit its entry in the index")
@@ -227,8 +229,7 @@ class Archive:
 class _Reading:
     """Where a video's reader is."""
 
-    keyframes: KeyframeReader | None = None
-    is_open: bool = False  # whether there is a reader, or none because the network has no keyframes
+    keyframes: Recent[int, KeyframeReader | None] = field(default_factory=partial(Recent, 1))
     features: dict[int, Features] = field(default_factory=dict)  # of the keyframes of the last clip
 
 
@@ -237,18 +238,16 @@ class _ClipSource:
 
     def __init__(self, archive: Archive, place: int) -> None:
         self._archive, self._place = archive, place
-        self._layout = Once(partial(archive.layout, place))
         self._reading = Guarded(_Reading)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ClipSource, (self._archive, self._place)  # open decoders stay behind
 
     def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
-        maker, layout = self._archive.maker, self._layout()
+        maker, layout = self._archive.maker, self._archive.layout(self._place)
         with self._reading.held() as reading:
-            if not reading.is_open:
-                reading.keyframes, reading.is_open = self._archive.keyframe_reader(self._place), True
-            return make_clip(maker, layout, clip, reading.keyframes, reading.features, phase)
+            keyframes = reading.keyframes.get(self._place, self._archive.keyframe_reader)
+            return make_clip(maker, layout, clip, keyframes, reading.features, phase)
 
 
 def _starts(lengths: Iterable[int]) -> list[int]:

@@ -18,15 +18,15 @@ def verify_archive(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     with Container.open(path) as container:
         sections = dict(container.verify())
-    damaged = [kind for kind, is_whole in sections.items() if not is_whole]
-    problem = f"section {damaged[0]} does not match its checksum" if damaged else _unreadable(path)
+        damaged = [kind for kind, is_whole in sections.items() if not is_whole]
+        problem = f"section {damaged[0]} does not match its checksum" if damaged else _unreadable(container)
     return {"path": str(path), "intact": problem is None, "problem": problem, "sections": sections}
 
 
-def _unreadable(path: str | os.PathLike[str]) -> str | None:
+def _unreadable(container: Container) -> str | None:
     """What is wrong with the records, checksums apart."""
     try:
-        with Archive(path) as archive:
+        with Archive(container) as archive:
             _ = archive.model
             if archive.config.keyframes is not None:
                 for place in range(len(archive)):

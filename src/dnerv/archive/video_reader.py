@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import index
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dnerv.archive.index import VideoEntry
+from dnerv.archive.sharing import Guarded, Recent
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.video import scale_frames
 
@@ -78,14 +79,22 @@ class VideoReader:
     """Random access to the frames of one video; only the clips asked for are decoded.
 
     Frames are uint8 RGB [3, H, W] at the original size, on the archive's device. `reader[i]` is a frame,
-    `reader[a:b:c]` a batch [N, 3, H, W].
+    `reader[a:b:c]` a batch [N, 3, H, W]. Threads may share a reader: they take turns at decoding.
     """
 
-    def __init__(self, entry: VideoEntry, clip_length: int, make_clip: MakeClip, *, coded_size: bool = False) -> None:
-        """`coded_size`: do not scale back to the original size."""
-        self.entry = entry
+    def __init__(
+        self,
+        entry: VideoEntry,
+        clip_length: int,
+        make_clip: MakeClip,
+        *,
+        device: torch.device,
+        coded_size: bool = False,
+    ) -> None:
+        """`device`: where `make_clip` makes them. `coded_size`: do not scale back to the original size."""
+        self.entry, self._device = entry, device
         self._clip_length, self._make_clip, self._coded_size = clip_length, make_clip, coded_size
-        self._clips: OrderedDict[int, Tensor] = OrderedDict()
+        self._clips: Guarded[Recent[int, Tensor]] = Guarded(partial(Recent, _KEPT_CLIPS))
         self._seconds = entry.timing.seconds
         self._durations = torch.from_numpy(self._seconds).diff(
             append=torch.tensor([entry.timing.end_seconds], dtype=torch.float64)
@@ -155,17 +164,11 @@ class VideoReader:
 
     def get_frames_played_in_range(self, start_seconds: float, stop_seconds: float) -> FrameBatch:
         """The frames on show at any time in [start, stop). Raises InputError for a range outside the video."""
-        timing = self.entry.timing
-        if not timing.begin_seconds <= start_seconds <= stop_seconds <= timing.end_seconds:
-            raise InputError(
-                f"seconds {start_seconds:g} to {stop_seconds:g} of video {self.entry.name!r}: it plays from "
-                f"{timing.begin_seconds:g} to {timing.end_seconds:g}"
-            )
-        if start_seconds == stop_seconds:
-            return self._batch([])
-        first = timing.index_at(start_seconds)
-        past = int(self._seconds.searchsorted(stop_seconds, side="left"))
-        return self._batch(range(first, past))
+        try:
+            wanted = self.entry.timing.played_in(start_seconds, stop_seconds)
+        except InputError as error:
+            raise InputError(f"video {self.entry.name!r}: {error}") from None
+        return self._batch(wanted)
 
     def interpolated(self, factor: int) -> Iterator[Tensor]:
         """All frames with `factor` - 1 more between each and the next, (N - 1) * factor + 1 in all: uint8 [3, H, W].
@@ -182,7 +185,7 @@ class VideoReader:
         last = len(self) - 1
         for clip in range(last // self._clip_length + 1):
             # Phase by phase, each a whole clip: neighbours stay one frame apart, as in training.
-            phases = [self._clip(clip), *(self._make_clip(clip, step / factor) for step in range(1, factor))]
+            phases = [self._clip(clip).clone(), *(self._make_clip(clip, step / factor) for step in range(1, factor))]
             for place in range(len(phases[0])):
                 is_last = clip * self._clip_length + place == last
                 yield from (self._original(frames[place]) for frames in phases[: 1 if is_last else factor])
@@ -202,7 +205,7 @@ class VideoReader:
         """Frames in the order asked for; each clip is decoded once, in ascending order."""
         if not indices:
             height, width = self.entry.coded_size if self._coded_size else self.entry.original_size
-            return torch.empty(0, 3, height, width, dtype=torch.uint8)
+            return torch.empty(0, 3, height, width, dtype=torch.uint8, device=self._device)
         made: dict[int, Tensor] = {}
         for clip in sorted({place // self._clip_length for place in indices}):
             frames = self._clip(clip)
@@ -212,12 +215,8 @@ class VideoReader:
         return torch.stack([made[place] for place in indices])
 
     def _clip(self, clip: int) -> Tensor:
-        if clip not in self._clips:
-            self._clips[clip] = self._make_clip(clip)
-        self._clips.move_to_end(clip)
-        while len(self._clips) > _KEPT_CLIPS:
-            self._clips.popitem(last=False)
-        return self._clips[clip]
+        with self._clips.held() as clips:
+            return clips.get(clip, self._make_clip)
 
     def _original(self, frame: Tensor) -> Tensor:
         if self._coded_size or tuple(frame.shape[-2:]) == self.entry.original_size:

@@ -8,8 +8,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 from zlib import crc32
 
 from dnerv.bitstream.section_table import PREFIX_SIZE, Section, decode_prefix, decode_table, table_size
@@ -19,23 +21,32 @@ _VERIFY_BYTES = 1 << 20  # read at once while verifying
 _READ_BYTES = 1 << 30  # the most one system call is asked for
 
 
+class Identity(NamedTuple):
+    """Tells a file from any other: its header holds the length and checksum of every section."""
+
+    size: int  # bytes
+    header: str  # hash of everything before the first section
+
+
 class Container:
-    """A `.dnerv` file, open for reading. Safe to read from several threads; pickles as its path and reopens.
+    """A `.dnerv` file, open for reading. Safe to read from several threads.
+
+    It pickles as its path and identity: unpickled, it opens the file anew, and refuses another one of that name.
 
     Use `Container.open(path)`, as a context manager or with `close()`.
     """
 
-    def __init__(self, path: Path, descriptor: int, sections: list[Section], size: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, descriptor: int, sections: list[Section], identity: Identity) -> None:
+        self.path, self.identity = path, identity
         self._descriptor = descriptor
         self._sections = {section.kind: section for section in sections}
-        self._size = size
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "Container":
+    def open(cls, path: str | os.PathLike[str], identity: Identity | None = None) -> "Container":
         """Open a file and check its magic, version, section table and size; read no section.
 
-        ArchiveError, with the path, for anything that is not a whole archive, a missing file included.
+        ArchiveError, with the path, for anything that is not a whole archive, a missing file included; also for a
+        file that is not the one of `identity`, if given.
         """
         absolute = Path(path).absolute()
         with _as_archive_error(absolute):
@@ -45,11 +56,15 @@ class Container:
             try:
                 size = os.fstat(descriptor).st_size
                 count = decode_prefix(os.pread(descriptor, PREFIX_SIZE, 0))
-                sections = decode_table(os.pread(descriptor, table_size(count), 0), size)
+                table = os.pread(descriptor, table_size(count), 0)
+                sections = decode_table(table, size)
+                found = Identity(size, blake2b(table, digest_size=16).hexdigest())
+                if identity not in (None, found):
+                    raise ArchiveError("the archive has been replaced since it was opened; open it anew")
             except BaseException:
                 os.close(descriptor)
                 raise
-        return cls(absolute, descriptor, sections, size)
+        return cls(absolute, descriptor, sections, found)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -105,8 +120,8 @@ class Container:
     def __contains__(self, kind: str) -> bool:
         return kind in self._sections
 
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
-        return Container.open, (self.path,)
+    def __reduce__(self) -> tuple[object, tuple[Path, Identity]]:
+        return Container.open, (self.path, self.identity)
 
     def _section(self, kind: str) -> Section:
         if kind not in self._sections:

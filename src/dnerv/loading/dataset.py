@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
-from copy import copy
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dnerv.archive import Archive, VideoReader
+from dnerv.archive.sharing import Guarded, Recent
 from dnerv.engine import Precision
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.loading.catalogue import Catalogue
@@ -29,7 +29,8 @@ class ClipDataset(Dataset[_Item]):
     - label: index into `class_names`, -1 for a video without a label.
     - info: `video`, its name; `index`, `i`; `frames`, int64 [T]; `seconds`, float64 [T], when each frame is shown.
 
-    It pickles, and runs in a DataLoader's workers by fork and by spawn: each process opens the archive for itself.
+    It pickles, and runs in a DataLoader's workers by fork and by spawn; a worker that finds another file under the
+    archive's path refuses it with ArchiveError. Threads may share it.
     `Loader` is the faster way: it decodes whole batches.
     """
 
@@ -63,8 +64,7 @@ class ClipDataset(Dataset[_Item]):
         if seed is not None and (type(seed) is not int or seed < 0):
             raise InputError(f"seed is {seed!r}; it is an integer from 0")
         self._archive = Archive(path, size=size, device=device, precision=precision)
-        self._process = os.getpid()
-        self._readers: OrderedDict[int, VideoReader] = OrderedDict()
+        self._readers: Guarded[Recent[int, VideoReader]] = Guarded(partial(Recent, _KEPT_VIDEOS))
         self._catalogue = Catalogue(self._archive.entries, videos)
         length = self._archive.config.model.clip_length if clip_length is None else clip_length
         self._windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
@@ -99,19 +99,9 @@ class ClipDataset(Dataset[_Item]):
         clip = self._reader(sample.place).get_frames_at(frames.tolist()).data
         return clip, self._catalogue.label(sample.place), self._catalogue.describe(sample)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_readers": OrderedDict()}  # open decoders stay behind; the archive goes by path
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state | {"_process": os.getpid()}
-
     def _reader(self, place: int) -> VideoReader:
-        """The reader of video number `place`, of this process alone: a decoder does not survive a fork."""
-        if self._process != os.getpid():
-            self._archive, self._readers, self._process = copy(self._archive), OrderedDict(), os.getpid()
-        if place not in self._readers:
-            self._readers[place] = self._archive[self._catalogue.entries[place].name]
-        self._readers.move_to_end(place)
-        while len(self._readers) > _KEPT_VIDEOS:
-            self._readers.popitem(last=False)
-        return self._readers[place]
+        with self._readers.held() as readers:
+            return readers.get(place, self._open)
+
+    def _open(self, place: int) -> VideoReader:
+        return self._archive[self._catalogue.entries[place].name]

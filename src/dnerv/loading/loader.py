@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, Literal
 
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from dnerv.archive import Archive, checked_device
+from dnerv.archive.sharing import ForkSafeLock
 from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import InputError
-from dnerv.families import DNeRVConfig, ModelConfig
+from dnerv.families import ModelConfig, family_of
 from dnerv.loading.augmentation import Augmentation, Draw, Statistics, common_size
 from dnerv.loading.catalogue import Catalogue
 from dnerv.loading.decoding import decode_clips, gather
@@ -109,6 +111,7 @@ class Loader:
         self._augmentation = Augmentation(resize, crop, shuffle, flip, statistics, dtype)
         self.clip_shape = (length, 3, *common_size(self._augmentation, self._catalogue.coded_sizes))
         self._prefetch, self._threads = prefetch, threads
+        self._lock = ForkSafeLock()
         self._next = self._position = (0, 0)  # epoch and batch: of the next iteration, and of the one going on
 
     @property
@@ -134,9 +137,10 @@ class Loader:
         return f"<loader of {self._archive.container.path.name!r}: {self.num_clips} clips, {len(self)} batches>"
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch, first = self._next
-        self._position, self._next = (epoch, first), (epoch + 1, 0)
-        return self._iterate(epoch, first)
+        with self._lock:
+            epoch, first = self._next
+            self._position, self._next = (epoch, first), (epoch + 1, 0)
+        return _InTurn(self._iterate(epoch, first))
 
     def set_epoch(self, epoch: int) -> None:
         """Make this epoch, from its first batch, the next one. Raises InputError below 0."""
@@ -191,6 +195,20 @@ class Loader:
         return frames, labels.to(self._archive.device, non_blocking=True), info
 
 
+class _InTurn:
+    """An iterator that threads may share: each batch goes to one of them."""
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self._batches, self._lock = batches, ForkSafeLock()
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        with self._lock:
+            return next(self._batches)
+
+
 def _opened(
     archive: str | os.PathLike[str] | Archive, device: str | torch.device | None, precision: Precision | None
 ) -> Archive:
@@ -200,13 +218,14 @@ def _opened(
     chosen = chosen_precision(precision or archive.precision, wanted)
     if (wanted, chosen) == (archive.device, archive.precision):
         return archive
-    return Archive(archive.container.path, device=wanted, precision=chosen)
+    return Archive(copy(archive.container), device=wanted, precision=chosen)
 
 
 def _statistics(model: ModelConfig) -> Statistics:
-    if not isinstance(model, DNeRVConfig):
-        raise InputError("normalise is 'archive', and a NeRV archive has no statistics; give (mean, std)")
-    return model.mean, model.std
+    if model.statistics is None:
+        family = family_of(model).title
+        raise InputError(f"normalise is 'archive', and a {family} archive has no statistics; give (mean, std)")
+    return model.statistics
 
 
 def _check(name: str, value: int, low: int) -> None:

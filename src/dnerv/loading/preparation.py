@@ -6,17 +6,18 @@ videos are read side by side. PyAV gives up the interpreter's lock while it deco
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from threading import Lock
+from functools import partial
 from types import TracebackType
 
 import torch
 
 from dnerv.archive import Archive, KeyframeReader
+from dnerv.archive.sharing import Guarded, Recent
 from dnerv.families import ClipRequest
 from dnerv.loading.windows import Sample
 
@@ -36,28 +37,23 @@ class KeyframeReaders:
     """Readers of the videos used last, each for one thread at a time. Belongs to one process."""
 
     def __init__(self, archive: Archive, limit: int = KEPT_READERS) -> None:
-        self._archive, self._limit = archive, limit
-        self._lock = Lock()
-        self._open: OrderedDict[int, _Slot] = OrderedDict()
+        self._archive = archive
+        self._slots: Guarded[Recent[int, _Slot]] = Guarded(partial(Recent, limit))
 
     @contextmanager
     def reading(self, place: int) -> Iterator[KeyframeReader | None]:
         """The reader of video number `place`, this thread's alone; None for a network without keyframes."""
-        with self._lock:
-            slot = self._open.setdefault(place, _Slot())
-            self._open.move_to_end(place)
-            while len(self._open) > self._limit:
-                self._open.popitem(last=False)  # one in use lives on until its thread lets go
-        with slot.lock:
-            if slot.reader is None:
-                slot.reader = self._archive.keyframe_reader(place)
-            yield slot.reader
+        with self._slots.held() as slots:
+            slot = slots.get(place, _slot)  # one in use lives on until its thread lets go
+        with slot.held() as opened:
+            yield opened.get(place, self._archive.keyframe_reader)
 
 
-class _Slot:
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.reader: KeyframeReader | None = None
+_Slot = Guarded[Recent[int, KeyframeReader | None]]
+
+
+def _slot(place: int) -> _Slot:
+    return Guarded(partial(Recent, 1))
 
 
 class Preparation:

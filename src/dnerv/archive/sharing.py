@@ -1,0 +1,105 @@
+"""What threads share and processes do not: readers, decoders, networks.
+
+Nothing here is asked of whoever uses an archive: threads take turns at what has a state, and a forked or unpickled copy
+begins with a state of its own, since neither a lock that another thread held nor a decoder survives a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class ForkSafeLock:
+    """A lock that is free in a forked child, whoever held it in the parent, and pickles as a free one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        _locks.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ForkSafeLock, ()
+
+    def renew(self) -> None:
+        """Forget who holds it."""
+        self._lock = threading.Lock()
+
+
+_locks: WeakSet[ForkSafeLock] = WeakSet()
+
+
+def _renew_locks() -> None:
+    for lock in list(_locks):
+        lock.renew()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
+
+
+class Guarded(Generic[Value]):
+    """A state for one thread at a time, made anew in every process."""
+
+    def __init__(self, make: Callable[[], Value]) -> None:
+        self._make, self._lock = make, ForkSafeLock()
+        self._state, self._process = make(), os.getpid()
+
+    @contextmanager
+    def held(self) -> Iterator[Value]:
+        """The state, for this thread alone until the block ends."""
+        with self._lock:
+            if self._process != os.getpid():
+                self._state, self._process = self._make(), os.getpid()
+            yield self._state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Guarded, (self._make,)
+
+
+class Once(Generic[Value]):
+    """A value that is made when first asked for, by one thread, and never changes; a forked child has it too."""
+
+    def __init__(self) -> None:
+        self._lock = ForkSafeLock()
+        self._made: list[Value] = []
+
+    def get(self, make: Callable[[], Value]) -> Value:
+        """What `make` gave the first time."""
+        if not self._made:
+            with self._lock:
+                if not self._made:
+                    self._made.append(make())
+        return self._made[0]
+
+
+class Recent(Generic[Key, Value]):
+    """The values used last, at most `limit`; for one thread at a time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: Key, make: Callable[[Key], Value]) -> Value:
+        """The value of `key`, made if it is not among them; the one used longest ago makes room."""
+        if key not in self._values:
+            self._values[key] = make(key)
+        self._values.move_to_end(key)
+        while len(self._values) > self._limit:
+            self._values.popitem(last=False)
+        return self._values[key]

@@ -1,0 +1,158 @@
+"""What threads share, and what a forked or unpickled copy begins anew."""
+
+import os
+import pickle
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import threads
+
+from dnerv.archive import Archive
+from dnerv.archive.sharing import ForkSafeLock, Guarded, Once, Recent
+from dnerv.errors import ArchiveError
+
+
+def in_child(check: Callable[[], bool]) -> bool:
+    """Run in a forked process; what it says, or False if it hangs."""
+    child = os.fork()
+    if not child:
+        os._exit(0 if check() else 1)
+    for _ in range(500):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status) == 0
+        time.sleep(0.02)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    return False
+
+
+@pytest.mark.parametrize("name", ["reader", "archive"])
+def test_eight_threads_get_the_frames_of_one(archive_path: Path, name: str) -> None:
+    tally = threads.SHARED[name](archive_path, 8, 3)
+    assert (tally.frames, tally.wrong, tally.errors) == (8 * 3 * 22, 0, [])
+
+
+def test_interpolation_beside_reading(archive_path: Path) -> None:
+    """Frames in between use the same keyframes and features as frames at random."""
+    with Archive(archive_path) as archive:
+        reader = archive["walk"]
+        expected, frames = list(reader.interpolated(2)), reader[:]
+        found: dict[int, bool] = {}
+
+        def run(number: int) -> None:
+            if number % 2:
+                between = list(reader.interpolated(2))
+                found[number] = all((a == b).all() for a, b in zip(between, expected, strict=True))
+            else:
+                found[number] = all((reader[i] == frames[i]).all() for i in (9, 0, 5, 2, 8, 4) * 4)
+
+        with threads.switching_often():
+            running = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+            for thread in running:
+                thread.start()
+            for thread in running:
+                thread.join()
+    assert found == dict.fromkeys(range(8), True)
+
+
+def test_frames_that_are_changed_are_the_callers_own(archive_path: Path) -> None:
+    with Archive(archive_path) as archive:
+        reader = archive["walk"]
+        first = reader[0]
+        for frame in reader.interpolated(1):
+            frame.zero_()
+        assert (reader[0] == first).all()
+
+
+def test_a_lock_held_by_a_thread_is_free_in_a_forked_child() -> None:
+    lock = ForkSafeLock()
+    with lock:
+        assert in_child(lambda: lock.__enter__() is None)
+        assert lock._lock.locked()
+    with pickle.loads(pickle.dumps(lock)):
+        assert not lock._lock.locked()
+
+
+def test_a_state_is_a_processs_own() -> None:
+    guarded: Guarded[Recent[int, str]] = Guarded(partial(Recent, 2))
+    with guarded.held() as recent:
+        recent.get(1, str)
+
+        def is_empty() -> bool:
+            with guarded.held() as other:
+                return len(other) == 0
+
+        assert in_child(is_empty)
+    with guarded.held() as again:
+        assert again is recent
+    with pickle.loads(pickle.dumps(guarded)).held() as other:
+        assert len(other) == 0
+
+
+def test_once_is_once() -> None:
+    made, once = [], Once[int]()
+
+    def make() -> int:
+        time.sleep(0.01)
+        made.append(1)
+        return len(made)
+
+    running = [threading.Thread(target=once.get, args=(make,)) for _ in range(8)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert made == [1]
+    assert in_child(lambda: once.get(lambda: 5) == 1)  # what is made lives on in a child
+
+
+def test_once_tries_again_after_an_error() -> None:
+    once = Once[int]()
+    with pytest.raises(ZeroDivisionError):
+        once.get(lambda: 1 // 0)
+    assert once.get(lambda: 3) == 3
+
+
+def test_recent_makes_room_for_the_newest() -> None:
+    recent, made = Recent[int, int](2), []
+
+    def make(key: int) -> int:
+        made.append(key)
+        return -key
+
+    assert [recent.get(key, make) for key in (1, 2, 1, 3, 1, 2)] == [-1, -2, -1, -3, -1, -2]
+    assert made == [1, 2, 3, 2]  # 2 was used longest ago when 3 came
+    assert len(recent) == 2
+
+
+def test_what_was_pickled_refuses_another_file(archive_path: Path, nerv_path: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(archive_path, tmp_path / "a.dnerv"))
+    with Archive(path) as archive:
+        stored = [pickle.dumps(thing) for thing in (archive, archive["walk"], archive.container)]
+        assert [pickle.loads(data) is not None for data in stored] == [True] * 3
+        Path(shutil.copy(nerv_path, tmp_path / "other")).replace(path)
+        for data in stored:
+            with pytest.raises(ArchiveError, match=r"a\.dnerv: the archive has been replaced since it was opened"):
+                pickle.loads(data)
+        assert archive["walk"][3].shape == (3, 32, 32)  # what is open stays what it was
+
+
+def test_one_changed_byte_is_another_file(archive_path: Path, tmp_path: Path) -> None:
+    """Of the same size: the checksums in the header tell them apart."""
+    from dnerv.bitstream import Container, write_container
+
+    path = Path(shutil.copy(archive_path, tmp_path / "a.dnerv"))
+    stored = pickle.dumps(Archive(path))
+    with Container.open(path) as container:
+        contents = {kind: bytearray(container.read(kind)) for kind in container.kinds}
+    contents["KEYF"][-1] ^= 1
+    write_container(path, [(kind, bytes(data)) for kind, data in contents.items()], force=True)
+    assert path.stat().st_size == archive_path.stat().st_size
+    with pytest.raises(ArchiveError, match="replaced"):
+        pickle.loads(stored)

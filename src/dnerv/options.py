@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -44,7 +44,8 @@ class Option:
     low: float | None = None  # smallest value allowed
     high: float | None = None
     kind: Kind | None = None  # 90s, 5m, 2h; 256x320; 16:24. How text is read where the type leaves it open
-    choices: Callable[[], Iterable[str]] | None = None  # names of a table, asked for when a name is checked
+    # Names beside those of a Literal: a table's, or a function that gives them where asking takes long.
+    choices: Collection[str] | Callable[[], Collection[str]] | None = None
     unset: str | None = None  # what None stands for, in a word
     group: str = "Options"  # heading in the help
     is_repeatable: bool = False  # given once for each value
@@ -75,8 +76,9 @@ def described(of: Field[Any]) -> Option:
 
 
 def flag_of(of: Field[Any]) -> str:
-    """Its name on the command line."""
-    return described(of).flag or "--" + of.name.replace("_", "-")
+    """Its name on the command line, or in Python where it is not there."""
+    facts = described(of)
+    return facts.flag or ("--" + of.name.replace("_", "-") if facts.is_typed else of.name)
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,11 @@ def typed_options(options: type[Options]) -> list[TypedOption]:
             hint, is_list = _without_none(hint_of(options, each.name)), False
             if get_origin(hint) is tuple and described(each).kind is None:
                 hint, is_list = get_args(hint)[0], True
-            choices = get_args(hint) if get_origin(hint) is Literal else ()
-            facts = described(each)
-            made.append(TypedOption(options, each.name, flag_of(each), each.default, facts, hint, is_list, choices))
+            known = _allowed(options, each)
+            choices = () if callable(known) else tuple(known or ())
+            made.append(
+                TypedOption(options, each.name, flag_of(each), each.default, described(each), hint, is_list, choices)
+            )
     return made
 
 
@@ -157,12 +161,12 @@ def _inner(options: type[Options]) -> dict[str, type[Options]]:
     return inner
 
 
-def _allowed(options: type[Options], of: Field[Any]) -> Callable[[], Iterable[Any]] | None:
+def _allowed(options: type[Options], of: Field[Any]) -> Collection[str] | Callable[[], Collection[str]] | None:
+    """The names that are allowed, or what to ask for them; None where any value is."""
     facts = described(of)
     if facts.choices is not None or not facts.is_typed:
         return facts.choices
-    names = _names(hint_of(options, of.name))
-    return (lambda: names) if names else None
+    return _names(hint_of(options, of.name)) or None
 
 
 def _names(hint: Any) -> tuple[Any, ...]:
@@ -181,7 +185,9 @@ def _without_none(hint: Any) -> Any:
     return left[0] if len(left) == 1 else Union[tuple(left)]  # noqa: UP007
 
 
-def _check(flag: str, value: Any, facts: Option, allowed: Callable[[], Iterable[Any]] | None) -> None:
+def _check(
+    flag: str, value: Any, facts: Option, allowed: Collection[str] | Callable[[], Collection[str]] | None
+) -> None:
     is_list = isinstance(value, tuple) and facts.kind is None and not facts.is_repeatable
     if is_list and not value and not facts.may_be_empty:
         raise InputError(f"{flag} is empty; give one value or more")
@@ -190,7 +196,8 @@ def _check(flag: str, value: Any, facts: Option, allowed: Callable[[], Iterable[
     for each in value if isinstance(value, tuple) else (value,):
         if each is None:
             continue
-        if allowed is not None and each not in (names := tuple(allowed())):
+        names = allowed() if callable(allowed) else allowed
+        if names is not None and each not in names:
             raise InputError(f"{flag} is {each!r}; known: {', '.join(map(str, names))}")
         if (facts.low, facts.high) != (None, None) and not _is_within(each, facts.low, facts.high):
             raise InputError(f"{flag} is {each}; allowed are {range_text(facts.low, facts.high)}")

@@ -17,7 +17,7 @@ from dnerv.families import Components
         ({"bits_per_pixel": 0.1, "quality": 50}, "--bpp, --quality and --size are one dial"),
         ({"quality": 50, "preset": "uvg-s"}, "--bpp, --quality and --size are one dial"),
         ({"epochs": 1, "budget_seconds": 1}, "--epochs and --budget both bound"),
-        ({"preset": "uvg-xxl"}, "no network is called 'uvg-xxl'; known: uvg-xs"),
+        ({"preset": "uvg-xxl"}, "--size is 'uvg-xxl'; known: uvg-xs"),
         ({"preset": "nerv-ucf101-s"}, "--size nerv-ucf101-s does not go with --model dnerv"),
         ({"preset": "uvg-s", "model": "nerv"}, "--size uvg-s does not go with --model nerv"),
         ({"bits_per_pixel": 0.0}, r"--bpp is 0\.0; allowed are 0\.0001 to 24"),

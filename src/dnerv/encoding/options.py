@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnerv.errors import ArchiveError, InputError
+from dnerv.families.registry import FAMILIES
 from dnerv.options import RUNNING, Options, option
 from dnerv.training.config import LossName, Precision
 
@@ -18,12 +19,6 @@ DEFAULT_BITS_PER_PIXEL = 0.05
 DEFAULT_BUDGET_SECONDS = 300.0
 FRAMES, DIAL, TIME = "Frames", "Size of the file", "Time for training"
 NETWORK, KEYFRAMES, TRAINING = "The network", "Keyframes", "Training"
-
-
-def _families() -> tuple[str, ...]:
-    from dnerv.families import FAMILIES
-
-    return tuple(FAMILIES)
 
 
 def _published() -> tuple[str, ...]:
@@ -71,7 +66,7 @@ class EncodeOptions(FrameOptions):
         None, "Time spent in training.", flag="--budget", kind="seconds", low=0, unset="5m", group=TIME
     )
     epochs: int | None = option(None, "Passes over all clips instead.", low=0, group=TIME)
-    model: str = option("dnerv", "Its family: dnerv or nerv.", choices=_families, metavar="NAME", group=NETWORK)
+    model: str = option("dnerv", "Its family.", choices=FAMILIES, group=NETWORK)
     paper: bool = option(False, "The paper's head, loss, schedule, keyframe distance, 8-bit weights.", group=NETWORK)
     width: int | None = option(
         None, "Its width C0, in place of the dial's choice.", low=1, high=8192, unset="chosen", group=NETWORK
@@ -133,8 +128,6 @@ class EncodeOptions(FrameOptions):
 
     @property
     def _family(self) -> Family[Any]:
-        from dnerv.families import FAMILIES
-
         return FAMILIES[self.model]
 
     @property

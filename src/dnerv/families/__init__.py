@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dnerv.families.inputs import ClipInputs, ClipRequest, absolute_time, assemble, channels_first
     from dnerv.families.nerv import NeRV, NeRVConfig, compact_nerv
     from dnerv.families.network import Motion, Network
+    from dnerv.families.registry import FAMILIES, register
     from dnerv.families.table import (
-        FAMILIES,
         PUBLISHED,
         build_model,
         config_from_json,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         family_of,
         model_from_weights,
         multiply_adds,
-        register,
         tensor_shapes,
     )
 
@@ -67,7 +66,7 @@ __all__ = [
 __getattr__ = imports_on_use(
     __name__,
     {
-        "FAMILIES": "table",
+        "FAMILIES": "registry",
         "PUBLISHED": "table",
         "ClipInputs": "inputs",
         "ClipRequest": "inputs",
@@ -96,7 +95,7 @@ __getattr__ = imports_on_use(
         "load_published_state": "checkpoints",
         "model_from_weights": "table",
         "multiply_adds": "table",
-        "register": "table",
+        "register": "registry",
         "scaled_dnerv": "dnerv",
         "tensor_shapes": "table",
     },

@@ -1,7 +1,7 @@
 """What a family of networks is to the rest of the house: everything that depends on it, in one record.
 
 A new family is one module with a configuration (`ModelConfig`), a network (`Network`) and a `Family` of the two, named
-in `dnerv.families.table.FAMILIES`, or handed to `register` from elsewhere.
+in `dnerv.families.registry`, or handed to `register` from elsewhere.
 """
 
 from __future__ import annotations

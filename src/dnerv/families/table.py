@@ -1,4 +1,4 @@
-"""Families by name, and what is asked of a configuration whatever its family."""
+"""What is asked of a configuration whatever its family."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from torch import Tensor
 
 from dnerv.errors import ArchiveError
 from dnerv.families.config import ModelConfig, changed_fields, config_of_fields
-from dnerv.families.dnerv import DNERV
 from dnerv.families.family import Family, PublishedModel
-from dnerv.families.nerv import NERV
 from dnerv.families.network import Network
-
-FAMILIES: dict[str, Family[Any]] = {family.name: family for family in (DNERV, NERV)}
+from dnerv.families.registry import FAMILIES
 
 
 class _Published(Mapping[str, PublishedModel]):
@@ -35,12 +32,6 @@ class _Published(Mapping[str, PublishedModel]):
 
 
 PUBLISHED: Mapping[str, PublishedModel] = _Published()
-
-
-def register(family: Family[Any]) -> None:
-    """Let networks of one more family be chosen, stored and read. ValueError where the name is taken."""
-    if FAMILIES.setdefault(family.name, family) is not family:
-        raise ValueError(f"a family is called {family.name!r} already")
 
 
 def family_of(config: ModelConfig) -> Family[Any]:

@@ -8,8 +8,24 @@ import numpy as np
 import pytest
 
 from dnerv.families import DNeRVConfig
+from dnerv.progress import Listener, TrainingProgress
 from dnerv.training import ClipSet, TrainingVideo
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter, Timeline, Timing
+
+
+class Told(Listener):
+    """Hands on how far a training has come."""
+
+    def __init__(self, told: Callable[[TrainingProgress], object]) -> None:
+        self._told = told
+
+    def training(self, progress: TrainingProgress) -> None:
+        self._told(progress)
+
+
+@pytest.fixture
+def told() -> type[Told]:
+    return Told
 
 
 def _store(path: Path, frames: np.ndarray) -> FrameStore:

@@ -42,6 +42,7 @@ sys.path.insert(0, sys.argv[1])
 import torch
 torch.set_num_threads(1)
 import conftest, test_parallel as t
+from dnerv.progress import listening
 from dnerv.training import LostProcessError, TrainingConfig, join_processes
 folder, what = Path(sys.argv[2]), sys.argv[3]
 config = conftest.small_config()
@@ -56,7 +57,8 @@ with join_processes("cpu") as group:
     def run(name, training, listener=lambda progress: None):
         trainer = t.trainer(clips, config, training, folder / f"{name}.pt", group)
         heard = []
-        trainer.run(lambda progress: (heard.append(progress), listener(progress)))
+        with listening(conftest.Told(lambda progress: (heard.append(progress), listener(progress)))):
+            trainer.run()
         weights = dict(trainer.model.state_dict())
         torch.save({"weights": weights, "step": trainer.step, "heard": len(heard)}, folder / f"{name}.{group.rank}")
     if what == "stopped":

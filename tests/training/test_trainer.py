@@ -17,10 +17,12 @@ import torch
 from dnerv.engine import Differentiable
 from dnerv.errors import DnervError, OutputError
 from dnerv.families import DNeRV, DNeRVConfig
-from dnerv.training import ClipSet, Progress, Trainer, TrainingConfig
+from dnerv.progress import Listener, TrainingProgress, listening
+from dnerv.training import ClipSet, Trainer, TrainingConfig
 from dnerv.training.quantised import quantise_like_archive
 from dnerv.training.trainer import save_atomically
 
+Tell = Callable[..., Listener]
 TRAINING = TrainingConfig(epochs=4, batch_clips=2, precision="fp32", learning_rate=3e-3)  # 8 steps
 CPU = torch.device("cpu")
 
@@ -59,13 +61,18 @@ def uninterrupted(finished: Trainer) -> dict[str, torch.Tensor]:
 
 
 def test_the_frames_get_better(
-    tmp_path: Path, config: DNeRVConfig, clips_of: Callable[..., ClipSet], every_step: None
+    tmp_path: Path,
+    config: DNeRVConfig,
+    clips_of: Callable[..., ClipSet],
+    every_step: None,
+    told: Tell,
 ) -> None:
-    heard: list[Progress] = []
+    heard: list[TrainingProgress] = []
     training = replace(TRAINING, epochs=12, learning_rate=2e-2, quantise_from=None)
     run = trainer(clips_of(tmp_path / "dark", config, darker=25), config, tmp_path / "c.pt", training)
     start = weights(run)
-    run.run(heard.append)
+    with listening(told(heard.append)):
+        run.run()
     assert not same(start, weights(run))
     assert len(heard) == run.step == 24
     assert heard[-1].done == 1
@@ -93,13 +100,14 @@ def test_stopped_by_an_exception_and_resumed(
     uninterrupted: dict[str, torch.Tensor],
     every_step: None,
     stop: int,
+    told: Tell,
 ) -> None:
-    def listener(progress: Progress) -> None:
+    def listener(progress: TrainingProgress) -> None:
         if progress.step == stop:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        trainer(clips, config, tmp_path / "c.pt").run(listener)
+    with pytest.raises(KeyboardInterrupt), listening(told(listener)):
+        trainer(clips, config, tmp_path / "c.pt").run()
     resumed = trainer(clips, config, tmp_path / "c.pt")
     assert resumed.step == stop
     resumed.run()
@@ -144,7 +152,12 @@ def test_stopped_within_a_step_keeps_no_half_of_it(
 
 
 def test_a_second_interruption_waits_for_the_checkpoint(
-    clips: ClipSet, config: DNeRVConfig, tmp_path: Path, every_step: None, monkeypatch: pytest.MonkeyPatch
+    clips: ClipSet,
+    config: DNeRVConfig,
+    tmp_path: Path,
+    every_step: None,
+    monkeypatch: pytest.MonkeyPatch,
+    told: Tell,
 ) -> None:
     """Launchers pass the user's Ctrl-C on, so that every process hears two."""
 
@@ -152,13 +165,13 @@ def test_a_second_interruption_waits_for_the_checkpoint(
         signal.raise_signal(signal.SIGINT)
         save_atomically(state, path)
 
-    def listener(progress: Progress) -> None:
+    def listener(progress: TrainingProgress) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dnerv.training.trainer.save_atomically", impatient)
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, checkpoint_seconds=1e9)).run(listener)
+    with pytest.raises(KeyboardInterrupt), listening(told(listener)):
+        trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, checkpoint_seconds=1e9)).run()
     assert signal.getsignal(signal.SIGINT) is before
     assert trainer(clips, config, tmp_path / "c.pt").step == 1
 
@@ -199,11 +212,12 @@ def test_killed_and_resumed(
     assert same(weights(resumed), uninterrupted)
 
 
-def test_a_finished_run_is_not_repeated(clips: ClipSet, config: DNeRVConfig, finished: Trainer) -> None:
-    heard: list[Progress] = []
+def test_a_finished_run_is_not_repeated(clips: ClipSet, config: DNeRVConfig, finished: Trainer, told: Tell) -> None:
+    heard: list[TrainingProgress] = []
     again = trainer(clips, config, finished.checkpoint)
     assert again.done == 1
-    again.run(heard.append)
+    with listening(told(heard.append)):
+        again.run()
     assert not heard
     assert same(weights(again), weights(finished))
 
@@ -286,7 +300,7 @@ def test_weights_that_are_no_numbers_end_in_an_error_and_not_in_a_crash(
         run.run()
 
 
-def test_the_average_of_the_weights_is_stored(clips: ClipSet, config: DNeRVConfig, tmp_path: Path) -> None:
+def test_the_average_of_the_weights_is_stored(clips: ClipSet, config: DNeRVConfig, tmp_path: Path, told: Tell) -> None:
     run = trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, epochs=2, ema=0.75))
     expected = weights(run)
     step = run._train_step
@@ -298,7 +312,8 @@ def test_the_average_of_the_weights_is_stored(clips: ClipSet, config: DNeRVConfi
 
     run._train_step = followed  # type: ignore[method-assign]
     last: dict[str, torch.Tensor] = {}
-    run.run(lambda progress: last.update(weights(run)))
+    with listening(told(lambda progress: last.update(weights(run)))):
+        run.run()
     for name, value in weights(run).items():
         torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
     assert not same(weights(run), last)

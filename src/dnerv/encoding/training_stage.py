@@ -1,25 +1,36 @@
-"""The training of an encoding: in this process alone, or in all that were started together."""
+"""The training of an encoding: with what, how long, and in this process alone or in all that were started together."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from dnerv.archive import checked_device
-from dnerv.families import ModelConfig, build_model
+from dnerv.encoding.dial import Design
+from dnerv.encoding.options import DEFAULT_BUDGET_SECONDS, EncodeOptions
+from dnerv.families import ModelConfig, build_model, count_parameters
 from dnerv.training import (
     ClipSet,
     DivergenceError,
-    Listener,
     LostProcessError,
     ProcessGroup,
     Trainer,
     TrainingConfig,
+    TrainingVideo,
+    check_loss,
+    paper_recipe,
 )
+from dnerv.video import CachedVideo, FrameStore, Timeline
+
+OVERLAP = 16  # pixels shared by neighbouring tiles
+_LARGEST_BATCH = 2  # clips per step: memory must not grow with the corpus
+_CLIPS_PER_BATCHED_CLIP = 64  # one more clip per step for every so many clips of the corpus
+_LEARNING_RATE, _SMALL_NETWORK = 5e-3, 20_000  # the rate for networks up to so many parameters; falling from there
 
 _HEAD_START = 1.0  # seconds in which the first process says why: launchers end all as soon as one has ended
 
@@ -35,10 +46,10 @@ class TrainingTask:
     checkpoint: Path
 
 
-def train(task: TrainingTask, device: torch.device, group: ProcessGroup, listener: Listener) -> dict[str, np.ndarray]:
+def train(task: TrainingTask, device: torch.device, group: ProcessGroup) -> dict[str, np.ndarray]:
     """Train to the end, with the others of the group where there are any: float32 arrays by name."""
     group.hand_out(task)
-    return _trained(task, device, group, listener)
+    return _trained(task, device, group)
 
 
 def follow(device: str, group: ProcessGroup) -> bool:
@@ -52,18 +63,57 @@ def follow(device: str, group: ProcessGroup) -> bool:
     """
     chosen = checked_device(device)
     try:
-        _trained(group.receive(), chosen, group, lambda progress: None)
+        _trained(group.receive(), chosen, group)
     except (LostProcessError, DivergenceError):
         time.sleep(_HEAD_START)
         return False
     return True
 
 
-def _trained(
-    task: TrainingTask, device: torch.device, group: ProcessGroup, listener: Listener
-) -> dict[str, np.ndarray]:
+def _trained(task: TrainingTask, device: torch.device, group: ProcessGroup) -> dict[str, np.ndarray]:
     torch.manual_seed(task.seed)
     model = build_model(task.model)
-    Trainer(model, task.clips, task.config, task.checkpoint, device, group).run(listener)
+    Trainer(model, task.clips, task.config, task.checkpoint, device, group).run()
     group.close()
     return {name: p.detach().cpu().float().numpy() for name, p in model.named_parameters()}
+
+
+def training_config(options: EncodeOptions, design: Design, num_clips: int, processes: int) -> TrainingConfig:
+    """How to train: what was asked for, and the recipe's values for the rest."""
+    budget = options.budget_seconds
+    if options.epochs is None and budget is None:
+        budget = DEFAULT_BUDGET_SECONDS
+    if options.paper:
+        config = paper_recipe(loss="l1-ssim", epochs=options.epochs, budget_seconds=budget, seed=options.seed)
+    else:
+        # A clip for each process at least, where there are as many: they would have nothing to do otherwise.
+        batch = max(min(_LARGEST_BATCH, max(1, num_clips // _CLIPS_PER_BATCHED_CLIP)), min(processes, num_clips))
+        rate = _LEARNING_RATE * min(1.0, (_SMALL_NETWORK / count_parameters(design.model)) ** 0.25)
+        config = TrainingConfig(
+            epochs=options.epochs,
+            budget_seconds=budget,
+            seed=options.seed,
+            batch_clips=batch,
+            learning_rate=rate,
+        )
+    config = replace(config, weight_bits=design.weight_bits, precision=options.precision, ema=options.ema)
+    if options.learning_rate is not None:
+        config = replace(config, learning_rate=options.learning_rate)
+    if options.batch_clips is not None:
+        config = replace(config, batch_clips=options.batch_clips)
+    return replace(config, loss=check_loss(options.loss or config.loss, *design.model.canvas))
+
+
+def clip_set(videos: Sequence[CachedVideo], keyframes: Sequence[FrameStore], model: ModelConfig) -> ClipSet:
+    """The clips of all videos; `keyframes` are the decoded ones of each, none for a network without."""
+    training, first = [], 0
+    for place, video in enumerate(videos):
+        timeline = Timeline(video.timing.num_frames, model.clip_length, model.keyframe_every)
+        training.append(TrainingVideo(video, timeline, keyframes[place] if keyframes else None, first))
+        first += video.timing.num_frames
+    return ClipSet(training, model.canvas, overlap(model), absolute_time=model.absolute_time)
+
+
+def overlap(model: ModelConfig) -> int:
+    """Pixels that neighbouring tiles share: fewer than a canvas has on its shorter side."""
+    return min(OVERLAP, min(model.canvas) - 1)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from dnerv.training.config import LossName, Precision, TrainingConfig, paper_recipe
     from dnerv.training.losses import LOSS_NAMES, check_loss, check_masked_loss
     from dnerv.training.parallel import ONE_PROCESS, LostProcessError, ProcessGroup, join_processes, local_device
-    from dnerv.training.trainer import DivergenceError, Listener, Progress, Trainer
+    from dnerv.training.trainer import DivergenceError, Trainer
 
 __all__ = [
     "LOSS_NAMES",
@@ -17,12 +17,10 @@ __all__ = [
     "Batch",
     "ClipSet",
     "DivergenceError",
-    "Listener",
     "LossName",
     "LostProcessError",
     "Precision",
     "ProcessGroup",
-    "Progress",
     "Trainer",
     "TrainingConfig",
     "TrainingVideo",
@@ -41,12 +39,10 @@ __getattr__ = imports_on_use(
         "Batch": "clip_set",
         "ClipSet": "clip_set",
         "DivergenceError": "trainer",
-        "Listener": "trainer",
         "LossName": "config",
         "LostProcessError": "parallel",
         "Precision": "config",
         "ProcessGroup": "parallel",
-        "Progress": "trainer",
         "Trainer": "trainer",
         "TrainingConfig": "config",
         "TrainingVideo": "clip_set",

@@ -16,9 +16,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dnerv import progress
 from dnerv.engine import Differentiable, fastest_precision
 from dnerv.errors import DnervError, OutputError
 from dnerv.training.clip_set import Batch, ClipSet
@@ -40,21 +40,6 @@ _RECENT_BATCHES = 2000  # that the PSNR on show is averaged over, where a pass o
 
 class DivergenceError(DnervError):
     """The loss or its gradient is no longer finite: on every rank at the same step."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands."""
-
-    done: float  # [0, 1]
-    epoch: int  # the one under way, from 0
-    step: int  # steps taken
-    psnr: float  # dB, mean over the frames trained on lately, a pass over the clips at most
-    frames_per_second: float  # trained on, since this process began
-    seconds_left: float
-
-
-Listener = Callable[[Progress], None]
 
 
 class Trainer:
@@ -107,7 +92,7 @@ class Trainer:
         assert self.config.budget_seconds is not None
         return min(1.0, self.seconds / self.config.budget_seconds) if self.config.budget_seconds else 1.0
 
-    def run(self, listener: Listener = lambda progress: None) -> None:
+    def run(self) -> None:
         """Train to the end; the model holds the weights to be stored.
 
         Raises:
@@ -125,7 +110,7 @@ class Trainer:
                     self._save()
                     saved = now
                 if self.group.rank == 0 and (now - last > 0.2 or self.done >= 1):
-                    listener(self._progress(now - self._started, self.step - first_step))
+                    progress.training(self._progress(now - self._started, self.step - first_step))
                     last = now
         finally:
             if self.step > first_step and self._is_between_steps:
@@ -202,16 +187,16 @@ class Trainer:
                 for name, parameter in self.model.named_parameters():
                     self.average[name].lerp_(parameter, 1 - self.config.ema)
 
-    def _progress(self, seconds: float, steps: int) -> Progress:
+    def _progress(self, seconds: float, steps: int) -> progress.TrainingProgress:
         rate = steps / max(seconds, 1e-9)
         if self.config.epochs is not None:
             left = (self.config.epochs * self.batches_per_epoch - self.step) / max(rate, 1e-9)
         else:
             assert self.config.budget_seconds is not None
             left = self.config.budget_seconds - self.seconds
-        return Progress(
+        return progress.TrainingProgress(
             self.done,
-            self.step // self.batches_per_epoch,
+            max(0, self.step - 1) // self.batches_per_epoch,  # the latest step's
             self.step,
             float(self._recent.nanmean()),
             rate * self.config.batch_clips * self.clips.videos[0].timeline.clip_length,

@@ -126,7 +126,8 @@ def _style(ink: str = _INK, **more: Any) -> Iterator[None]:
     sizes = {"axes.labelsize": 9, "axes.titlesize": 9.5, "legend.fontsize": 8, "xtick.labelsize": 8.5}
     plain = {"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "ytick.labelsize": 8.5}
     grid = {"axes.axisbelow": True, "grid.color": _GRID, "grid.linewidth": 0.6, "legend.frameon": False}
-    with matplotlib.rc_context(inks | sizes | plain | grid | more), warnings.catch_warnings():
+    settings: dict[Any, Any] = {**inks, **sizes, **plain, **grid, **more}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
@@ -142,9 +143,9 @@ def _figure(charts: Sequence[Chart], width: float | None = None) -> Any:
         heights = [_BAR * _lines_of(chart) + _HEAD for chart in bars]
         figure = Figure(figsize=(width or 7.6, sum(heights) + 0.4), layout="constrained")
         axes = figure.subplots(len(bars), 1, height_ratios=heights, squeeze=False)
-        for ax, chart in zip(axes[:, 0], bars, strict=True):
-            _draw_bars(ax, chart)
-        _draw_legend(figure, axes[:, 0], loc="outside upper left", ncols=2)
+        for ax, one in zip(axes[:, 0], bars, strict=True):
+            _draw_bars(ax, one)
+        _draw_legend(figure, list(axes[:, 0]), loc="outside upper left", ncols=2)
         return figure
     lines = [chart for chart in charts if isinstance(chart, Lines)]
     columns, rows = min(2, len(lines)), ceil(len(lines) / 2)
@@ -260,7 +261,7 @@ def _lengths(values: Sequence[float], spreads: Sequence[tuple[float, float] | No
         return None
     ends = [spread or (value, value) for value, spread in zip(values, spreads, strict=True)]
     pairs = [(value - low, high - value) for value, (low, high) in zip(values, ends, strict=True)]
-    return np.maximum(np.array(pairs).T, 0)
+    return np.asarray(np.maximum(np.array(pairs).T, 0), np.float64)
 
 
 def _scale_axis(ax: Any, scale: Scale, values: Sequence[float]) -> None:

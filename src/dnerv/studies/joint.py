@@ -61,7 +61,7 @@ class Encoded(NamedTuple):
 
     network: str
     way: str
-    count: int
+    videos: int
     archives: Sequence[Record]
 
 
@@ -104,7 +104,7 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
     def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
         """PSNR and bytes of both ways by number of videos, and what the paper found."""
         table = figures_table("", "videos", "separate: bytes", "PSNR dB", "joint: bytes", "PSNR dB", "gain dB")
-        for (network, title), rows in _by_network(record):
+        for (_, title), rows in _by_network(record):
             for place, (apart, together) in enumerate(zip(*(rows[way] for way in WAYS), strict=True)):
                 figures = [
                     figure for row in (apart, together) for figure in (f"{row['bytes']:,}", f"{row['psnr']:.2f}")
@@ -151,7 +151,7 @@ def _row(encoded: Encoded) -> Record:
     return {
         "model": encoded.network,
         "way": encoded.way,
-        "videos": encoded.count,
+        "videos": encoded.videos,
         "bytes": size,
         "bits_per_pixel": 8 * size / sum(found["pixels"] for found in archives),
         "psnr": fmean(video["psnr"] for found in archives for video in found["videos"]),

@@ -94,7 +94,7 @@ class Run(Generic[OptionsT]):
         """What was found in a step, now or before; see `Steps.once`. The versions of dnerv and torch are added."""
 
         def told(stem: Path) -> Record:
-            progress.note(name)
+            progress.note(f"step: {name}")
             return make(stem)
 
         return self.steps.once(name, {"library": library(), **depends_on}, told)
@@ -198,7 +198,7 @@ def run_study(
     with _claimed(folder, study.name):
         plan = study.plan(run)
         found = study.rows(run, plan, study.measure(run, plan))
-        record = record_of(
+        made = record_of(
             study.name,
             command=command,
             work=run.steps.work,
@@ -209,7 +209,7 @@ def run_study(
             output=folder,
             found=found,
         )
-        record = json.loads(json.dumps(record))  # as it will be read
+        record: Record = json.loads(json.dumps(made))  # as it will be read
         if charts := study.charts(record):
             draw(charts, folder / "charts.png")
         for name, sheet in study.sheets(run, plan, record).items():

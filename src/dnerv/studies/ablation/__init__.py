@@ -6,12 +6,6 @@ videos ── content (frames, scaled, cached once)
 
 All rows are trained with one recipe, ours, for as many epochs; the network is as wide as its share of the bytes allows,
 and keyframes fill the rest. The networks are the paper's, part for part, scaled down (`dnerv.families.scaled_dnerv`),
-but for the row that is the whole of ours. A row that stands in several groups is encoded once. Every archive is a point
-in `points/`, so an interrupted study goes on when the same command is given, and more seeds add only their own points.
+but for the row that is the whole of ours. A row that stands in several groups is encoded once, and more seeds add only
+their own archives.
 """
-
-from dnerv.studies.ablation.options import AblationOptions
-from dnerv.studies.ablation.report import tables
-from dnerv.studies.ablation.study import ablation
-
-__all__ = ["AblationOptions", "ablation", "tables"]

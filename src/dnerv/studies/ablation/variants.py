@@ -1,14 +1,19 @@
-"""The rows of the study: what is varied, in groups that each vary one thing."""
+"""The rows of the study: what is varied, in groups that each vary one thing, with the paper's own figures.
+
+These are of other videos and other networks: they stand beside what is measured here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-from dnerv.families import Components
 
 CLIP_LENGTH = 8  # frames, and between keyframes, as in the paper
 PAPER_SHARE = 0.45  # of all bytes, the network's: the published runs spend 24 to 65 %
+SETS = {"uvg": "UVG", "ucf101": "UCF101"}  # that the paper has figures of
+
+Published = Mapping[str, Mapping[str, float | None]]  # PSNR and MS-SSIM by set
 
 
 @dataclass(frozen=True)
@@ -16,14 +21,15 @@ class Variant:
     """One way to build the network and to share out the bytes; wherever it stands, it is encoded once."""
 
     name: str
-    components: Components
+    parts: Mapping[str, Any]  # of `dnerv.families.Components`
     clip_length: int = CLIP_LENGTH  # the keyframe distance too
     network_share: float = PAPER_SHARE
+    published: Published = field(default_factory=dict)
 
     @property
     def uses_keyframes(self) -> bool:
         """Whether a part of the bytes is keyframes."""
-        return self.components.fusion != "none"
+        return self.parts.get("fusion") != "none"
 
 
 @dataclass(frozen=True)
@@ -36,29 +42,43 @@ class Group:
     reference: str  # the variant that differences are taken to
 
 
-def _paper(name: str, clip_length: int = CLIP_LENGTH, share: float = PAPER_SHARE, **parts: Any) -> Variant:
-    return Variant(name, Components(is_compact=False, **parts), clip_length, share)
+def _paper(
+    name: str,
+    published: Published | float | None = None,
+    *,
+    clip_length: int = CLIP_LENGTH,
+    share: float = PAPER_SHARE,
+    **parts: Any,
+) -> Variant:
+    """One that is built of the paper's parts. `published`: a bare number is the PSNR on UCF101."""
+    if isinstance(published, float):
+        published = {"ucf101": {"psnr": published, "ms_ssim": None}}
+    return Variant(name, {"is_compact": False, **parts}, clip_length, share, published or {})
 
 
-def _without_keyframes(name: str, **parts: Any) -> Variant:
-    return _paper(name, share=1.0, fusion="none", **parts)
+def _both(uvg: tuple[float, float], ucf101: tuple[float, float]) -> Published:
+    return {name: {"psnr": p, "ms_ssim": s} for name, (p, s) in zip(SETS, (uvg, ucf101), strict=True)}
 
 
-D_NERV = _paper("dnerv")
-_NO_FLOW = _paper("no-flow", flow="none")
+# The first two have the same stem, decoder and head as the rows below them, so that each row differs from the last in
+# one part.
+_NERV = _paper("nerv", _both((34.13, 0.948), (28.00, 0.935)), share=1.0, fusion="none", temporal="none")
+_GTMLP = _paper("nerv-gtmlp", _both((33.94, 0.946), (27.96, 0.935)), share=1.0, fusion="none")
+_SAF = _paper("nerv-saf", _both((35.84, 0.960), (30.78, 0.962)), temporal="none", flow="none")
+_NO_FLOW = _paper("no-flow", _both((36.32, 0.963), (30.94, 0.964)), flow="none")
+D_NERV = _paper("dnerv", _both((36.99, 0.977), (31.44, 0.968)))
+
+
+def _convolution(kernel: int, psnr: float) -> tuple[str, Variant]:
+    name = f"convolution-{kernel}"
+    return f"convolution {kernel}", _paper(name, psnr, temporal="convolution", temporal_kernel=kernel)
+
 
 GROUPS = (
     Group(
         "components",
         "the parts of D-NeRV, one after the other",
-        (
-            # The same stem, decoder and head as below it, so that each row differs from the last in one part.
-            ("NeRV", _without_keyframes("nerv", temporal="none")),
-            ("+ GTMLP", _without_keyframes("nerv-gtmlp")),
-            ("+ SAF", _paper("nerv-saf", temporal="none", flow="none")),
-            ("+ SAF + GTMLP", _NO_FLOW),
-            ("D-NeRV", D_NERV),
-        ),
+        (("NeRV", _NERV), ("+ GTMLP", _GTMLP), ("+ SAF", _SAF), ("+ SAF + GTMLP", _NO_FLOW), ("D-NeRV", D_NERV)),
         "nerv",
     ),
     Group(
@@ -66,7 +86,7 @@ GROUPS = (
         "flow at every scale or at one",
         (
             ("none", _NO_FLOW),
-            ("single-scale", _paper("single-scale-flow", flow="single-scale")),
+            ("single-scale", _paper("single-scale-flow", 31.06, flow="single-scale")),
             ("multi-scale", D_NERV),
         ),
         "dnerv",
@@ -74,19 +94,18 @@ GROUPS = (
     Group(
         "fusion",
         "how keyframe features enter",
-        (("concatenation", _paper("concatenation", fusion="concatenation")), ("adaptive (SAF)", D_NERV)),
+        (("concatenation", _paper("concatenation", 30.09, fusion="concatenation")), ("adaptive (SAF)", D_NERV)),
         "dnerv",
     ),
     Group(
         "temporal",
         "what lets frames of a clip see each other",
         (
-            ("none", _paper("no-temporal", temporal="none")),
-            *(
-                (f"convolution {k}", _paper(f"convolution-{k}", temporal="convolution", temporal_kernel=k))
-                for k in (3, 7, 11)
-            ),
-            ("attention", _paper("attention", temporal="attention")),
+            ("none", _paper("no-temporal", 31.10, temporal="none")),
+            _convolution(3, 31.13),
+            _convolution(7, 31.15),
+            _convolution(11, 31.16),
+            ("attention", _paper("attention", 31.34, temporal="attention")),
             ("GTMLP", D_NERV),
         ),
         "dnerv",
@@ -94,11 +113,7 @@ GROUPS = (
     Group(
         "head",
         "the paper's head, the residual one, and the whole of ours",
-        (
-            ("paper", D_NERV),
-            ("residual", _paper("residual-head", head="residual")),
-            ("ours", Variant("ours", Components())),
-        ),
+        (("paper", D_NERV), ("residual", _paper("residual-head", head="residual")), ("ours", Variant("ours", {}))),
         "dnerv",
     ),
     Group(
@@ -119,4 +134,3 @@ GROUPS = (
         "dnerv",
     ),
 )
-PARTS = tuple(group.name for group in GROUPS)

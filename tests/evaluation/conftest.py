@@ -1,10 +1,12 @@
-"""Synthetic moving pictures for the anchors."""
+"""Synthetic moving pictures, and an ear for progress."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from dnerv.progress import Listener, listening
 
 Frames = list[NDArray[np.uint8]]
 
@@ -26,3 +28,19 @@ def _moving_frames(count: int, height: int, width: int, seed: int = 0) -> Frames
 @pytest.fixture(scope="session")
 def moving_frames() -> Callable[..., Frames]:
     return _moving_frames
+
+
+class _Ear(Listener):
+    def __init__(self) -> None:
+        self.units: list[int] = []
+
+    def advance(self, units: int = 1) -> None:
+        self.units.append(units)
+
+
+@pytest.fixture
+def advanced() -> Iterator[list[int]]:
+    """Units of work as they are told."""
+    ear = _Ear()
+    with listening(ear):
+        yield ear.units

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerv import progress
 from dnerv.archive import Archive, VideoReader
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
@@ -54,14 +55,12 @@ def evaluate(
     *,
     at: Literal["coded", "original"] = "coded",
     device: str = "cpu",
-    advance: Callable[[], None] = lambda: None,
 ) -> ArchiveQuality:
     """Compare the archive at `path` with the videos that it was made from.
 
     Args:
         originals: the files and folders that were encoded; videos are matched by name.
         at: `coded` scales the originals as encoding did; `original` scales the archive's frames back.
-        advance: called after every frame.
 
     Raises:
         InputError: an archived video has no original of its name, or one with another number of frames.
@@ -69,7 +68,8 @@ def evaluate(
     """
     with Archive(path, device=device, size=at) as archive:
         members = find_originals(archive, originals)
-        return measure_archive(archive, lambda name: original_frames(archive, members[name], at), advance=advance)
+        progress.stage("comparing", sum(entry.timing.num_frames for entry in archive.entries))
+        return measure_archive(archive, lambda name: original_frames(archive, members[name], at))
 
 
 def find_originals(archive: Archive, originals: Sequence[str | Path]) -> dict[str, Member]:
@@ -85,13 +85,8 @@ def find_originals(archive: Archive, originals: Sequence[str | Path]) -> dict[st
     return members
 
 
-def measure_archive(
-    archive: Archive,
-    frames_of: Callable[[str], Iterable[NDArray[np.uint8]]],
-    *,
-    advance: Callable[[], None] = lambda: None,
-) -> ArchiveQuality:
-    """Compare every video of an open archive with `frames_of(name)`, uint8 [H, W, 3] RGB each.
+def measure_archive(archive: Archive, frames_of: Callable[[str], Iterable[NDArray[np.uint8]]]) -> ArchiveQuality:
+    """Compare every video of an open archive with `frames_of(name)`, uint8 [H, W, 3] RGB each; progress is by frame.
 
     Raises:
         InputError: a video has another number of frames or another size than the archive says.
@@ -99,7 +94,7 @@ def measure_archive(
     meter, videos = QualityMeter(), []
     common = 8 * (archive.file_bytes - sum(e.keyframe_bytes for e in archive.entries)) / archive.num_pixels
     for reader in archive:
-        videos.append(_measure_video(reader, frames_of(reader.entry.name), common, meter, advance))
+        videos.append(_measure_video(reader, frames_of(reader.entry.name), common, meter))
     scores = [video.ms_ssim for video in videos if video.ms_ssim is not None]
     return ArchiveQuality(
         meter.psnr,
@@ -112,11 +107,7 @@ def measure_archive(
 
 
 def _measure_video(
-    reader: VideoReader,
-    frames: Iterable[NDArray[np.uint8]],
-    common: float,
-    meter: QualityMeter,
-    advance: Callable[[], None],
+    reader: VideoReader, frames: Iterable[NDArray[np.uint8]], common: float, meter: QualityMeter
 ) -> VideoQuality:
     facts, alone = reader.metadata, QualityMeter()
     similarity: list[Tensor] = []
@@ -131,8 +122,7 @@ def _measure_video(
         if min(facts.height, facts.width) >= SMALLEST_SIDE_OF_MS_SSIM:
             similarity.append(ms_ssim_per_frame(wanted, made))
         first += len(wanted)
-        for _ in range(len(wanted)):
-            advance()
+        progress.advance(len(wanted))
     if first != len(reader):
         raise _mismatch(reader, f"{first} frames")
     return VideoQuality(

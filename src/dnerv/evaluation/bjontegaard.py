@@ -5,7 +5,7 @@ Notable decisions:
   that lie far apart, as the cubic polynomial of the original proposal has;
 - nothing is extrapolated: the difference is averaged over the range that both curves cover, and that range is part of
   the result. Curves without a common range have no delta;
-- the tests hold every figure to the `bjontegaard` package, which itself draws with matplotlib as soon as it is imported.
+- the tests hold every figure to the `bjontegaard` package, which loads matplotlib wherever it is imported.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from dnerv import progress
 from dnerv.evaluation.metrics import QualityMeter, mse_per_frame
 
 Place = TypeVar("Place")
@@ -29,9 +30,8 @@ def compare_decoders(
     reference: str,
     places: Iterable[tuple[int, Place]],
     original: LoadClip[Place] | None,
-    advance: Callable[[], None] = lambda: None,
 ) -> list[DecoderQuality]:
-    """Load every place with every decoder; one clip of each is held at a time.
+    """Load every place with every decoder; one clip of each is held at a time. Progress is by place.
 
     Args:
         decoders: by name; `reference` names one of them.
@@ -48,7 +48,7 @@ def compare_decoders(
             apart[name].add(video, mse_per_frame(truth, made))
             if wanted is not None:
                 off[name].add(video, mse_per_frame(wanted, made))
-        advance()
+        progress.advance()
     if original is None:
         return [DecoderQuality(name, meter.psnr, None, None) for name, meter in apart.items()]
     best = off[reference].psnr

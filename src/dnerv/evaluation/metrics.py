@@ -19,9 +19,9 @@ from torch import Tensor
 from dnerv.codecs import PEAK, psnr
 from dnerv.errors import InputError
 
-SSIM_WINDOW = 11  # pixels, Gaussian of sigma 1.5
-MS_SSIM_SCALES = 5
-SMALLEST_SIDE_OF_MS_SSIM = (SSIM_WINDOW - 1) * 2 ** (MS_SSIM_SCALES - 1) + 1  # pixels
+_WINDOW = 11  # pixels, Gaussian of sigma 1.5
+_SCALES = 5
+SMALLEST_SIDE_OF_MS_SSIM = (_WINDOW - 1) * 2 ** (_SCALES - 1) + 1  # pixels
 
 
 def mse_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
@@ -43,21 +43,6 @@ def mse_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
     return total.double() / reference[:1].numel() if sums else total.double()
 
 
-def ssim_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
-    """Structural similarity (Wang 2004; Gaussian window of 11, sigma 1.5), mean over R, G and B.
-
-    Args and errors as `mse_per_frame`; also InputError when a side is shorter than the window.
-
-    Returns:
-        float64 [T], at most 1.
-    """
-    from pytorch_msssim import ssim
-
-    _check(reference, decoded)
-    _check_side(reference, SSIM_WINDOW, "SSIM", "its window has 11 pixels")
-    return _per_frame(ssim, reference, decoded)
-
-
 def ms_ssim_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
     """Multi-scale structural similarity (Wang 2003) on five scales, mean over R, G and B.
 
@@ -70,17 +55,14 @@ def ms_ssim_per_frame(reference: Tensor, decoded: Tensor) -> Tensor:
     from pytorch_msssim import ms_ssim
 
     _check(reference, decoded)
-    reason = "its fifth scale is 16 times smaller and its window has 11 pixels"
-    _check_side(reference, SMALLEST_SIDE_OF_MS_SSIM, "MS-SSIM", reason)
-    return _per_frame(ms_ssim, reference, decoded)
-
-
-def _per_frame(metric: object, reference: Tensor, decoded: Tensor) -> Tensor:
-    assert callable(metric)
-    values = [
-        metric(x[None].float(), y[None].float(), data_range=PEAK, size_average=True)
-        for x, y in zip(reference, decoded, strict=True)
-    ]
+    height, width = reference.shape[2:]
+    if min(height, width) < SMALLEST_SIDE_OF_MS_SSIM:
+        raise InputError(
+            f"MS-SSIM needs the shorter side to be at least {SMALLEST_SIDE_OF_MS_SSIM} pixels (its fifth scale is 16 "
+            f"times smaller and its window has {_WINDOW} pixels); frames are {width}x{height}"
+        )
+    pairs = zip(reference, decoded, strict=True)
+    values = [ms_ssim(x[None].float(), y[None].float(), data_range=PEAK, size_average=True) for x, y in pairs]
     return torch.stack(values).double() if values else reference.new_zeros(0, dtype=torch.float64)
 
 
@@ -90,14 +72,6 @@ def _check(reference: Tensor, decoded: Tensor) -> None:
             raise InputError(f"{name} is {frames.dtype} {tuple(frames.shape)}; it must be uint8 [T, 3, H, W]")
     if reference.shape != decoded.shape:
         raise InputError(f"reference is {tuple(reference.shape)} and decoded is {tuple(decoded.shape)}")
-
-
-def _check_side(frames: Tensor, smallest: int, metric: str, reason: str) -> None:
-    height, width = frames.shape[2:]
-    if min(height, width) < smallest:
-        raise InputError(
-            f"{metric} needs the shorter side to be at least {smallest} pixels ({reason}); frames are {width}x{height}"
-        )
 
 
 @dataclass
@@ -124,11 +98,6 @@ class QualityMeter:
     def frames(self) -> int:
         """Frames counted so far."""
         return sum(sums.frames for sums in self._videos.values())
-
-    @property
-    def videos(self) -> int:
-        """Videos with at least one frame."""
-        return len(self._counted())
 
     @property
     def psnr(self) -> float:

@@ -22,6 +22,8 @@ from typing import TypeVar
 
 import torch
 
+from dnerv import progress
+
 T = TypeVar("T")
 
 
@@ -49,17 +51,18 @@ def ratios(values: Sequence[float], reference: Sequence[float]) -> Spread:
     return Spread.of([value / other for value, other in zip(values, reference, strict=True)])
 
 
-def interleaved(
-    subjects: Sequence[Callable[[int], T]], rounds: int, seed: int, advance: Callable[[], None] = lambda: None
-) -> list[list[T]]:
-    """Call every subject once a round, with the round's number, in an order drawn anew: results by subject, round."""
+def interleaved(subjects: Sequence[Callable[[int], T]], rounds: int, seed: int) -> list[list[T]]:
+    """Call every subject once a round, with the round's number, in an order drawn anew: results by subject, round.
+
+    Progress is by call.
+    """
     results: list[list[T]] = [[] for _ in subjects]
     order = list(range(len(subjects)))
     for number in range(rounds):
         random.Random(seed + number).shuffle(order)
         for place in order:
             results[place].append(subjects[place](number))
-            advance()
+            progress.advance()
     return results
 
 

@@ -49,7 +49,7 @@ class ArchivePoints:
             path = stem.with_name(stem.name + ".dnerv")
             self.listener.note(f"{name}, {setting}")
             if not path.exists():  # else it was finished, and interrupted in being measured
-                encode(self.inputs, path, encoding, device=self.device, listener=self.listener, frames=self.frames)
+                encode(self.inputs, path, encoding, device=self.device, frames=self.frames)
             rmtree(path.with_name(path.name + ".work"), ignore_errors=True)
             self.listener.stage("decoding the archive in a fresh process", self.content.num_frames)
             arguments = self.content.videos, self.device, self.measures
@@ -81,7 +81,7 @@ def measure(
     """Decode the archive and compare it with the cached frames: quality, measures on demand, facts of the file."""
     by_name = {video.name: video for video in videos}
     with Archive(path, device=device, size="coded") as archive:
-        quality = measure_archive(archive, lambda name: frames_of(by_name[name]), advance=advance)
+        quality = measure_archive(archive, lambda name: frames_of(by_name[name]))
         scores = _scores(archive, by_name, measures)
         model = archive.config.model
         facts = {

@@ -1,0 +1,92 @@
+"""An archive against its originals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import dnerv
+from dnerv.archive import Archive
+from dnerv.errors import InputError
+from dnerv.evaluation import evaluate, measure_archive
+from dnerv.evaluation.archive_quality import find_originals
+
+Frames = list[np.ndarray]
+LENGTHS = {"a": 11, "b": 3}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory, moving_frames: Callable[..., Frames]) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for seed, (name, count) in enumerate(LENGTHS.items()):
+        timing = dnerv.video.Timing.constant(25, count)
+        dnerv.video.write_mp4(folder / f"{name}.mp4", moving_frames(count, 48, 64, seed), timing)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive_path(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("archive") / "a.dnerv"
+    dnerv.encode([videos], path, dnerv.EncodeOptions(keyframe_every=2, keyframe_crf=50, keyframe_mode="inter", width=6, epochs=0))
+    return path
+
+
+@pytest.fixture(scope="module")
+def decoded(archive_path: Path) -> dict[str, np.ndarray]:
+    with Archive(archive_path, size="coded") as archive:
+        return {reader.entry.name: reader[:].permute(0, 2, 3, 1).numpy() for reader in archive}
+
+
+def test_figures_are_those_of_the_decoded_frames(
+    archive_path: Path, decoded: dict[str, np.ndarray], advanced: list[int]
+) -> None:
+    offsets = {"a": 2, "b": 1}
+    originals = {name: np.where(f < 200, f + offsets[name], f - offsets[name]) for name, f in decoded.items()}
+    with Archive(archive_path, size="coded") as archive:
+        quality = measure_archive(archive, originals.__getitem__)
+    psnrs = {name: 10 * np.log10(255**2 / offset**2) for name, offset in offsets.items()}
+    assert {video.name: video.psnr for video in quality.videos} == pytest.approx(psnrs)
+    assert quality.psnr == pytest.approx(np.mean(list(psnrs.values())))
+    assert quality.psnr_of_mean_mse == pytest.approx(10 * np.log10(255**2 / 2.5))
+    assert quality.ms_ssim is None
+    assert sum(advanced) == sum(LENGTHS.values())
+
+
+def test_rates_of_videos_add_up_to_the_file(archive_path: Path, videos: Path) -> None:
+    quality = evaluate(archive_path, [videos])
+    bits = sum(video.bits_per_pixel * video.num_frames * video.height * video.width for video in quality.videos)
+    assert bits == pytest.approx(8 * archive_path.stat().st_size)
+    assert quality.file_bytes == archive_path.stat().st_size
+    assert quality.bits_per_pixel == pytest.approx(bits / (48 * 64 * sum(LENGTHS.values())))
+
+
+def test_originals_at_their_own_size(archive_path: Path, videos: Path) -> None:
+    assert evaluate(archive_path, [videos], at="original").psnr == evaluate(archive_path, [videos]).psnr > 20
+
+
+@pytest.mark.parametrize(
+    "change", [lambda frames: frames[:-1], lambda frames: [*frames, frames[0]], lambda frames: [f[:-2] for f in frames]]
+)
+def test_other_frames_are_refused(
+    change: Callable[[np.ndarray], object], archive_path: Path, decoded: dict[str, np.ndarray]
+) -> None:
+    with Archive(archive_path, size="coded") as archive, pytest.raises(InputError, match="made from another file"):
+        measure_archive(archive, lambda name: change(decoded[name]))  # type: ignore[arg-type,return-value]
+
+
+def test_a_missing_original_is_named(archive_path: Path, videos: Path) -> None:
+    with Archive(archive_path) as archive:
+        assert find_originals(archive, [videos]).keys() == LENGTHS.keys()
+        with pytest.raises(InputError, match=r"'b' is not among the originals given; those are a"):
+            find_originals(archive, [videos / "a.mp4"])
+
+
+def test_frames_come_in_small_batches(archive_path: Path, decoded: dict[str, np.ndarray], advanced: list[int]) -> None:
+    """A long video is never held whole."""
+    with Archive(archive_path, size="coded") as archive:
+        measure_archive(archive, lambda name: iter(decoded[name]))
+    assert torch.tensor(advanced).max() <= 8

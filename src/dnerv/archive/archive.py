@@ -74,7 +74,7 @@ class Archive:
         self._frames = _starts(entry.timing.num_frames for entry in self.entries)
         self._check_lengths()
         self._packet_section: Once[bytes] = Once()
-        self._model: Once[nn.Module] = Once()
+        self._model: Once[Network] = Once()
         self._decoder: Once[Decoder] = Once()
 
     @property
@@ -209,7 +209,7 @@ class Archive:
     ) -> None:
         self.close()
 
-    def _read_model(self) -> nn.Module:
+    def _read_model(self) -> Network:
         config = self.config.model
         weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
         return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()

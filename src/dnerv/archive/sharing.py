@@ -7,10 +7,12 @@ begins with a state of its own, since neither a lock that another thread held no
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -83,6 +85,28 @@ class Once(Generic[Value]):
                 if not self._made:
                     self._made.append(make())
         return self._made[0]
+
+
+class OpenedOnUse(Generic[Value]):
+    """Holds a value that pickles; an unpickled copy makes its own when it is first asked for.
+
+    So what cannot be made is told to whoever asks, also out of a DataLoader's worker, which would not even start.
+    """
+
+    def __init__(self, value: Value) -> None:
+        self._value: Once[Value] = Once()
+        self._value.get(lambda: value)
+        self._pickled = pickle.dumps(value)
+
+    def get(self) -> Value:
+        """The value. Raises what making it raises."""
+        return self._value.get(partial(pickle.loads, self._pickled))
+
+    def __getstate__(self) -> bytes:
+        return self._pickled
+
+    def __setstate__(self, pickled: bytes) -> None:
+        self._value, self._pickled = Once(), pickled
 
 
 class Recent(Generic[Key, Value]):

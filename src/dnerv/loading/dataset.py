@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dnerv.archive import Archive, VideoReader
-from dnerv.archive.sharing import Guarded, Recent
+from dnerv.archive.sharing import Guarded, OpenedOnUse, Recent
 from dnerv.engine import Precision
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.loading.catalogue import Catalogue
@@ -63,10 +63,11 @@ class ClipDataset(Dataset[_Item]):
         """
         if seed is not None and (type(seed) is not int or seed < 0):
             raise InputError(f"seed is {seed!r}; it is an integer from 0")
-        self._archive = Archive(path, size=size, device=device, precision=precision)
+        archive = Archive(path, size=size, device=device, precision=precision)
+        self._opened = OpenedOnUse(archive)
         self._readers: Guarded[Recent[int, VideoReader]] = Guarded(partial(Recent, _KEPT_VIDEOS))
-        self._catalogue = Catalogue(self._archive.entries, videos)
-        length = self._archive.config.model.clip_length if clip_length is None else clip_length
+        self._catalogue = Catalogue(archive.entries, videos)
+        length = archive.config.model.clip_length if clip_length is None else clip_length
         self._windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
         self._seed = seed
         self._epoch = torch.zeros((), dtype=torch.int64)
@@ -98,6 +99,10 @@ class ClipDataset(Dataset[_Item]):
         sample = Sample(index % len(self), self._catalogue.places[video], frames)
         clip = self._reader(sample.place).get_frames_at(frames.tolist()).data
         return clip, self._catalogue.label(sample.place), self._catalogue.describe(sample)
+
+    @property
+    def _archive(self) -> Archive:
+        return self._opened.get()
 
     def _reader(self, place: int) -> VideoReader:
         with self._readers.held() as readers:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from dnerv.archive import Archive, checked_device
-from dnerv.archive.sharing import ForkSafeLock
+from dnerv.archive.sharing import ForkSafeLock, OpenedOnUse
 from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import InputError
 from dnerv.families import ModelConfig, family_of
@@ -100,7 +100,7 @@ class Loader:
         _check("seed", seed, 0)
         _check("prefetch", prefetch, 0)
         _check("threads", 1 if threads is None else threads, 1)
-        self._archive = _opened(archive, device, precision)
+        self._opened = OpenedOnUse(_opened(archive, device, precision))
         model = self._archive.config.model
         self._catalogue = Catalogue(self._archive.entries, videos)
         length = model.clip_length if clip_length is None else clip_length
@@ -113,6 +113,10 @@ class Loader:
         self._prefetch, self._threads = prefetch, threads
         self._lock = ForkSafeLock()
         self._next = self._position = (0, 0)  # epoch and batch: of the next iteration, and of the one going on
+
+    @property
+    def _archive(self) -> Archive:
+        return self._opened.get()
 
     @property
     def class_names(self) -> list[str]:

@@ -10,12 +10,12 @@ from math import exp, log
 import numpy as np
 
 from dnerv.codecs.decoding import decode_packets
+from dnerv.codecs.fidelity import mse, psnr
 from dnerv.codecs.keyframes import Frame
 from dnerv.codecs.svtav1 import Mode, SvtAv1
 from dnerv.errors import InputError
 
 _CRF_STRIDE = 6.0  # spacing of the measured points; log-rate is close to linear in PSNR over it
-_PSNR_OF_IDENTICAL = 100.0  # dB
 
 
 def better_mode(sample_videos: Sequence[Sequence[Frame]], crf: float) -> Mode:
@@ -58,10 +58,5 @@ def _measure(videos: Sequence[Sequence[Frame]], mode: Mode, crf: float) -> tuple
         data = [packet.data for packet in codec.keyframes(video, SvtAv1.nearest_crf(crf))]
         size += sum(map(len, data))
         decoded = decode_packets(data, height=video[0].shape[0], width=video[0].shape[1])
-        values += [_psnr(original, frame) for original, frame in zip(video, decoded, strict=True)]
+        values += [psnr(mse(original, frame)) for original, frame in zip(video, decoded, strict=True)]
     return size, float(np.mean(values))
-
-
-def _psnr(reference: Frame, decoded: Frame) -> float:
-    mse = float(np.mean((reference.astype(np.float64) - decoded) ** 2))
-    return min(10 * float(np.log10(255**2 / mse)), _PSNR_OF_IDENTICAL) if mse else _PSNR_OF_IDENTICAL

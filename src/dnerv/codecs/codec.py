@@ -25,7 +25,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from dnerv.codecs.colour import ColourConverter, padded_size
-from dnerv.codecs.keyframes import Frame
+from dnerv.codecs.keyframes import Frame, Packet
 from dnerv.errors import ArchiveError, InputError
 
 EFFORTS = ("veryslow", "slow", "medium", "fast", "ultrafast")
@@ -42,6 +42,7 @@ class Stream:
     width: int
     frame_count: int
     packets: tuple[bytes, ...]  # in coding order; parameter sets travel in them
+    restarts: tuple[int, ...]  # packets at which decoding can begin
 
     @property
     def size(self) -> int:
@@ -125,7 +126,8 @@ class Codec(ABC):
         settings = self._settings(crf, effort, fps, restart)
         source = CountedFrames(frames)
         packets = self._code(source, settings)
-        return Stream(self, settings.crf, source.height, source.width, source.count, tuple(packets))
+        data, restarts = (packet.data for packet in packets), (i for i, packet in enumerate(packets) if packet.sync)
+        return Stream(self, settings.crf, source.height, source.width, source.count, tuple(data), tuple(restarts))
 
     def describe(self, crf: float, effort: str, *, fps: float | Fraction, restart: int = RESTART) -> str:
         """The encoder's options in its own words, for records."""
@@ -166,8 +168,8 @@ class Codec(ABC):
         return None if self.decoder in av.codecs_available else f"this build of PyAV cannot decode {self.title}"
 
     @abstractmethod
-    def _code(self, frames: CountedFrames, settings: Settings) -> list[bytes]:
-        """All frames' packets."""
+    def _code(self, frames: CountedFrames, settings: Settings) -> list[Packet]:
+        """All frames' packets, in coding order."""
 
     @abstractmethod
     def _words(self, settings: Settings) -> list[str]:

@@ -13,6 +13,7 @@ Notable decisions:
 from __future__ import annotations
 
 import subprocess
+from abc import abstractmethod
 from contextlib import suppress
 from importlib.metadata import version
 from tempfile import TemporaryFile
@@ -25,6 +26,7 @@ from dnerv.codecs.av1 import Av1Codec
 from dnerv.codecs.codec import Codec, CountedFrames, Settings
 from dnerv.codecs.colour import ColourConverter, pad_frame
 from dnerv.codecs.ffmpeg_program import ffmpeg_names, ffmpeg_program, ffmpeg_version, last_words
+from dnerv.codecs.keyframes import Packet
 from dnerv.codecs.obu import pack_temporal_unit
 from dnerv.errors import InputError
 
@@ -48,7 +50,7 @@ class _ByProgram(Codec):
         """See `Codec.library`."""
         return f"{self.encoder} of ffmpeg {ffmpeg_version()} (imageio-ffmpeg {version('imageio-ffmpeg')})"
 
-    def _code(self, frames: CountedFrames, settings: Settings) -> list[bytes]:
+    def _code(self, frames: CountedFrames, settings: Settings) -> list[Packet]:
         reason = self.missing()
         if reason is not None:
             raise InputError(reason)
@@ -62,10 +64,12 @@ class _ByProgram(Codec):
                 raise InputError(f"{self.title} cannot code {width}x{height} frames: {reason}")
             stream.seek(0)
             with av.open(stream, "r", format=self.suffix[1:]) as container:
-                return [self._packed(bytes(packet)) for packet in container.demux(video=0) if packet.size]
+                coded = [packet for packet in container.demux(video=0) if packet.size]
+                return [self._packet(packet, is_first=not index) for index, packet in enumerate(coded)]
 
-    def _packed(self, packet: bytes) -> bytes:
-        return packet
+    @abstractmethod
+    def _packet(self, packet: av.Packet[av.VideoStream], *, is_first: bool) -> Packet:
+        """As the stream keeps it."""
 
 
 class Aom(_ByProgram, Av1Codec):
@@ -76,8 +80,8 @@ class Aom(_ByProgram, Av1Codec):
     encoder = "libaom-av1"
     efforts = {"veryslow": "1", "slow": "2", "medium": "4", "fast": "6", "ultrafast": "8"}  # noqa: RUF012
 
-    def _packed(self, packet: bytes) -> bytes:
-        return pack_temporal_unit(packet)
+    def _packet(self, packet: av.Packet[av.VideoStream], *, is_first: bool) -> Packet:
+        return Packet(pack_temporal_unit(bytes(packet)), packet.is_keyframe)
 
     def _words(self, settings: Settings) -> list[str]:
         quality = ["-crf", f"{settings.crf:g}", "-b:v", "0", "-cpu-used", settings.preset, "-tune", "psnr"]
@@ -85,7 +89,10 @@ class Aom(_ByProgram, Av1Codec):
 
 
 class Vvc(_ByProgram):
-    """VVC by libvvenc."""
+    """VVC by libvvenc.
+
+    It restarts, but FFmpeg's decoder gives other frames when it begins there: only the first packet counts as one.
+    """
 
     name = "vvc"
     title = "VVC"
@@ -102,6 +109,9 @@ class Vvc(_ByProgram):
         bare = ["-period", str(seconds), "-vvenc-params", "accessunitdelimiter=0"]
         quality = ["-qp", f"{settings.crf:g}", "-qpa", "0", "-preset", settings.preset]
         return ["-c:v", self.encoder, "-threads", "1", *quality, *bare, "-f", "vvc"]
+
+    def _packet(self, packet: av.Packet[av.VideoStream], *, is_first: bool) -> Packet:
+        return Packet(bytes(packet), is_first)
 
 
 def _feed(

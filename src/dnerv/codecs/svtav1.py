@@ -27,7 +27,7 @@ from av.error import FFmpegError
 
 from dnerv.codecs.av1 import Av1Codec
 from dnerv.codecs.codec import CountedFrames, Settings
-from dnerv.codecs.colour import ColourConverter, pad_frame
+from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
 from dnerv.codecs.keyframes import Frame, KeyframeFormat, Packet
 from dnerv.codecs.obu import pack_temporal_unit
 from dnerv.codecs.priority import priority_kept
@@ -87,9 +87,17 @@ class SvtAv1(Av1Codec):
         except FFmpegError as error:
             raise InputError(f"SVT-AV1 cannot code {width}x{height} frames: {error.strerror}") from error
 
-    def _code(self, frames: CountedFrames, settings: Settings) -> list[bytes]:
+    def check_size(self, height: int, width: int) -> None:
+        """Raise InputError for frames larger than the encoder takes, which depends on its effort, too."""
+        padded = padded_size(height, width, smallest=self.smallest_side)
+        try:
+            self._open_encoder(self.usual_crf, *padded)
+        except FFmpegError:
+            raise InputError(f"frames of {height}x{width} pixels are larger than SVT-AV1 takes") from None
+
+    def _code(self, frames: CountedFrames, settings: Settings) -> list[Packet]:
         told = replace(self, preset=int(settings.preset), group=settings.restart)
-        return [packet.data for packet in told.keyframes(frames, settings.crf)]
+        return told.keyframes(frames, settings.crf)
 
     def _words(self, settings: Settings) -> list[str]:
         return ["-preset", settings.preset, "-crf", str(settings.crf), "-keyint", str(settings.restart)]

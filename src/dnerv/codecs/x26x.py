@@ -19,6 +19,7 @@ from av.error import FFmpegError
 
 from dnerv.codecs.codec import EFFORTS, Codec, CountedFrames, Settings
 from dnerv.codecs.colour import ColourConverter, pad_frame
+from dnerv.codecs.keyframes import Packet
 from dnerv.errors import InputError
 
 
@@ -31,20 +32,20 @@ class _X26x(Codec):
     slope = -0.087
     efforts = {effort: effort for effort in EFFORTS}  # noqa: RUF012
 
-    def _code(self, frames: CountedFrames, settings: Settings) -> list[bytes]:
+    def _code(self, frames: CountedFrames, settings: Settings) -> list[Packet]:
         height, width = frames.padded_size(self.smallest_side)
         try:
             encoder = self._open_encoder(height, width, settings)
             converter = ColourConverter()
-            packets: list[bytes] = []
+            packets: list[Packet] = []
             for index, frame in enumerate(frames):
                 picture = converter.to_yuv(pad_frame(frame, height, width), "yuv420p")
                 picture.pts, picture.time_base = index, encoder.time_base
-                packets += map(bytes, encoder.encode(picture))
-            packets += map(bytes, encoder.encode(None))
+                packets += map(_take, encoder.encode(picture))
+            packets += map(_take, encoder.encode(None))
         except FFmpegError as error:
             raise InputError(f"{self.title} cannot code {width}x{height} frames: {error.strerror}") from error
-        return [_without_settings_note(packets[0]), *packets[1:]]
+        return packets
 
     def _words(self, settings: Settings) -> list[str]:
         return [word for name, value in self._options(settings).items() for word in (f"-{name}", value)]
@@ -91,6 +92,10 @@ class X265(_X26x):
     def _own_options(self, settings: Settings) -> dict[str, str]:
         quiet = "info=0:log-level=none"
         return {"x265-params": f"{quiet}:pools=none:frame-threads=1:wpp=0:keyint={settings.restart}"}
+
+
+def _take(packet: av.Packet[av.VideoStream]) -> Packet:
+    return Packet(_without_settings_note(bytes(packet)), packet.is_keyframe)
 
 
 def _without_settings_note(packet: bytes) -> bytes:

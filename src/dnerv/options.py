@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
 from fractions import Fraction
-from functools import cache
 from math import isfinite
 from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
@@ -140,7 +139,6 @@ def build(options: type[Options], given: Mapping[tuple[type[Options], str], Any]
     return options(**own, **inner)
 
 
-@cache
 def hint_of(options: type[Options], name: str) -> Any:
     """The type of a field. Of this one alone: others' may be known to type checkers only."""
     for owner in options.__mro__:
@@ -151,7 +149,6 @@ def hint_of(options: type[Options], name: str) -> Any:
     raise AttributeError(f"{options.__name__} has no option {name!r}")
 
 
-@cache
 def _inner(options: type[Options]) -> dict[str, type[Options]]:
     """Fields that are options themselves."""
     inner = dict[str, type[Options]]()

@@ -115,7 +115,7 @@ class Curves(Listener):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._open is not None:
-            self._open.close()  # type: ignore[no-untyped-call]
+            self._open.close()
 
     def training(self, progress: TrainingProgress) -> None:
         """Add a point to each curve."""
@@ -123,8 +123,8 @@ class Curves(Listener):
             return
         if self._open is None:
             self._open = self._writer(self._folder)
-        self._open.add_scalar("psnr", progress.psnr, progress.step)  # type: ignore[no-untyped-call]
-        self._open.add_scalar("frames per second", progress.frames_per_second, progress.step)  # type: ignore[no-untyped-call]
+        self._open.add_scalar("psnr", progress.psnr, progress.step)
+        self._open.add_scalar("frames per second", progress.frames_per_second, progress.step)
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -56,6 +56,7 @@ class Command:
             print(command_help(f"dnerv {self.name}", self.help, self.takes))
             return
         *options, everywhere = parse(self.takes, words)
+        assert isinstance(everywhere, Everywhere)
         from dnerv import progress, terminal
 
         with terminal.Display() as display, progress.listening(display):

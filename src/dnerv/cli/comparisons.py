@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from dnerv.cli.typed import (
-    ArchivePath,
     Device,
     Epochs,
     Fps,
@@ -16,7 +15,6 @@ from dnerv.cli.typed import (
     Json,
     Resolution,
     Seed,
-    parse_integers,
     parse_numbers,
     parse_rate,
     parse_resolution,
@@ -25,68 +23,6 @@ from dnerv.cli.typed import (
     usage,
 )
 from dnerv.cli.typed_application import app
-
-
-@app.command()
-def bench(
-    archive: ArchivePath,
-    originals: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="VIDEO|FOLDER", help="What was encoded; may be repeated. [default: the archive's frames]"),
-    ] = None,
-    batch_sizes: Annotated[str, typer.Option(help="Clips decoded together.")] = "1,4,8",
-    precisions: Annotated[
-        str | None,
-        typer.Option(help="fp32, bf16, fp16. [default: fp32 and what the device is fast in]"),
-    ] = None,
-    against: Annotated[str, typer.Option(help="Opponents, or none.")] = "jpeg,png,h264,nerv",
-    nerv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A NeRV archive. [default: random weights, same bytes]")
-    ] = None,
-    decoder: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=COMMAND",
-            help="Another decoder, run for each clip; may be repeated. Fields: {archive} {video} {name} {first} "
-            "{frames} {height} {width} {output}; raw RGB goes to {output}.",
-        ),
-    ] = None,
-    device: Device = "cpu",
-    clips: Annotated[int, typer.Option(help="Length of the random list that everybody loads.")] = 32,
-    seconds: Annotated[float, typer.Option(help="Of warm loading for each row.")] = 3.0,
-    repeats: Annotated[int, typer.Option(help="Rounds; medians are shown.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of the choice of videos and clips.")] = 0,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw bars: .png, .svg or .pdf.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure loading speed against stored frames, H.264 and NeRV."""
-    from dnerv.archive import checked_device
-    from dnerv.cli import typed
-    from dnerv.studies import loading_speed
-    from dnerv.studies.loading_speed.picture import check_picture, draw_bars
-
-    checked_device(device)
-    options = usage(
-        loading_speed.BenchOptions,
-        originals=tuple(originals or ()),
-        batch_sizes=parse_integers(batch_sizes),
-        precisions=None if precisions is None else parse_words(precisions),
-        against=() if against == "none" else parse_words(against),
-        nerv=nerv,
-        decoders=tuple(decoder or ()),
-        device=device,
-        clips=clips,
-        seconds=seconds,
-        repeats=repeats,
-        seed=seed,
-    )
-    if picture is not None:
-        check_picture(picture)
-    with typed.watched() as display:
-        record = loading_speed.bench(archive, options, display)
-    if picture is not None:
-        draw_bars(record, picture)
-    typed.show(record, loading_speed.tables, as_json)
 
 
 @app.command()

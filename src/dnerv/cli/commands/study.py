@@ -33,7 +33,8 @@ def study_command(words: str, name: str) -> Command:
         from dnerv.studies.record import command_line
         from dnerv.studies.runner import run_study
 
-        return run_study(study, given.inputs, to.output, options, command=command_line())
+        inputs = given.inputs if isinstance(given.inputs, tuple) else (given.inputs,)
+        return run_study(study, inputs, to.output, options, command=command_line())
 
     def tables(record: Record) -> Sequence[Part]:
         from dnerv.studies.runner import shown

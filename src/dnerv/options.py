@@ -38,7 +38,7 @@ class Option:
     help: str
     flag: str | None = None  # --name-of-the-field where it is None; without dashes: a positional argument
     short: str | None = None  # -o
-    off: str | None = None  # flag that takes a switch away whose default is True; --no-... where it is None
+    off: str | None = None  # flag that takes a switch away whose default is True, what `help` is about; None: --no-...
     metavar: str | None = None
     low: float | None = None  # smallest value allowed
     high: float | None = None

@@ -96,14 +96,14 @@ def test_defaults_are_shown_as_they_are_typed() -> None:
         "fps": "",
         "rates": "0.02,0.1",
         "counts": "1,4,8",
-        "against": "jpeg,png",
+        "against": "all",
         "inputs": "",
         "mode": "inter",
         "loss": "mse",
         "force": "",
         "wait": "90s",
     }
-    for name in ("rates", "counts", "against", "mode", "wait"):
+    for name in ("rates", "counts", "mode", "wait"):
         assert read(OPTIONS[name], default_text(OPTIONS[name])) == getattr(Asked(), name)
 
 

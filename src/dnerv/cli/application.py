@@ -17,7 +17,6 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Measurements": ("compare", "bench", "study", "report"),
 }
 _NAMES = [name for names in _GROUPS.values() for name in names]
-_COMING = {"compare", "bench"} - set(STUDIES)
 _USAGE, _ABOUT = "Usage: dnerv COMMAND ...", "A whole video collection in one neural file."
 _STUDY_USAGE, _ABOUT_STUDIES = "Usage: dnerv study NAME ...", "The paper's experiments, on your own videos."
 _LEFT = 18  # columns of a command's name
@@ -31,7 +30,7 @@ _GENERAL: Sequence[Row] = (
 
 def commands() -> dict[str, Command]:
     """All of them, by the words that call them."""
-    modules = [name for name in _NAMES if name not in STUDIES and name != "study" and name not in _COMING]
+    modules = [name for name in _NAMES if name not in STUDIES and name != "study"]
     return {words: command(words) for words in (*modules, *_studies())}
 
 
@@ -60,11 +59,6 @@ def call(words: Sequence[str]) -> None:
     elif words[0] == "study" and (len(words) == 1 or words[1] in _HELP):
         rows = [(name, SUMMARIES[name]) for name in STUDIES if name not in _NAMES]
         print(laid_out(_STUDY_USAGE, _ABOUT_STUDIES, {"Studies": rows}, _LEFT))
-    elif words[0] in ("study", "compare", "bench") and _words_of(words)[0] not in _studies():
-        from dnerv.cli import comparisons, studies  # noqa: F401  their commands, until all studies are in STUDIES
-        from dnerv.cli.typed_application import app
-
-        app(list(words), prog_name="dnerv")
     else:
         name, rest = _words_of(words)
         command(name)(rest)
@@ -90,7 +84,7 @@ def _studies() -> dict[str, str]:
 
 
 def _listed() -> dict[str, list[Row]]:
-    groups = {title: [_row(name) for name in names if name not in _COMING] for title, names in _GROUPS.items()}
+    groups = {title: [_row(name) for name in names] for title, names in _GROUPS.items()}
     return {**groups, "Options": list(_GENERAL)}
 
 

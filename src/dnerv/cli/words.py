@@ -44,6 +44,8 @@ def default_text(option: TypedOption) -> str:
         return ""
     if value is None or value == ():
         return option.facts.unset or (_NOTHING if option.facts.may_be_empty else "")
+    if option.is_list and value == option.choices:
+        return "all"
     form = _form(option)
     return ",".join(map(form.show, value)) if option.is_list else form.show(value)
 
@@ -56,7 +58,7 @@ def metavar(option: TypedOption) -> str:
         return option.facts.metavar
     if option.choices and not option.is_list:
         return "NAME" if sum(map(len, option.choices)) > 24 else "|".join(option.choices)
-    one = "NAME" if option.choices else _form(option).metavar
+    one = "NAME" if option.choices or option.facts.choices is not None else _form(option).metavar
     return f"{one},..." if option.is_list and not option.facts.is_repeatable else one
 
 

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
-from dnerv.studies.diversity import DiversityOptions, diversity, draw, tables
-from dnerv.studies.diversity.draws import draw_cuts, groups
+from dnerv.studies.diversity import PUBLISHED, Diversity, DiversityOptions, draw_cuts, groups
+from dnerv.studies.record import findings
 from dnerv.video import CachedVideo, Member, cache_video, discover
 
 OPTIONS = DiversityOptions(sources=(1, 2), clips=4, length=4, draws=2, bits_per_pixel=0.5, epochs=1)
@@ -37,9 +35,11 @@ def read(videos: Path) -> Callable[[Member], CachedVideo]:
 
 
 @pytest.fixture(scope="module")
-def done(videos: Path) -> tuple[Path, dict[str, Any]]:
-    output = videos.parent / "out"
-    return output, diversity([videos], output, OPTIONS, EncodeListener())
+def done(videos: Path, made_twice: Any) -> tuple[Path, dict[str, Any]]:
+    """Made once as it is, and once killed half-way and given again."""
+    whole, resumed = made_twice(Diversity(), [videos], videos.parent, OPTIONS)
+    assert findings(resumed) | {"output": ""} == findings(whole) | {"output": ""}
+    return videos.parent / "whole", whole
 
 
 class TestDraws:
@@ -93,37 +93,49 @@ class TestStudy:
             assert row["psnr"] == pytest.approx(np.mean(values))
             assert row["psnr_deviation"] == pytest.approx(np.std(values, ddof=1))
         row = record["rows"][3]
-        archive = output / "points" / row["seeds"][1]["files"][0]["path"]
-        again = evaluate(archive, [output / "sets" / "2-sources-draw-1"])
-        assert (again.psnr, again.file_bytes) == (row["seeds"][1]["psnr"], row["seeds"][1]["bytes"])
-        assert len(again.videos) == 4
+        seed = row["seeds"][1]
+        archive = output / "steps" / seed["files"][0]["path"]
+        (clips,) = (path for path in (output / "frames").glob("2-sources-draw-1-*") if not path.name.endswith("cache"))
+        again = evaluate(archive, [clips])
+        assert (again.psnr, again.file_bytes) == (seed["psnr"], seed["bytes"])
+        assert [video.num_frames for video in again.videos] == [4] * 4
         assert json.loads((output / "results.json").read_text()) == record
 
-    def test_nothing_is_made_twice(self, done: tuple[Path, dict[str, Any]], videos: Path) -> None:
-        stages: list[str] = []
 
-        class Listener(EncodeListener):
-            def stage(self, title: str, total: int | None = None) -> None:
-                stages.append(title)
+def a_record() -> dict[str, Any]:
+    """Made-up figures: NeRV loses two decibels, D-NeRV a quarter of one."""
 
-        output, record = done
-        assert diversity([videos], output, OPTIONS, Listener()) == record
-        assert {stage.split()[0] for stage in stages} == {"cutting", "reading"}
+    def row(model: str, sources: int, psnr: float, spread: float | None, rate: float = 0.5) -> dict[str, Any]:
+        return {"model": model, "sources": sources, "psnr": psnr, "psnr_deviation": spread, "bits_per_pixel": rate}
 
-    def test_table_and_picture(self, done: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-        console = Console(width=80, record=True)
-        for part in tables(done[1]):
-            console.print(part)
-        text = console.export_text()
-        assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
-        for words in ("D-NeRV", "from fewest", "27.95 to 26.66 (-1.29)", f"{done[1]['rows'][0]['psnr']:.2f}"):
-            assert words in text
-        draw(done[1], tmp_path / "picture.png")
-        assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    rows = [
+        row("nerv", 1, 22.0, 0.1),
+        row("nerv", 2, 20.0, 0.2, 0.6),
+        row("dnerv", 1, 26.0, None),
+        row("dnerv", 2, 25.75, 0.3),
+    ]
+    return {"options": OPTIONS.to_json(), "published": PUBLISHED, "rows": rows}
 
-    def test_a_folder_of_another_study(self, done: tuple[Path, dict[str, Any]], videos: Path) -> None:
-        with pytest.raises(InputError, match="other options"):
-            diversity([videos], done[0], replace(OPTIONS, epochs=2), EncodeListener())
+
+def test_table(printed: Any) -> None:
+    text = printed(Diversity().tables(a_record()))
+    rows = [line.split() for line in text.splitlines()]
+    assert ["NeRV", "1", "4", "0.5000", "22.00", "+-", "0.10"] in rows
+    assert ["2", "2", "0.6000", "20.00", "+-", "0.20", "-2.00"] in rows
+    assert ["D-NeRV", "1", "4", "0.5000", "26.00"] in rows
+    assert ["2", "2", "0.5000", "25.75", "+-", "0.30", "-0.25"] in rows
+    text = " ".join(text.split())
+    assert "More than 15% off the 0.5 bits per pixel asked for: NeRV 2 0.6000." in text
+    assert "from 10 to 100 classes: NeRV 27.95 to 26.66 (-1.29) dB, D-NeRV 29.74 to 29.36 (-0.38) dB" in text
+
+
+def test_chart() -> None:
+    (chart,) = Diversity().charts(a_record())
+    assert [(series.name, series.points) for series in chart.series] == [
+        ("NeRV", [(1, 22.0), (2, 20.0)]),
+        ("D-NeRV", [(1, 26.0), (2, 25.75)]),
+    ]
+    assert chart.series[1].spreads == [None, pytest.approx((25.45, 26.05))]
 
 
 @pytest.mark.parametrize(

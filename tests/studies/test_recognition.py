@@ -6,7 +6,6 @@ import json
 import shutil
 from dataclasses import replace
 from fractions import Fraction
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +13,28 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 
+from dnerv import progress
 from dnerv.archive import Archive
-from dnerv.encoding import EncodeListener
+from dnerv.codecs import CODECS
 from dnerv.errors import InputError
-from dnerv.evaluation.stream_files import decode_file
 from dnerv.loading.augmentation import Draw
-from dnerv.studies.content import Content, read_content
-from dnerv.studies.h264_points import MOST_ABOVE, _size, h264_point
-from dnerv.studies.points import PointStore
-from dnerv.studies.recognition import ClassifierOptions, RecognitionOptions, recognition, tables
-from dnerv.studies.recognition.conditions import Condition, Projector
-from dnerv.studies.recognition.footage import RawFootage
+from dnerv.studies import run_study
+from dnerv.studies.content import Content, read_videos
+from dnerv.studies.recognition.footage import Condition, Projector, RawFootage
 from dnerv.studies.recognition.network import ShiftedBlock, TemporalShiftNetwork, TSMConfig, temporal_shift
 from dnerv.studies.recognition.sampling import Clip, centred_batches, segment_frames, training_batches
 from dnerv.studies.recognition.split import DRAWN, Split, drawn_split, read_split
-from dnerv.studies.recognition.statistics import student_interval, summary, wilson_interval
+from dnerv.studies.recognition.study import PUBLISHED, ClassifierOptions, Recognition, RecognitionOptions, summary
 from dnerv.studies.recognition.training import Task, classify, train_classifier
-from dnerv.video import Member, Timing, VideoSource, write_mp4
+from dnerv.studies.record import findings
+from dnerv.studies.steps import Steps
+from dnerv.studies.streams import MOST_ABOVE, coded_at_bytes, coded_once
+from dnerv.video import Member, Timing, write_mp4
 
 CPU = torch.device("cpu")
 SMALL = ClassifierOptions(epochs=1, frames=4, crop=32, width=8, batch=4)
-OPTIONS = RecognitionOptions(rates=(0.3, 0.6), epochs=1, classifier=SMALL, seeds=2, preset="ultrafast")
-
-
-class Listener(EncodeListener):
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.warnings: list[str] = []
-        self.left = 0
-
-    def stage(self, title: str, total: int | None = None) -> None:
-        self.stages.append(title)
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
+OPTIONS = RecognitionOptions(rates=(0.3,), epochs=1, classifier=SMALL, seeds=2, preset="ultrafast")
 
 
 def square(count: int, direction: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -77,14 +62,14 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def content(videos: Path) -> Content:
-    return read_content([videos], videos.parent / "content", EncodeListener())
+    return read_videos([videos], videos.parent / "content")
 
 
 @pytest.fixture(scope="module")
-def studied(videos: Path) -> tuple[Path, dict[str, Any]]:
+def studied(videos: Path, measured_here: None) -> tuple[Path, dict[str, Any]]:
     """A whole study, made once."""
     output = videos.parent / "study"
-    return output, recognition([videos], output, OPTIONS)
+    return output, run_study(Recognition(), [videos], output, OPTIONS)
 
 
 class TestNetwork:
@@ -258,13 +243,18 @@ class TestSplit:
 
 class TestStatistics:
     def test_intervals(self) -> None:
+        found = summary([60, 62, 64], 100)
+        assert found["top1"] == 62
         # Student's t with two degrees of freedom: 4.303 * 2 / sqrt(3).
-        assert student_interval([60, 62, 64]) == pytest.approx([62 - 4.969, 62 + 4.969], abs=1e-3)
-        assert student_interval([70]) is None
-        assert student_interval([99, 100, 100])[1] == 100  # type: ignore[index]
-        assert wilson_interval(50, 100) == pytest.approx([40.38, 59.62], abs=0.01)
-        assert wilson_interval(0, 10) == pytest.approx([0, 27.75], abs=0.01)
-        assert summary([50, 60], 10)["top1"] == 55
+        assert found["interval"] == pytest.approx([62 - 4.969, 62 + 4.969], abs=1e-3)
+        # Wilson's interval of 62 in 100.
+        assert found["test_set"] == pytest.approx([52.21, 70.90], abs=0.01)
+
+    def test_ends(self) -> None:
+        assert summary([70], 10)["interval"] is None
+        assert summary([70, 70], 10)["interval"] == [70, 70]
+        assert summary([99, 100, 100], 10)["interval"][1] == 100
+        assert summary([0], 10)["test_set"] == pytest.approx([0, 27.75], abs=0.01)
 
 
 class Squares:
@@ -291,16 +281,14 @@ def task() -> Task:
 
 class TestTraining:
     def test_motion_is_learned(self, task: Task) -> None:
-        epochs = list[int]()
-        network = train_classifier(task, Squares(), 0, lambda: epochs.append(1))
-        assert len(epochs) == 20
+        network = train_classifier(task, Squares(), 0)
         logits = classify(task, network, Squares())
         wanted = torch.tensor(task.split.numbers(task.split.test))
         assert (logits.argmax(1) == wanted).double().mean() > 0.8
 
     def test_the_same_seed_gives_the_same_weights(self, task: Task) -> None:
         short = replace(task, options=replace(task.options, epochs=1))
-        made = [train_classifier(short, Squares(), seed, lambda: None).state_dict() for seed in (3, 3, 4)]
+        made = [train_classifier(short, Squares(), seed).state_dict() for seed in (3, 3, 4)]
         assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
         assert not torch.equal(made[0]["head.weight"], made[2]["head.weight"])
 
@@ -308,49 +296,47 @@ class TestTraining:
 class TestEqualBytes:
     @pytest.mark.parametrize("share", [0.4, 1.0])
     def test_h264_has_the_bytes_of_the_archive(self, content: Content, tmp_path: Path, share: float) -> None:
-        store = PointStore(tmp_path)
-        most = sum(_size(video, 20.0, "ultrafast") for video in content.videos)
-        target = round(share * most)
-        point = h264_point(0.5, target, "ultrafast", content, store, EncodeListener())
-        assert point["bytes"] == sum((tmp_path / file["path"]).stat().st_size for file in point["files"])
-        assert 0.96 * target < point["bytes"] <= MOST_ABOVE * target
-        listener = Listener()
-        assert h264_point(0.5, target, "ultrafast", content, store, listener) == point
-        assert listener.stages == []
+        steps, codec = Steps(tmp_path), CODECS["x264"]
+        target = round(share * coded_once(steps, codec, 20, "ultrafast", content)["bytes"])
+        found = coded_at_bytes(steps, codec, target, "ultrafast", content, "0.5 bpp")
+        assert found["bytes"] == sum((tmp_path / file["path"]).stat().st_size for file in found["files"])
+        assert 0.96 * target < found["bytes"] <= MOST_ABOVE * target
+        made = [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))]
+        assert coded_at_bytes(steps, codec, target, "ultrafast", content, "0.5 bpp") == found
+        assert [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))] == made
 
     def test_fewer_bytes_than_h264_has(self, content: Content, tmp_path: Path) -> None:
-        point = h264_point(0.5, 100, "ultrafast", content, PointStore(tmp_path), EncodeListener())
-        assert point["quality_setting"] == 51
+        found = coded_at_bytes(Steps(tmp_path), CODECS["x264"], 100, "ultrafast", content, "0.5 bpp")
+        assert found["quality_setting"] == 51
 
 
 class TestFootage:
     def test_archives_and_streams_are_what_others_decode(self, studied: Any, content: Content, tmp_path: Path) -> None:
         output, _ = studied
-        files = sorted((output / "points").glob("dnerv*.dnerv"))[:1]
+        files = tuple((output / "steps").glob("dnerv*.dnerv"))
         video = content.videos[1]
         clips = [[Clip(video.name, np.array([0, 3, 8]), Draw()), Clip(content.videos[0].name, np.array([7]), Draw())]]
         with Archive(files[0], size="coded") as archive:
             wanted = archive[video.name].get_frames_at([0, 3, 8]).data
         for live in (False, True):
-            projector = Projector(content, tmp_path, EncodeListener(), "cpu", "fp32", live)
-            found = list(projector.footage(Condition("dnerv", {"rate": 1}, tuple(files))).batches(clips))
-            assert torch.equal(found[0][0], wanted)
-            assert found[0][1].shape == (1, 3, 48, 64)
-            assert len(list(tmp_path.iterdir())) == (0 if live else 1)
-            projector.close()
+            with Projector(content, tmp_path, "cpu", "fp32", live) as projector:
+                found = list(projector.footage(Condition("dnerv-1", "dnerv", files)).batches(clips))
+                assert torch.equal(found[0][0], wanted)
+                assert found[0][1].shape == (1, 3, 48, 64)
+                assert len(list(tmp_path.iterdir())) == (0 if live else 1)
             assert not list(tmp_path.iterdir())
 
     def test_h264_frames_lie_at_their_videos(self, studied: Any, content: Content, tmp_path: Path) -> None:
         output, _ = studied
-        folder = next(path for path in sorted((output / "points").glob("h264*")) if path.is_dir())
+        folder = next(path for path in (output / "steps").glob("x264*") if path.is_dir())
         files = tuple(folder / f"{place}.h264" for place in range(6))
-        projector = Projector(content, tmp_path, EncodeListener(), "cpu", "fp32", False)
-        footage = projector.footage(Condition("h264", {"rate": 1}, files))
-        for place, video in enumerate(content.videos):
-            last = video.timing.num_frames - 1
-            ((frame,),) = footage.batches([[Clip(video.name, np.array([last]), Draw())]])
-            *_, wanted = decode_file(files[place], 48, 64)
-            assert np.array_equal(frame[0].permute(1, 2, 0).numpy(), wanted)
+        with Projector(content, tmp_path, "cpu", "fp32", False) as projector:
+            footage = projector.footage(Condition("h264-1", "h264", files))
+            for place, video in enumerate(content.videos):
+                last = video.timing.num_frames - 1
+                ((frame,),) = footage.batches([[Clip(video.name, np.array([last]), Draw())]])
+                *_, wanted = CODECS["x264"].decode_file(files[place], 48, 64)
+                assert np.array_equal(frame[0].permute(1, 2, 0).numpy(), wanted)
 
     def test_raw_frames_are_the_cached_ones(self, content: Content) -> None:
         video = content.videos[2]
@@ -366,11 +352,9 @@ class TestStudy:
         assert record["study"] == "recognition"
         assert record["classes"] == ["left", "right"]
         assert (record["split"]["train"], record["split"]["test"], record["split"]["from"]) == (4, 2, DRAWN)
-        rows = [(row["codec"], row["rate"]) for row in record["rows"]]
-        assert rows == [(codec, rate) for codec in ("h264", "nerv", "dnerv") for rate in (0.3, 0.6)]
-        sizes = {(row["codec"], row["rate"]): row["bytes"] for row in record["rows"]}
-        for rate in (0.3, 0.6):
-            assert sizes["h264", rate] <= MOST_ABOVE * sizes["dnerv", rate]
+        assert [(row["codec"], row["rate"]) for row in record["rows"]] == [("h264", 0.3), ("nerv", 0.3), ("dnerv", 0.3)]
+        sizes = {row["codec"]: row["bytes"] for row in record["rows"]}
+        assert sizes["h264"] <= MOST_ABOVE * sizes["dnerv"]
         for row in record["rows"]:
             for protocol in ("trained_raw_tested_compressed", "trained_compressed_tested_raw"):
                 assert len(row[protocol]["seeds"]) == 2
@@ -380,85 +364,129 @@ class TestStudy:
 
     def test_tests_are_kept_with_what_they_depend_on(self, studied: tuple[Path, dict[str, Any]]) -> None:
         output, _ = studied
-        tests = [json.loads(path.read_text()) for path in (output / "classifiers").glob("*.json")]
-        assert len(tests) == 2 * (1 + 2 * 6)
-        for test in tests:
+        steps = [json.loads(path.read_text())["found"] for path in (output / "steps").glob("*-on-*.json")]
+        assert len(steps) == 2 * (1 + 2 * 3)
+        for test in steps:
             hits = np.argmax(test["logits"], 1) == test["labels"]
             assert test["top1"] == 100 * hits.mean()
-        assert len(list((output / "classifiers").glob("*.pt"))) == 2 * (1 + 6)
+        assert len(list((output / "steps").glob("*.pt"))) == 2 * (1 + 3)
 
-    def test_going_on_makes_nothing_twice(self, studied: tuple[Path, dict[str, Any]], videos: Path) -> None:
+    def test_what_is_lost_alone_is_made_again(
+        self, studied: tuple[Path, dict[str, Any]], videos: Path, stages: Any
+    ) -> None:
         output, record = studied
-        listener = Listener()
-        assert recognition([videos], output, OPTIONS, listener) == record
-        assert listener.stages == ["reading videos"]
-
-    def test_what_is_lost_alone_is_made_again(self, studied: tuple[Path, dict[str, Any]], videos: Path) -> None:
-        output, record = studied
-        next((output / "classifiers").glob("nerv-0.3-on-raw-seed1-*.json")).write_text("{")
-        listener = Listener()
-        assert recognition([videos], output, OPTIONS, listener) == record
-        assert listener.stages == ["reading videos"]  # the classifier was there
-        for path in (output / "classifiers").glob("nerv-0.3-*seed1-*"):
-            path.unlink()
-        assert recognition([videos], output, OPTIONS, listener) == record
-        assert listener.stages[1:] == ["reading videos", "decoding nerv-0.3", "classifier on nerv-0.3, seed 1"]
-
-    def test_a_damaged_classifier_is_trained_again(self, studied: tuple[Path, dict[str, Any]], videos: Path) -> None:
-        output, record = studied
-        weights = next((output / "classifiers").glob("raw-seed0-*.pt"))
+        next((output / "steps").glob("nerv-0.3-on-raw-seed-1-*.json")).unlink()
+        with stages() as titles:
+            assert findings(run_study(Recognition(), [videos], output, OPTIONS)) == findings(record)
+        assert titles == ["reading videos"]  # the classifier was there
+        weights = next((output / "steps").glob("classifier-nerv-0.3-seed-1-*.pt"))
         weights.write_bytes(weights.read_bytes()[:1000])
-        next((output / "classifiers").glob("raw-on-raw-seed0-*.json")).unlink()
-        listener = Listener()
-        assert recognition([videos], output, OPTIONS, listener) == record
-        assert listener.stages == ["reading videos", "classifier on raw, seed 0"]
+        with stages() as titles:
+            assert findings(run_study(Recognition(), [videos], output, OPTIONS)) == findings(record)
+        assert titles == ["reading videos", "decoding nerv-0.3", "training a classifier"]
 
-    def test_another_seed_adds_only_its_own(self, studied: tuple[Path, dict[str, Any]], videos: Path) -> None:
+    def test_another_seed_adds_only_its_own(
+        self, studied: tuple[Path, dict[str, Any]], videos: Path, stages: Any
+    ) -> None:
         output, record = studied
-        listener = Listener()
-        more = recognition([videos], output, replace(OPTIONS, seeds=3), listener)
-        assert sum(stage.startswith("classifier") for stage in listener.stages) == 7
-        assert not any(stage.startswith("training") for stage in listener.stages)
+        with stages() as titles:
+            more = run_study(Recognition(), [videos], output, replace(OPTIONS, seeds=3))
+        assert titles.count("training a classifier") == 4
+        assert "training" not in titles
         assert more["raw"]["seeds"][:2] == record["raw"]["seeds"]
 
-    def test_live_decoding_keeps_no_frames(self, studied: tuple[Path, dict[str, Any]], videos: Path) -> None:
+    def test_live_decoding_keeps_no_frames(
+        self, studied: tuple[Path, dict[str, Any]], videos: Path, stages: Any
+    ) -> None:
         output, record = studied
-        listener = Listener()
-        live = recognition([videos], output, replace(OPTIONS, rates=(0.3,), seeds=1, live=True), listener)
-        stages = ["classifier on nerv-0.3, seed 0", "classifier on dnerv-0.3, seed 0"]
-        assert listener.stages == ["reading videos", *stages]
+        with stages() as titles:
+            live = run_study(Recognition(), [videos], output, replace(OPTIONS, seeds=1, live=True))
+        assert titles == ["reading videos", "training a classifier", "training a classifier"]
         assert live["raw"]["seeds"] == record["raw"]["seeds"][:1]
 
-    def test_table_and_picture(self, studied: tuple[Path, dict[str, Any]]) -> None:
+    def test_a_kill_loses_the_step_at_work_alone(
+        self, studied: tuple[Path, dict[str, Any]], videos: Path, stages: Any
+    ) -> None:
+        class Impatient(progress.Listener):
+            def stage(self, title: str, total: int | None = None) -> None:
+                if title == "training a classifier":
+                    raise KeyboardInterrupt
+
         output, record = studied
-        console = Console(width=80, record=True, file=StringIO())
-        for part in tables(record):
-            console.print(part)
-        text = console.export_text()
-        assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
-        for words in ("H.264", "NeRV", "D-NeRV", "84.4 / 89.0", "neighbours may leak", "from scratch"):
-            assert words in text
-        ((_, picture),) = VideoSource(output / "recognition.png").frames()
-        assert picture.std() > 20
+        (output / "results.json").unlink()
+        for path in (output / "steps").glob("*dnerv-0.3*seed-1*"):
+            path.unlink()
+        with pytest.raises(KeyboardInterrupt), progress.listening(Impatient()):
+            run_study(Recognition(), [videos], output, OPTIONS)
+        assert list((output / "decoded").iterdir()) == []
+        assert not (output / "results.json").exists()
+        with stages() as titles:
+            assert findings(run_study(Recognition(), [videos], output, OPTIONS)) == findings(record)
+        assert titles.count("training a classifier") == 1
 
     def test_what_cannot_be_studied_is_refused(self, videos: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="--crop is 49, and frames have 48x64 pixels"):
-            recognition([videos], tmp_path / "a", replace(OPTIONS, classifier=replace(SMALL, crop=49)))
+            run_study(Recognition(), [videos], tmp_path / "a", replace(OPTIONS, classifier=replace(SMALL, crop=49)))
         shutil.copytree(videos, tmp_path / "mixed")
         write_mp4(
             tmp_path / "mixed/left/other.mp4", iter([np.zeros((64, 64, 3), np.uint8)]), Timing.constant(Fraction(5), 1)
         )
         with pytest.raises(InputError, match=r"videos have 2 sizes, .*--resolution"):
-            recognition([tmp_path / "mixed"], tmp_path / "b", OPTIONS)
+            run_study(Recognition(), [tmp_path / "mixed"], tmp_path / "b", OPTIONS)
         for message, changes in {
-            "--rates are none": {"rates": ()},
-            "--rates are 0.1,0.1": {"rates": (0.1, 0.1)},
+            "--rates is empty": {"rates": ()},
+            "--rates is 0.1,0.1": {"rates": (0.1, 0.1)},
             "--seeds is 0": {"seeds": 0},
             "--seed is -1": {"seed": -1},
             "--precision is 'fp8'": {"precision": "fp8"},
-            "--bpp is 99": {"rates": (99.0,)},
+            "--rates is 99": {"rates": (99.0,)},
         }.items():
             with pytest.raises(InputError, match=message):
                 replace(OPTIONS, **changes)  # type: ignore[arg-type]
-        with pytest.raises(InputError, match="--crop is 8; it is at least 16"):
+        with pytest.raises(InputError, match="--crop is 8; allowed are 16"):
             ClassifierOptions(crop=8)
+
+
+def a_record() -> dict[str, Any]:
+    """Made-up accuracies of two rates."""
+
+    def row(codec: str, rate: float, tested: float, trained: float) -> dict[str, Any]:
+        facts = {"codec": codec, "bytes": round(1e5 * rate), "bits_per_pixel": rate, "psnr": 30.0}
+        return facts | {
+            "trained_raw_tested_compressed": {"top1": tested, "interval": [tested - 2, tested + 2]},
+            "trained_compressed_tested_raw": {"top1": trained, "interval": [trained - 1, trained + 1]},
+        }
+
+    rows = [
+        row(codec, rate, 50 + 100 * rate, 60 + 100 * rate) for codec in ("h264", "nerv", "dnerv") for rate in (0.1, 0.2)
+    ]
+    split = {"train": 4, "test": 2, "from": DRAWN, "most_frequent": 0.5, "missing": ["a"], "unused": []}
+    return {
+        "content": {"videos": 6, "frames": 54, "height": 48, "width": 64},
+        "classes": ["left", "right"],
+        "split": split,
+        "options": OPTIONS.to_json(),
+        "raw": {"top1": 80.0, "interval": [77.0, 83.0], "test_set": [40.0, 99.0], "seeds": [79.0, 81.0]},
+        "rows": rows,
+        "published": PUBLISHED,
+    }
+
+
+class TestShown:
+    def test_tables(self, printed: Any) -> None:
+        text = printed(Recognition().tables(a_record()))
+        rows = [line.split() for line in text.splitlines()]
+        assert ["raw", "80.0", "±3.0", "80.0", "±3.0"] in rows
+        assert ["H.264", "10,000", "0.1000", "30.00", "60.0", "±2.0", "70.0", "±1.0"] in rows
+        assert ["20,000", "0.2000", "30.00", "70.0", "±2.0", "80.0", "±1.0"] in rows
+        assert ["D-NeRV", "81.1", "/", "87.9", "84.4", "/", "89.0", "86.4", "/", "90.0"] in rows
+        assert "neighbours may leak" in " ".join(text.split())
+        assert "1 videos are listed in the split, and not given: a" in text
+
+    def test_charts(self) -> None:
+        tested, trained = Recognition().charts(a_record())
+        assert [(s.name, s.points[0], s.spreads[0]) for s in tested.series] == [
+            (name, (0.1, 60), (58, 62)) for name in ("H.264", "NeRV", "D-NeRV")
+        ]
+        assert trained.series[0].points[1] == (0.2, 80)
+        assert [(level.name, level.value) for level in trained.levels] == [("raw, both ways", 80), ("chance", 50)]

@@ -12,6 +12,7 @@ from dnerv.errors import InputError
 
 PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
 PublishedSet = Literal["ucf101", "uvg"]
+SETS: tuple[PublishedSet, ...] = get_args(PublishedSet)
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class PublishedResults:
 @cache
 def published_results(name: str) -> PublishedResults:
     """The published points of a set of videos. Raises InputError for a set of which none are stored."""
-    if name not in get_args(PublishedSet):
-        raise InputError(f"no points are stored for {name!r}; known sets are {', '.join(get_args(PublishedSet))}")
+    if name not in SETS:
+        raise InputError(f"no points are stored for {name!r}; known sets are {', '.join(SETS)}")
     record: dict[str, Any] = json.loads((files(__package__) / "published.json").read_text())[name]
     return PublishedResults(
         record["title"],

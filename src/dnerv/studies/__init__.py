@@ -21,9 +21,12 @@ __getattr__ = imports_on_use(__name__, {"run_study": "runner"})
 
 # By name: the class, and the line that the list of commands shows. In the order in which a report shows them.
 _TABLE: Mapping[str, tuple[str, str]] = {
+    "compare": ("compare.study:Compare", "Draw rate-distortion curves of networks and video codecs."),
     "ablation": ("ablation.study:Ablation", "Leave out or replace each part, at equal bytes."),
     "diversity": ("diversity:Diversity", "Encode as many clips from few sources as from many."),
     "joint": ("joint:Joint", "Compare one archive of all videos with one of each."),
+    "bench": ("bench.study:Bench", "Measure loading speed against stored frames, H.264 and NeRV."),
+    "recognition": ("recognition.study:Recognition", "Recognise actions in compressed videos."),
     "inpainting": ("inpainting:Inpainting", "Hide random boxes: NeRV, one NeRV for all videos, and D-NeRV."),
     "inpaint": ("inpaint:Inpaint", "Hide parts of videos and have the network make them up."),
     "interpolation": ("interpolation:Interpolation", "Hold out every second frame, and decode it all the same."),

@@ -14,10 +14,10 @@ from dnerv.codecs import Frame
 from dnerv.evaluation import measure_archive
 from dnerv.families import config_to_json, count_parameters
 from dnerv.studies.content import Content, frames_of
-from dnerv.studies.measures import Measure, mean_scores, take
+from dnerv.studies.measures import mean_scores, take
 
 
-def measured_archive(path: Path, content: Content, device: str, measures: Sequence[Measure] = ()) -> dict[str, Any]:
+def measured_archive(path: Path, content: Content, device: str, measures: Sequence[str] = ()) -> dict[str, Any]:
     """Bytes, quality, measures on demand, the network and where the bytes go, as JSON values."""
     by_name = {video.name: video for video in content.videos}
     with Archive(path, device=device, size="coded") as archive:

@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
 
 from dnerv.codecs import Frame
-from dnerv.evaluation import perceptual
-from dnerv.evaluation import vmaf as film_quality
+from dnerv.evaluation import perceptual, vmaf
 
-Measure = Literal["vmaf", "perceptual"]
 Frames = Callable[[], Iterator[Frame]]  # each call begins anew
-TITLES: Mapping[Measure, str] = {"vmaf": "VMAF", "perceptual": "ST-LPIPS"}
-MODELS: Mapping[Measure, str] = {"vmaf": film_quality.MODEL, "perceptual": f"{perceptual.NAME}, less is better"}
-DIGITS: Mapping[Measure, int] = {"vmaf": 1, "perceptual": 4}
 
 
-def check_measures(measures: Sequence[Measure]) -> None:
-    """Raise InputError for one that is not to be had here."""
-    for measure in measures:
-        {"vmaf": film_quality.check_vmaf, "perceptual": perceptual.check_perceptual}[measure]()
+@dataclass(frozen=True)
+class Measure:
+    """One of them."""
+
+    title: str  # in tables
+    model: str  # which it is, and which way is better
+    digits: int  # behind the point, that mean something
+    check: Callable[[], None]  # InputError where it is not to be had
+    of: Callable[[Frames, Frames, Path], float]  # originals, decoded, a folder for scratch
 
 
-def take(measures: Sequence[Measure], frames: Frames, decoded: Frames, scratch: Path) -> dict[str, float]:
-    """Each measure of one video. `scratch`: a folder for what VMAF writes."""
-    scores: dict[str, float] = {}
-    for measure in measures:
-        if measure == "vmaf":
-            scores[measure] = film_quality.vmaf(frames(), decoded(), scratch)
-        else:
-            scores[measure] = perceptual.perceptual_distance(frames(), decoded())
-    return scores
+MEASURES: Mapping[str, Measure] = {
+    "vmaf": Measure(
+        "VMAF",
+        vmaf.MODEL,
+        1,
+        lambda: vmaf.check_vmaf(),
+        lambda frames, decoded, scratch: vmaf.vmaf(frames(), decoded(), scratch),
+    ),
+    "perceptual": Measure(
+        "ST-LPIPS",
+        f"{perceptual.NAME}, less is better",
+        4,
+        lambda: perceptual.check_perceptual(),
+        lambda frames, decoded, scratch: perceptual.perceptual_distance(frames(), decoded()),
+    ),
+}
+
+
+def take(measures: Sequence[str], frames: Frames, decoded: Frames, scratch: Path) -> dict[str, float]:
+    """Each measure of one video."""
+    return {name: MEASURES[name].of(frames, decoded, scratch) for name in measures}
 
 
 def mean_scores(videos: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -170,7 +170,7 @@ class Run(Generic[OptionsT]):
 
 def run_study(
     study: Study[OptionsT, PlanT, MeasuredT] | str,
-    inputs: Sequence[Path],
+    inputs: Sequence[Path] | Path,
     folder: Path,
     options: OptionsT | None = None,
     *,
@@ -192,6 +192,7 @@ def run_study(
         study = STUDIES[study]
     options = study.options() if options is None else options  # type: ignore[assignment]
     assert options is not None
+    inputs = [inputs] if isinstance(inputs, Path) else inputs
     command = command or f"run_study({study.name!r}, {[str(p) for p in inputs]}, {str(folder)!r}, {options!r})"
     check_drawing()
     run: Run[OptionsT] = Run(tuple(inputs), folder, options)

@@ -16,7 +16,7 @@ from dnerv.evaluation import VideoQuality
 from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.stream_quality import mean_quality, measure_file
 from dnerv.studies.content import Content, frames_of
-from dnerv.studies.measures import Measure, mean_scores, take
+from dnerv.studies.measures import mean_scores, take
 from dnerv.studies.steps import Steps, make_folder
 from dnerv.video import CachedVideo
 
@@ -27,7 +27,7 @@ _MOST_CODINGS = 16  # four suffice where bytes fall evenly
 
 
 def coded_once(
-    steps: Steps, codec: Codec, crf: float, effort: str, content: Content, measures: Sequence[Measure] = ()
+    steps: Steps, codec: Codec, crf: float, effort: str, content: Content, measures: Sequence[str] = ()
 ) -> dict[str, Any]:
     """All videos at one crf: bytes, quality, measures on demand, and `files`, a stream each; a step."""
     coding, name = _Coding(codec, effort, content), f"{codec.setting} {crf:g}"
@@ -90,7 +90,7 @@ class _Coding:
         allowed = {crf: size for crf, size in tried.items() if size <= MOST_ABOVE * target}
         return min(allowed or tried, key=lambda crf: abs(tried[crf] - target))
 
-    def measured(self, steps: Steps, stem: Path, crf: float, measures: Sequence[Measure]) -> dict[str, Any]:
+    def measured(self, steps: Steps, stem: Path, crf: float, measures: Sequence[str]) -> dict[str, Any]:
         """Streams in the folder `stem`, and what they give back."""
         make_folder(stem)
         paths = {v.name: stem / f"{place}{self.codec.suffix}" for place, v in enumerate(self.content.videos)}

@@ -6,12 +6,5 @@ videos, split ─ content ─┬─ raw frames ───────────
 
 Both protocols of the paper. All conditions see the same clips, crops and flips in the same order; only pixels differ.
 The classifier is trained from scratch: no pretrained weights can be had, and the paper's levels rest on them, so its
-orderings and differences are what can be compared. Archives and streams are points in `points/`, classifiers and their
-tests files in `classifiers/`: what is there is not made again.
+orderings and differences are what can be compared. Archives, streams, classifiers and their tests are steps.
 """
-
-from dnerv.studies.recognition.options import ClassifierOptions, RecognitionOptions
-from dnerv.studies.recognition.report import tables
-from dnerv.studies.recognition.study import recognition
-
-__all__ = ["ClassifierOptions", "RecognitionOptions", "recognition", "tables"]

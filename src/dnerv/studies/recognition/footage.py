@@ -8,22 +8,26 @@ archive ─┬─ dnerv.Loader, once ─ frames on disk ────┼─ clips
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from dnerv import progress
 from dnerv.archive import Archive
-from dnerv.codecs import Frame
+from dnerv.codecs import CODECS, Frame
 from dnerv.engine import Precision
-from dnerv.evaluation.stream_files import decode_file
 from dnerv.families import channels_first
 from dnerv.loading import Loader
 from dnerv.studies.content import Content
 from dnerv.studies.recognition.sampling import Clip
+from dnerv.studies.steps import digest_of, make_folder
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter
 
 _DECODED_TOGETHER = 4  # videos
@@ -92,32 +96,81 @@ def whole_videos(archive: Archive, names: Sequence[str], lengths: Mapping[str, i
     )
 
 
-def decoded_streams(content: Content, files: Sequence[Path], path: Path, advance: Callable[[], None]) -> DecodedFootage:
-    """Frames of H.264 files, one for each video; at `path` they are kept, and found again."""
+@dataclass(frozen=True)
+class Condition:
+    """How the videos were coded: what a classifier is trained or tested on."""
 
-    def frames() -> Iterator[Frame]:
-        for video, file in zip(content.videos, files, strict=True):
-            yield from decode_file(file, video.height, video.width)
-            advance()
+    name: str  # in files and progress
+    codec: str = "raw"  # or h264, or a network's family
+    files: tuple[Path, ...] = ()  # the archive, or streams in the order of the videos
 
-    return _stored(content, frames(), path)
+    @cached_property
+    def digest(self) -> str:
+        """Of the coded bytes."""
+        digest = blake2b(digest_size=16)
+        for path in self.files:
+            data = path.read_bytes()
+            digest.update(len(data).to_bytes(8, "little") + data)
+        return digest.hexdigest()
 
 
-def decoded_archive(
-    content: Content, archive: Path, path: Path, device: str, precision: Precision, advance: Callable[[], None]
-) -> DecodedFootage:
-    """Frames of an archive by `dnerv.Loader`; at `path` they are kept, and found again."""
+@dataclass
+class Projector:
+    """Opens the frames of conditions; used in a `with` block, those decoded to the disk go at its end."""
 
-    def frames() -> Iterator[Frame]:
-        with Archive(archive, device=device, precision=precision, size="coded") as opened:
-            names = [video.name for video in content.videos]
-            lengths = video_lengths(content)
+    content: Content
+    folder: Path  # of decoded frames
+    device: str
+    precision: Precision
+    live: bool
+    _open: dict[str, Footage] = field(default_factory=dict)
+    _closing: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Projector:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.close()
+        self._open.clear()
+
+    def key(self, condition: Condition) -> dict[str, Any]:
+        """What a condition's pixels depend on, beside the content: JSON."""
+        coded = {"codec": condition.codec, "coded": condition.digest}
+        if condition.codec in ("raw", "h264"):
+            return coded
+        return coded | {"device": self.device, "precision": self.precision, "live": self.live}
+
+    def footage(self, condition: Condition) -> Footage:
+        """Frames of all videos; decoded at the first call."""
+        if condition.name not in self._open:
+            self._open[condition.name] = self._opened(condition)
+        return self._open[condition.name]
+
+    def _opened(self, condition: Condition) -> Footage:
+        if condition.codec == "raw":
+            return RawFootage({video.name: video for video in self.content.videos})
+        if self.live and condition.codec != "h264":
+            archive = Archive(condition.files[0], device=self.device, precision=self.precision)
+            return LiveFootage(self._closing.enter_context(archive), video_lengths(self.content))
+        make_folder(self.folder)
+        path = self.folder / f"{condition.name}-{digest_of(self.key(condition))[:12]}.rgb"
+        self._closing.callback(path.unlink, missing_ok=True)
+        progress.stage(f"decoding {condition.name}", len(self.content.videos))
+        frames = self._streams(condition) if condition.codec == "h264" else self._archive(condition)
+        return _stored(self.content, frames, path)
+
+    def _streams(self, condition: Condition) -> Iterator[Frame]:
+        for video, file in zip(self.content.videos, condition.files, strict=True):
+            yield from CODECS["x264"].decode_file(file, video.height, video.width)
+            progress.advance()
+
+    def _archive(self, condition: Condition) -> Iterator[Frame]:
+        names, lengths = [video.name for video in self.content.videos], video_lengths(self.content)
+        with Archive(condition.files[0], device=self.device, precision=self.precision, size="coded") as opened:
             for batch, _, info in whole_videos(opened, names, lengths, _DECODED_TOGETHER):
                 for clip, name in zip(batch.cpu(), info["video"], strict=True):
                     yield from clip[: lengths[name]].permute(0, 2, 3, 1).contiguous().numpy()
-                    advance()
-
-    return _stored(content, frames(), path)
+                    progress.advance()
 
 
 def video_lengths(content: Content) -> dict[str, int]:

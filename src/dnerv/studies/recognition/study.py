@@ -1,87 +1,256 @@
-"""The whole study: archives and H.264 at equal bytes, classifiers, record."""
+"""The whole study: archives and H.264 at equal bytes, classifiers, how sure their accuracy is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dnerv.archive import checked_device
-from dnerv.encoding import EncodeListener
+from dnerv import progress
+from dnerv.encoding.options import EncodeOptions
+from dnerv.engine.precision import Precision
 from dnerv.errors import InputError
-from dnerv.evaluation.machine import describe_machine
-from dnerv.studies.archive_points import ArchivePoints, filled
-from dnerv.studies.content import Content, read_content
-from dnerv.studies.drawing import check_drawing
-from dnerv.studies.h264_points import h264_point
-from dnerv.studies.points import PointStore, Record, make_folder
-from dnerv.studies.prepared import check_free, write_results
-from dnerv.studies.recognition.conditions import Condition, Projector
-from dnerv.studies.recognition.footage import video_lengths
-from dnerv.studies.recognition.options import RecognitionOptions
-from dnerv.studies.recognition.picture import draw
-from dnerv.studies.recognition.published import PUBLISHED
-from dnerv.studies.recognition.split import Split, drawn_split, read_split
-from dnerv.studies.recognition.statistics import summary
-from dnerv.studies.recognition.training import Task
-from dnerv.studies.recognition.trials import Trials
-from dnerv.video import Member, discover, labelled
+from dnerv.options import Options, like, option
+from dnerv.studies.charts import Chart, Level, Lines, Series
+from dnerv.studies.study import PAPER, FramesOptions, Record, Study
+from dnerv.studies.tables import figures_table
+from dnerv.tables import Part, Table
 
-PROTOCOLS = ("trained_raw_tested_compressed", "trained_compressed_tested_raw")
-_RAW = Condition("raw")
+if TYPE_CHECKING:
+    from dnerv.studies.content import Content
+    from dnerv.studies.recognition.footage import Condition, Projector
+    from dnerv.studies.recognition.network import TemporalShiftNetwork
+    from dnerv.studies.recognition.split import Split
+    from dnerv.studies.recognition.training import Task
+    from dnerv.studies.runner import Run
+
+SHOWN = ("h264", "nerv", "dnerv")  # in this order the paper shows them
+NETWORKS = ("dnerv", "nerv")
+PROTOCOLS = {
+    "trained_raw_tested_compressed": "trained raw, tested compressed",
+    "trained_compressed_tested_raw": "trained compressed, tested raw",
+}
+PUBLISHED: dict[str, Any] = {
+    "raw": 91.3,
+    "bits_per_pixel": [0.056, 0.067, 0.081],  # of models S, M and L
+    "trained_raw_tested_compressed": {
+        "h264": [77.2, 82.4, 85.5],
+        "nerv": [71.9, 75.9, 80.0],
+        "dnerv": [81.1, 84.4, 86.4],
+    },
+    "trained_compressed_tested_raw": {
+        "h264": [86.7, 87.9, 88.9],
+        "nerv": [84.5, 85.8, 86.9],
+        "dnerv": [87.9, 89.0, 90.0],
+    },
+    "set": "UCF101, first split, 256x320, 2 frames a second; TSM with pretrained weights, top-1 in percent",
+    "source": f"{PAPER}, recognition table",
+}
 _FACTS = ("bytes", "bits_per_pixel", "psnr", "psnr_of_mean_mse", "setting")
+_VERSION = 3  # raise it when the same classifier would give other figures
+_CLASSIFIER = "The classifier"
 
 
-def recognition(
-    inputs: Sequence[Path], output: Path, options: RecognitionOptions, listener: EncodeListener | None = None
-) -> Record:
-    """Run the study in `output`, or go on with it, and return the record that `results.json` holds.
+@dataclass(frozen=True)
+class ClassifierOptions(Options):
+    """How the classifier is made; the same in every condition."""
 
-    Args:
-        inputs: files and folders, as `encode` takes them. output: folder of points (archives and streams),
-            classifiers, `results.json` and `recognition.png`.
+    epochs: int = option(20, "Passes over the training videos.", flag="--classifier-epochs", low=1, group=_CLASSIFIER)
+    frames: int = option(8, "Frames of a clip, spread over its video.", low=1, group=_CLASSIFIER)
+    crop: int = option(112, "Side of the square that it sees.", low=16, group=_CLASSIFIER)
+    flip: bool = option(True, "Do not mirror clips: where classes tell left from right.", group=_CLASSIFIER)
+    width: int = option(16, "Channels of its first stage.", is_typed=False)
+    blocks: int = option(1, "Of each of its stages.", is_typed=False)
+    batch: int = option(16, "Clips of a step.", is_typed=False)
+    learning_rate: float = option(3e-3, "Of AdamW, at its height.", is_typed=False)
+    weight_decay: float = option(0.05, "Of AdamW.", is_typed=False)
+    label_smoothing: float = option(0.1, "Of the loss.", is_typed=False)
+    warm_up: float = option(0.15, "Of all steps.", is_typed=False)
 
-    Raises:
-        InputError: a video, labels or a split that do not fit, or frames of different sizes or smaller than the crop.
-        OutputError: the folder cannot be written.
+
+@dataclass(frozen=True)
+class RecognitionOptions(FramesOptions):
+    """What is recognised, in what."""
+
+    labels: Path | None = option(None, "Labels by columns path,label.", metavar="CSV", unset="class folders")
+    split: Path | None = option(
+        None,
+        "CSV with columns path,label,split, or UCF101's trainlist01.txt.",
+        metavar="FILE",
+        unset="a third is drawn",
+    )
+    rates: tuple[float, ...] = option((0.02, 0.04, 0.08), "Bits per pixel of the archives.", low=1e-4, high=24)
+    budget_seconds: float | None = like(EncodeOptions, "budget_seconds", help="Training of each archive.")
+    epochs: int | None = like(EncodeOptions, "epochs")
+    seeds: int = option(3, "Trainings of the classifier in each condition.", low=1)
+    preset: str = option("veryslow", "Effort of H.264.", is_typed=False)
+    live: bool = option(False, "Decode archives in every step, instead of once to the disk.")
+    precision: Precision = option("auto", "Of the archives' networks, as for decode.")
+    classifier: ClassifierOptions = ClassifierOptions()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.encoding(NETWORKS[0], self.rates[0])
+
+    def encoding(self, network: str, rate: float) -> EncodeOptions:
+        """Of one archive."""
+        return EncodeOptions(
+            model=network,
+            bits_per_pixel=rate,
+            resolution=self.resolution,
+            fps=self.fps,
+            budget_seconds=self.budget_seconds,
+            epochs=self.epochs,
+            seed=self.seed,
+        )
+
+
+class Plan(NamedTuple):
+    """Frames, and which of the videos are trained on."""
+
+    content: Content
+    split: Split
+
+
+class Measured(NamedTuple):
+    """Accuracies of the classifiers, in percent, a seed each: on raw frames, and by condition and protocol."""
+
+    raw: Sequence[float]
+    coded: Sequence[tuple[Record, Mapping[str, Sequence[float]]]]
+
+
+class Recognition(Study[RecognitionOptions, Plan, Measured]):
+    """The study."""
+
+    name = "recognition"
+    title = "Action recognition"
+    question = "How much of what a classifier needs survives compression?"
+    options = RecognitionOptions
+
+    def plan(self, run: Run[RecognitionOptions]) -> Plan:
+        """Frames and split. Raises InputError for labels, a split or sizes that do not fit."""
+        from dnerv.studies.recognition.split import drawn_split, read_split
+        from dnerv.video import labelled
+
+        options, members = run.options, run.members
+        if options.labels is not None:
+            members = labelled(members, options.labels)
+        split = drawn_split(members, options.seed) if options.split is None else read_split(options.split, members)
+        for line in split.warnings():
+            progress.warning(line)
+        content = run.content()
+        _check_sizes(content, options.classifier.crop)
+        return Plan(content, split)
+
+    def measure(self, run: Run[RecognitionOptions], plan: Plan) -> Measured:
+        """All videos, of both parts, by each codec at each rate; then the classifiers."""
+        from dnerv.studies.recognition.footage import Condition, Projector, video_lengths
+        from dnerv.studies.recognition.training import Task
+
+        options, seeds = run.options, range(run.options.seed, run.options.seed + run.options.seeds)
+        coded = _coded(run, plan.content)
+        task = Task(plan.split, video_lengths(plan.content), options.classifier, run.device)
+        projector = Projector(plan.content, run.folder / "decoded", options.device, options.precision, options.live)
+        raw, rows = Condition("raw"), []
+        on_raw = [_accuracy(run, task, projector, raw, raw, seed) for seed in seeds]
+        for found in coded:
+            files = tuple(run.steps.folder / file["path"] for file in found["files"])
+            condition = Condition(f"{found['codec']}-{found['rate']:g}", found["codec"], files)
+            pairs = {
+                "trained_raw_tested_compressed": (raw, condition),
+                "trained_compressed_tested_raw": (condition, raw),
+            }
+            with projector:  # then the decoded frames go
+                accuracies = {
+                    protocol: [_accuracy(run, task, projector, *pair, seed) for seed in seeds]
+                    for protocol, pair in pairs.items()
+                }
+            rows.append((found, accuracies))
+        return Measured(on_raw, rows)
+
+    def rows(self, run: Run[RecognitionOptions], plan: Plan, measured: Measured) -> Mapping[str, Any]:
+        """One for each codec and rate: both protocols."""
+        tests, first = len(plan.split.test), plan.content.videos[0]
+        content = plan.content.to_json()
+        return {
+            "content": content | {"videos": len(content["videos"]), "height": first.height, "width": first.width},
+            "classes": plan.split.classes,
+            "split": plan.split.to_json(),
+            "raw": summary(measured.raw, tests),
+            "rows": [
+                {
+                    "codec": found["codec"],
+                    "rate": found["rate"],
+                    **{name: found[name] for name in _FACTS},
+                    **{protocol: summary(values, tests) for protocol, values in accuracies.items()},
+                }
+                for found, accuracies in measured.coded
+            ],
+            "published": PUBLISHED,
+        }
+
+    def files(self, run: Run[RecognitionOptions]) -> Iterable[Path]:
+        """The videos, and the lists that say what they show."""
+        lists = [path for path in (run.options.labels, run.options.split) if path is not None]
+        return [*super().files(run), *lists]
+
+    def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
+        """What was classified, how well, and the paper's figures."""
+        published = record["published"]
+        return [
+            *_heading(record),
+            "",
+            _accuracy_table(record),
+            "",
+            *_notes(record),
+            "",
+            _published_table(published),
+            f"published, by bits per pixel: {published['set']} ({published['source']}).",
+        ]
+
+    def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
+        """Accuracy against bits per pixel, a chart for each protocol; raw video and chance are the levels."""
+        raw = record["raw"]
+        interval = None if raw["interval"] is None else tuple(raw["interval"])
+        chance = 100 * record["split"]["most_frequent"]
+        levels = [Level("raw, both ways", raw["top1"], interval), Level("chance", chance, is_dashed=False)]
+        across, up = "bits per pixel of all bytes", "top-1 accuracy, % (bars: 95 % intervals over seeds)"
+        return [
+            Lines(
+                title, across, up, [_series(rows, codec, protocol) for codec, rows in _by_codec(record)], levels=levels
+            )
+            for protocol, title in PROTOCOLS.items()
+        ]
+
+
+def summary(percents: Sequence[float], tests: int) -> Record:
+    """Mean of the seeds' accuracies, in percent, and its 95 % intervals.
+
+    Returns:
+        `top1`; `interval`, over seeds by Student's t, None for a single one; `test_set`, what as many other test
+        videos could give (Wilson's, of the nearest number of videos); `seeds`, the accuracies. Intervals end at 0, 100.
     """
-    listener = listener or EncodeListener()
-    device = checked_device(options.device)
-    check_drawing()
-    split = _split(discover(inputs), options)
-    for line in split.warnings():
-        listener.warning(line)
-    check_free(output, "recognition")
-    for folder in (output, output / "classifiers", output / "decoded"):
-        make_folder(folder)
-    content = read_content(inputs, output / "frames", listener, resolution=options.resolution, fps=options.fps)
-    _check_sizes(content, options.classifier.crop)
-    conditions = _coded(inputs, content, output, options, listener)
-    projector = Projector(content, output / "decoded", listener, options.device, options.precision, options.live)
-    task = Task(split, video_lengths(content), options.classifier, device)
-    trials = Trials(task, projector, output / "classifiers", listener)
-    raw = summary([trials.accuracy(_RAW, _RAW, seed) for seed in options.classifier_seeds], len(split.test))
-    rows = [_row(trials, condition, options, len(split.test)) for condition in conditions]
-    record: Record = {
-        "study": "recognition",
-        "machine": asdict(describe_machine(device)),
-        "content": _facts(content),
-        "classes": split.classes,
-        "split": split.to_json(),
-        "options": options.to_json(),
-        "raw": raw,
-        "rows": rows,
-        "published": PUBLISHED,
-        "output": str(output),
+    from scipy import stats
+
+    mean = fmean(percents)
+    interval = None
+    if len(percents) > 1:
+        ends = (
+            stats.t.interval(0.95, len(percents) - 1, mean, stats.sem(percents))
+            if len(set(percents)) > 1
+            else (mean,) * 2
+        )
+        interval = [max(0.0, float(ends[0])), min(100.0, float(ends[1]))]
+    share = stats.binomtest(round(mean / 100 * tests), tests).proportion_ci(0.95, "wilson")
+    return {
+        "top1": mean,
+        "interval": interval,
+        "test_set": [100 * float(share.low), 100 * float(share.high)],
+        "seeds": list(percents),
     }
-    draw(record, output / "recognition.png")
-    return write_results(output, record)
-
-
-def _split(members: Sequence[Member], options: RecognitionOptions) -> Split:
-    if options.labels is not None:
-        members = labelled(members, options.labels)
-    return drawn_split(members, options.seed) if options.split is None else read_split(options.split, members)
 
 
 def _check_sizes(content: Content, crop: int) -> None:
@@ -96,39 +265,133 @@ def _check_sizes(content: Content, crop: int) -> None:
         )
 
 
-def _coded(
-    inputs: Sequence[Path], content: Content, output: Path, options: RecognitionOptions, listener: EncodeListener
-) -> list[Condition]:
-    """All videos, of both parts, by each codec at each rate; H.264 at the bytes of D-NeRV."""
-    store = PointStore(output / "points")
-    archives = ArchivePoints(inputs, content, output / "frames", store, listener, options.device)
-    conditions: dict[str, list[Condition]] = {"h264": [], "nerv": [], "dnerv": []}
-    for rate in sorted(options.rates):
-        facts, points = {"rate": rate}, dict[str, Record]()
-        for network in ("dnerv", "nerv"):
-            encoding = filled(options.encoding(network, rate))
-            points[network] = archives.point(network, f"{rate:g} bpp", encoding, facts)
-        points["h264"] = facts | h264_point(rate, points["dnerv"]["bytes"], options.preset, content, store, listener)
-        for codec, point in points.items():
-            files = tuple(store.folder / file["path"] for file in point["files"])
-            conditions[codec].append(Condition(codec, point, files))
-    return [condition for found in conditions.values() for condition in found]
+def _coded(run: Run[RecognitionOptions], content: Content) -> list[Record]:
+    """All videos by each codec at each rate, H.264 at the bytes of D-NeRV; in the order of the tables."""
+    from dnerv.codecs import CODECS
+    from dnerv.studies.streams import coded_at_bytes
+
+    found: dict[str, list[Record]] = {codec: [] for codec in SHOWN}
+    for rate in sorted(run.options.rates):
+        setting = f"{rate:g} bpp"
+        for network in NETWORKS:
+            facts = {"codec": network, "setting": setting, "rate": rate}
+            encoding = run.options.encoding(network, rate)
+            found[network].append(run.archive(f"{network} {setting}", content, encoding, facts=facts))
+        target = found["dnerv"][-1]["bytes"]
+        made = coded_at_bytes(run.steps, CODECS["x264"], target, run.options.preset, content, setting)
+        found["h264"].append(made | {"codec": "h264", "rate": rate})
+    return [one for of_codec in found.values() for one in of_codec]
 
 
-def _row(trials: Trials, condition: Condition, options: RecognitionOptions, tests: int) -> Record:
-    """Both protocols; then the decoded frames can go."""
-    assert condition.point is not None
-    row: Record = {"codec": condition.codec, "rate": condition.point["rate"]}
-    row |= {name: condition.point[name] for name in _FACTS}
-    for protocol, pair in zip(PROTOCOLS, ((_RAW, condition), (condition, _RAW)), strict=True):
-        row[protocol] = summary([trials.accuracy(*pair, seed) for seed in options.classifier_seeds], tests)
-    trials.projector.close()
-    return row
+def _accuracy(
+    run: Run[RecognitionOptions],
+    task: Task,
+    projector: Projector,
+    trained_on: Condition,
+    tested_on: Condition,
+    seed: int,
+) -> float:
+    """Top-1 in percent of a classifier with this seed: a step for its training, and one for its test."""
+    import torch
 
+    from dnerv.studies.recognition.training import classify, read_weights, train_classifier
 
-def _facts(content: Content) -> Record:
-    first = content.videos[0]
-    size = {"height": first.height, "width": first.width}
-    return {"videos": len(content.videos), "frames": content.num_frames, "pixels": content.num_pixels, **size} | {
-        "digest": content.digest
+    depends_on = task.to_json() | {
+        "version": _VERSION,
+        "trained_on": projector.key(trained_on),
+        "content": projector.content.digest,
+        "seed": seed,
     }
+
+    def train(stem: Path) -> Record:
+        path, buffer = stem.with_name(stem.name + ".pt"), io.BytesIO()
+        torch.save(train_classifier(task, projector.footage(trained_on), seed).state_dict(), buffer)
+        path.write_bytes(buffer.getvalue())
+        return {"files": run.steps.listed([path])}
+
+    def test(stem: Path) -> Record:
+        network: TemporalShiftNetwork = read_weights(task, run.path_of(classifier))
+        logits = classify(task, network, projector.footage(tested_on))
+        wanted = torch.tensor(task.split.numbers(task.split.test))
+        top1 = 100 * (logits.argmax(1) == wanted).double().mean().item()
+        return {"top1": top1, "classes": task.split.classes, "labels": wanted.tolist(), "logits": logits.tolist()}
+
+    classifier = run.step(f"classifier {trained_on.name} seed {seed}", depends_on, train)
+    name = f"{trained_on.name} on {tested_on.name} seed {seed}"
+    found = run.step(name, depends_on | {"tested_on": projector.key(tested_on)}, test)
+    return found["top1"]  # type: ignore[no-any-return]
+
+
+def _by_codec(record: Mapping[str, Any]) -> Iterator[tuple[str, list[Record]]]:
+    for codec in SHOWN:
+        yield codec, [row for row in record["rows"] if row["codec"] == codec]
+
+
+def _title(codec: str) -> str:
+    from dnerv.families import FAMILIES
+
+    return "H.264" if codec == "h264" else FAMILIES[codec].title
+
+
+def _series(rows: Sequence[Record], codec: str, protocol: str) -> Series:
+    points = [(row["bits_per_pixel"], row[protocol]["top1"]) for row in rows]
+    spreads = [None if row[protocol]["interval"] is None else tuple(row[protocol]["interval"]) for row in rows]
+    return Series(_title(codec), "x264" if codec == "h264" else codec, points, spreads)
+
+
+def _accuracy_table(record: Mapping[str, Any]) -> Table:
+    table = figures_table("top-1, %", "bytes", "bits/pixel", "PSNR dB", "raw->comp.", "", "comp.->raw", "")
+    table.add_row("raw", "", "", "", *_figures(record["raw"]), *_figures(record["raw"]))
+    for codec, rows in _by_codec(record):
+        table.add_section()
+        for place, row in enumerate(rows):
+            accuracies = [text for protocol in PROTOCOLS for text in _figures(row[protocol])]
+            facts = f"{row['bytes']:,}", f"{row['bits_per_pixel']:.4f}", f"{row['psnr']:.2f}"
+            table.add_row("" if place else _title(codec), *facts, *accuracies)
+    return table
+
+
+def _published_table(published: Mapping[str, Any]) -> Table:
+    """The paper's: both protocols of each size of its models."""
+    table = figures_table("published, raw->comp. / comp.->raw", *(f"{rate:g}" for rate in published["bits_per_pixel"]))
+    table.add_row("raw", f"{published['raw']:.1f}")
+    for codec in SHOWN:
+        pairs = zip(*(published[protocol][codec] for protocol in PROTOCOLS), strict=True)
+        table.add_row(_title(codec), *(f"{tested:.1f} / {trained:.1f}" for tested, trained in pairs))
+    return table
+
+
+def _heading(record: Mapping[str, Any]) -> list[str]:
+    content, split, options = (record[name] for name in ("content", "split", "options"))
+    training = "for 5 minutes" if options["budget_seconds"] is None else f"for {options['budget_seconds']:g} s"
+    if options["epochs"] is not None:
+        training = f"for {options['epochs']} epochs"
+    return [
+        f"{content['videos']} videos, {content['frames']} frames of {content['height']}x{content['width']}, "
+        f"{len(record['classes'])} classes; {split['train']} to train on, {split['test']} to test on "
+        f"(split: {split['from']})",
+        f"archives trained {training} each; H.264: x264 {options['preset']}, one crf for all videos",
+    ]
+
+
+def _notes(record: Mapping[str, Any]) -> list[str]:
+    raw, split, options = record["raw"], record["split"], record["options"]
+    low, high = raw["test_set"]
+    notes = [
+        f"raw->comp.: trained on raw frames, tested on compressed ones; comp.->raw the other way round. Means over "
+        f"{len(raw['seeds'])} seeds of the classifier, beside them half the 95 % interval (Student's t). The choice of "
+        f"{split['test']} test videos adds to it: at {raw['top1']:.1f} % alone {low:.1f} to {high:.1f} % (95 %, "
+        "binomial), the same videos for every row.",
+        f"Chance, the most frequent class of the test: {100 * split['most_frequent']:.1f} %.",
+        f"TSM from scratch ({options['classifier']['epochs']} epochs): the paper's network was pretrained, so that "
+        "orderings and differences are to be compared, not levels.",
+    ]
+    for name, words in (("missing", "listed in the split, and not given"), ("unused", "in no part of the split")):
+        if split[name]:
+            notes.append(f"{len(split[name])} videos are {words}: {', '.join(split[name][:3])} ...")
+    return notes
+
+
+def _figures(found: Mapping[str, Any]) -> tuple[str, str]:
+    interval = found["interval"]
+    return f"{found['top1']:.1f}", "" if interval is None else f"±{(interval[1] - interval[0]) / 2:.1f}"

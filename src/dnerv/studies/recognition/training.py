@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
+from dnerv import progress
 from dnerv.engine.precision import computes_in_bf16
 from dnerv.loading import Augmentation
 from dnerv.studies.recognition.footage import Footage
 from dnerv.studies.recognition.network import TemporalShiftNetwork, TSMConfig
-from dnerv.studies.recognition.options import ClassifierOptions
 from dnerv.studies.recognition.sampling import Clip, centred_batches, training_batches
 from dnerv.studies.recognition.split import Split
+from dnerv.studies.recognition.study import ClassifierOptions
+from dnerv.studies.steps import digest_of
 
 _LARGEST_GRADIENT = 5.0  # norm
 
@@ -31,6 +35,11 @@ class Task:
     options: ClassifierOptions
     device: torch.device
 
+    def to_json(self) -> dict[str, Any]:
+        """What a classifier depends on, beside its frames and its seed."""
+        parts = [self.split.train, self.split.test, dict(self.split.labels)]
+        return {"split": digest_of(parts), "classifier": self.options.to_json(), "device": self.device.type}
+
     def new_network(self) -> TemporalShiftNetwork:
         """With weights of torch's global generator."""
         config = TSMConfig(len(self.split.classes), self.options.width, self.options.blocks)
@@ -38,12 +47,13 @@ class Task:
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def train_classifier(task: Task, footage: Footage, seed: int, advance: Callable[[], None]) -> TemporalShiftNetwork:
-    """A classifier trained on the training videos; `advance` is called after each epoch.
+def train_classifier(task: Task, footage: Footage, seed: int) -> TemporalShiftNetwork:
+    """A classifier trained on the training videos.
 
     AdamW, linear warm-up, cosine to zero. The same seed and frames give the same weights on one machine.
     """
     options, names = task.options, task.split.train
+    progress.stage("training a classifier", options.epochs)
     with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
         torch.manual_seed(seed)
         network = task.new_network().train()
@@ -57,7 +67,15 @@ def train_classifier(task: Task, footage: Footage, seed: int, advance: Callable[
             for clips, frames in zip(batches, footage.batches(batches), strict=True):
                 _step(task, network, optimiser, clips, frames)
                 schedule.step()
-            advance()
+            progress.advance()
+    return network.eval()
+
+
+def read_weights(task: Task, path: Path) -> TemporalShiftNetwork:
+    """The classifier that was kept at `path`."""
+    with torch.random.fork_rng():
+        network = task.new_network()
+    network.load_state_dict(torch.load(path, map_location=task.device, weights_only=True))
     return network.eval()
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
+from dnerv.codecs import Codec
+
 LEAST_POINTS = 4
 _LEAST_CHANGE = 0.05  # of the rate, from one setting to the next: with less, the codec has come to its end
 
@@ -19,6 +21,12 @@ class Grid:
     high: int
     start: int  # near 0.05 bits per pixel of ordinary videos
     step: int  # about half an octave of bytes
+
+
+def grid_of(codec: Codec) -> Grid:
+    """Steps of about half an octave of bytes."""
+    low, high = codec.crf_range
+    return Grid(int(low), int(high), int(codec.usual_crf), round(log(0.5) / 2 / codec.slope))
 
 
 def sweep(grid: Grid, low_rate: float, high_rate: float, rate_at: Callable[[int], float]) -> list[int]:

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from dnerv import progress
+from dnerv.codecs import PEAK, psnr
 from dnerv.engine import Differentiable, fastest_precision
 from dnerv.errors import DnervError, OutputError
 from dnerv.training.clip_set import Batch, ClipSet
@@ -230,7 +231,7 @@ class Trainer:
 
 def _mean_psnr(made: Tensor, wanted: Tensor, mask: Tensor, visible: Tensor | None) -> Tensor:
     error = squared_error(made.float(), wanted, visible)[mask]
-    return -10 * torch.log10(error + 1e-10).mean()
+    return psnr(PEAK**2 * error).mean()
 
 
 @contextmanager

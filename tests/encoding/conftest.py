@@ -79,13 +79,18 @@ from pathlib import Path
 from types import SimpleNamespace
 sys.path.insert(0, sys.argv[1])
 from conftest import TINY
-from dnerv.encoding import EncodeListener, encode
+from dnerv.encoding import encode
+from dnerv.encoding.workspace import Workspace
+from dnerv.progress import Listener, listening
 from dnerv.training import trainer
 
 ticks = itertools.count(0, 15)  # a checkpoint every other step
 trainer.time = SimpleNamespace(monotonic=lambda: float(next(ticks)))
 
-class Killer(EncodeListener):
+if sys.argv[4] == "published":
+    Workspace.remove = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+
+class Killer(Listener):
     def stage(self, title, total=None):
         if title == sys.argv[4]:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -93,13 +98,14 @@ class Killer(EncodeListener):
         if str(progress.step) == sys.argv[4]:
             os.kill(os.getpid(), signal.SIGKILL)
 
-encode([sys.argv[2]], sys.argv[3], TINY, listener=Killer())
+with listening(Killer()):
+    encode([sys.argv[2]], sys.argv[3], TINY)
 """
 
 
 @pytest.fixture
 def kill() -> Callable[[Path, Path, str], int]:
-    """Encode in a process that is killed at a stage of that title or a training step of that number."""
+    """Encode in a process that is killed at a stage of that title, a training step of that number, or when published."""
 
     def run(videos: Path, output: Path, where: str) -> int:
         command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(videos), str(output), where]

@@ -15,13 +15,13 @@ import torch
 
 from dnerv.archive import Archive, verify_archive
 from dnerv.codecs import decode_packets
-from dnerv.encoding import EncodeListener, EncodeOptions, encode
+from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import InputError, OutputError
 from dnerv.families import DNeRVConfig, NeRVConfig
-from dnerv.training import Progress
+from dnerv.progress import Listener, TrainingProgress, listening
 
 
-class Recorder(EncodeListener):
+class Recorder(Listener):
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.warnings: list[str] = []
@@ -31,7 +31,7 @@ class Recorder(EncodeListener):
     def stage(self, title: str, total: int | None = None) -> None:
         self.stages.append(title)
 
-    def training(self, progress: Progress) -> None:
+    def training(self, progress: TrainingProgress) -> None:
         self.steps.append(progress.step)
 
     def note(self, text: str) -> None:
@@ -48,7 +48,8 @@ def only(folder: Path) -> list[str]:
 def test_dnerv_from_end_to_end(corpus: Path, options: EncodeOptions, undisturbed: bytes, tmp_path: Path) -> None:
     output = tmp_path / "a.dnerv"
     recorder = Recorder()
-    result = encode([str(corpus)], str(output), options, listener=recorder)
+    with listening(recorder):
+        result = encode([str(corpus)], str(output), options)
     assert only(tmp_path) == ["a.dnerv"]
     assert output.read_bytes() == undisturbed  # two encodings with one seed
     assert (result.path, result.file_bytes) == (output, len(undisturbed))
@@ -92,7 +93,9 @@ def test_the_paper_from_end_to_end(corpus: Path, tmp_path: Path) -> None:
         assert archive["odd"][:].shape == (4, 3, 27, 31)
 
 
-@pytest.mark.parametrize("where", ["coding keyframes", "7", "measuring the archive"])
+@pytest.mark.parametrize(
+    "where", ["coding keyframes", "7", "writing the archive", "measuring the archive", "published"]
+)
 def test_killed_and_begun_again(
     corpus: Path,
     options: EncodeOptions,
@@ -104,9 +107,9 @@ def test_killed_and_begun_again(
     output = tmp_path / "a.dnerv"
     assert kill(corpus, output, where) == -signal.SIGKILL
     assert (tmp_path / "a.dnerv.work").is_dir()
-    assert output.exists() == (where == "measuring the archive")
-    recorder = Recorder()
-    encode([corpus], output, options, listener=recorder, force=output.exists())
+    assert output.exists() == (where == "published")
+    with listening(recorder := Recorder()):
+        encode([corpus], output, options)
     assert recorder.notes[0].startswith("going on with the work in")
     if where == "7":
         assert (tmp_path / "a.dnerv").exists()
@@ -117,11 +120,11 @@ def test_killed_and_begun_again(
 
 def test_ctrl_c_within_training(corpus: Path, options: EncodeOptions, undisturbed: bytes, tmp_path: Path) -> None:
     class Impatient(Recorder):
-        def training(self, progress: Progress) -> None:
+        def training(self, progress: TrainingProgress) -> None:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        encode([corpus], tmp_path / "a.dnerv", options, listener=Impatient())
+    with pytest.raises(KeyboardInterrupt), listening(Impatient()):
+        encode([corpus], tmp_path / "a.dnerv", options)
     assert only(tmp_path) == ["a.dnerv.work"]
     assert (tmp_path / "a.dnerv.work" / "checkpoint.pt").exists()
     with pytest.raises(InputError, match="unfinished training of another command"):
@@ -154,14 +157,16 @@ def with_a_bad_one(make_video: Callable[..., Path], tmp_path: Path) -> Path:
 def test_a_bad_video_stops_before_training(with_a_bad_one: Path, options: EncodeOptions, tmp_path: Path) -> None:
     recorder = Recorder()
     with pytest.raises(InputError, match=r"worse\.mp4.*--skip-bad leaves such files out"):
-        encode([with_a_bad_one], tmp_path / "a.dnerv", options, listener=recorder)
+        with listening(recorder):
+            encode([with_a_bad_one], tmp_path / "a.dnerv", options)
     assert recorder.stages == ["reading videos"]
     assert not (tmp_path / "a.dnerv").exists()
 
 
 def test_bad_videos_can_be_left_out(with_a_bad_one: Path, options: EncodeOptions, tmp_path: Path) -> None:
     recorder = Recorder()
-    encode([with_a_bad_one], tmp_path / "a.dnerv", replace(options, epochs=0), skip_bad=True, listener=recorder)
+    with listening(recorder):
+        encode([with_a_bad_one], tmp_path / "a.dnerv", replace(options, epochs=0), skip_bad=True)
     assert len(recorder.warnings) == 1
     assert "worse.mp4" in recorder.warnings[0]
     with Archive(tmp_path / "a.dnerv") as archive:

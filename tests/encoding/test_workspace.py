@@ -1,13 +1,11 @@
 """The folder of an unfinished encoding: one job, one process."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from dnerv.encoding.workspace import Workspace, members_record
+from dnerv.encoding.workspace import Workspace, has_published
 from dnerv.errors import InputError, OutputError
-from dnerv.video import Member
 
 JOB = {"options": {"epochs": 1, "resolution": (32, 32)}}
 
@@ -21,11 +19,12 @@ def test_resumed_by_the_same_job(output: Path) -> None:
     first = Workspace(output, JOB)
     assert not first.is_resumed
     assert first.path == output.with_name("a.dnerv.work")
-    assert first.once("design", lambda: {"width": 3}) == {"width": 3}
+    assert first.once("design", ["a"], lambda: {"width": 3}) == {"width": 3}
     first.close()
     second = Workspace(output, JOB)
     assert second.is_resumed
-    assert second.once("design", lambda: {"width": 4}) == {"width": 3}
+    assert second.once("design", ["a"], lambda: {"width": 4}) == {"width": 3}
+    assert second.once("design", ["b"], lambda: {"width": 5}) == {"width": 5}  # of another source
     second.remove()
     assert not second.path.exists()
 
@@ -33,7 +32,7 @@ def test_resumed_by_the_same_job(output: Path) -> None:
 def test_another_job_is_refused_unless_restarted(output: Path) -> None:
     first = Workspace(output, JOB)
     (first.frames / "x.rgb").write_bytes(b"frames")
-    first.checkpoint.write_bytes(b"weights")
+    first.checkpoint_of("source").write_bytes(b"weights")
     first.close()
     with pytest.raises(InputError, match=r"unfinished training of another command .* --restart"):
         Workspace(output, {"options": {"epochs": 2}})
@@ -50,12 +49,12 @@ def test_another_job_is_refused_unless_restarted(output: Path) -> None:
 def test_without_training_another_job_takes_over_and_keeps_the_frames(output: Path) -> None:
     first = Workspace(output, JOB)
     (first.frames / "x.rgb").write_bytes(b"frames")
-    first.once("design", lambda: {"width": 3})
+    first.once("design", ["a"], lambda: {"width": 3})
     first.close()
     second = Workspace(output, {"options": {"epochs": 2}})
     assert not second.is_resumed
     assert (second.frames / "x.rgb").read_bytes() == b"frames"
-    assert second.once("design", lambda: {"width": 4}) == {"width": 4}
+    assert second.once("design", ["b"], lambda: {"width": 4}) == {"width": 4}
     second.close()
 
 
@@ -89,14 +88,38 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         Workspace(tmp_path / "b.dnerv", JOB)
 
 
-def test_a_changed_source_is_another_job(tmp_path: Path) -> None:
-    source = tmp_path / "v.mp4"
-    source.write_bytes(b"video")
-    member = Member("v", source, None)
-    before = members_record([member])
-    assert members_record([member]) == before
-    os.utime(source, ns=(1, 1))
-    assert members_record([member]) != before
-    source.unlink()
-    with pytest.raises(InputError, match=r"v\.mp4: cannot be read"):
-        members_record([member])
+def test_a_checkpoint_is_of_one_source(output: Path) -> None:
+    workspace = Workspace(output, JOB)
+    workspace.checkpoint_of({"frames": "a"}).write_bytes(b"weights")
+    assert workspace.checkpoint_of({"frames": "a"}).read_bytes() == b"weights"
+    assert not workspace.checkpoint_of({"frames": "b"}).exists()
+    workspace.close()
+
+
+def test_published_by_a_run_that_could_not_clean_up(output: Path) -> None:
+    workspace = Workspace(output, JOB)
+    workspace.archive.write_bytes(b"archive")
+    assert not has_published(output)
+    workspace.publish(output, force=False)
+    assert output.read_bytes() == b"archive"
+    assert has_published(output)
+    workspace.archive.write_bytes(b"other")
+    with pytest.raises(OutputError, match="exists already"):
+        workspace.publish(output, force=False)
+    output.write_bytes(b"written by another")
+    assert not has_published(output)
+    workspace.remove()
+    assert not has_published(output)
+
+
+def test_a_link_leads_to_what_is_replaced(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "real.dnerv").write_bytes(b"old")
+    output.symlink_to(tmp_path / "disk" / "real.dnerv")
+    workspace = Workspace(output, JOB)
+    assert workspace.path == tmp_path / "disk" / "real.dnerv.work"
+    workspace.archive.write_bytes(b"new")
+    workspace.publish(output, force=True)
+    workspace.remove()
+    assert output.is_symlink()
+    assert (tmp_path / "disk" / "real.dnerv").read_bytes() == b"new"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerv import progress
 from dnerv.bitstream import encode_packet_table, packet_group_crc32s
 from dnerv.codecs import SvtAv1, decode_packets, search_crf
 from dnerv.encoding.dial import Design
+from dnerv.errors import InputError
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter, Timeline
 from dnerv.video.store import write_atomically
 
+_SURELY_CODED, _SURELY_CODED_SIDE = 1 << 23, 8192  # pixels, of a frame and of a side
 _GROUP_PIXELS = 8_000_000  # decoded at most to reach one keyframe
 _CLOSE_ENOUGH = 0.02  # of the keyframes' bytes: a quarter step of crf moves them by about this much
 _MOST_TRIALS = 5  # encodings of the whole corpus, until the bytes fit
@@ -41,13 +44,11 @@ def code_keyframes(
     design: Design,
     every: int,
     directory: Path,
-    *,
-    advance: Callable[[], None] = lambda: None,
 ) -> tuple[float, list[CodedKeyframes]]:
     """Code the keyframes of every video into `directory`, as close below the design's budget as crf steps allow.
 
-    Videos that an interrupted run has finished at the same crf are taken over. `advance` is called once per video of
-    the final encoding.
+    Keyframes that an interrupted run has coded from the same frames at the same crf are taken over. Progress advances
+    once per video of the final encoding.
 
     Returns:
         The crf used, and one record per video.
@@ -58,7 +59,7 @@ def code_keyframes(
     coded = []
     for video in videos:
         coded.append(_code(video, keyframe_codec(video, design), crf, every, directory))
-        advance()
+        progress.advance()
     return crf, coded
 
 
@@ -66,6 +67,15 @@ def keyframe_codec(video: CachedVideo, design: Design) -> SvtAv1:
     """The codec of one video: groups as long as reaching a frame in their midst stays quick."""
     group = min(128, max(16, _GROUP_PIXELS // (video.height * video.width)))
     return SvtAv1(design.keyframe_mode, design.keyframe_preset, group)
+
+
+def check_size(video: CachedVideo) -> None:
+    """Raise InputError for frames larger than the encoder takes; it may refuse them by their area, too."""
+    if video.height * video.width > _SURELY_CODED or max(video.height, video.width) > _SURELY_CODED_SIDE:
+        try:
+            SvtAv1().check_size(video.height, video.width)
+        except InputError as error:
+            raise InputError(f"{video.name}: {error}; --resolution makes them smaller") from None
 
 
 def _fitting_crf(videos: Sequence[CachedVideo], design: Design, every: int, directory: Path, crf: float) -> float:
@@ -92,7 +102,7 @@ def _code(video: CachedVideo, codec: SvtAv1, crf: float, every: int, directory: 
     record = directory / f"{stem}.json"
     timeline = Timeline(video.timing.num_frames, 1, every)
     decoded = FrameStore(rgb, video.height, video.width, timeline.num_keyframes)
-    key = {"codec": repr(replace(codec, threads=0)), "crf": crf, "every": every, "frames": video.timing.num_frames}
+    key = {"codec": repr(replace(codec, threads=0)), "crf": crf, "every": every, "content": video.digest}
     found = _finished(record, key)
     if found is not None and decoded.is_complete() and packets.exists():
         return CodedKeyframes(found, packets, decoded)
@@ -110,7 +120,7 @@ def _code(video: CachedVideo, codec: SvtAv1, crf: float, every: int, directory: 
 
 
 def _keyframes(video: CachedVideo, timeline: Timeline) -> Iterator[NDArray[np.uint8]]:
-    return (video.store.read([position])[0] for position in timeline.keyframe_positions)
+    return (video.store[position] for position in timeline.keyframe_positions.tolist())
 
 
 def _finished(record: Path, key: dict[str, object]) -> bytes | None:

@@ -84,4 +84,4 @@ def _centre(video: CachedVideo) -> NDArray[np.uint8]:
     top, left = (video.height - height) // 2, (video.width - width) // 2
     region = (slice(top, top + height), slice(left, left + width))
     # Frame by frame: a long read of a large video would hold all of its pixels.
-    return np.stack([video.store.read([first + i])[0][region] for i in range(count)])
+    return np.stack([video.store[first + i][region] for i in range(count)])

@@ -1,33 +1,43 @@
-"""Where an encoding keeps what it has done so far: a folder beside the output, taken up again after an interruption."""
+"""Where an encoding keeps what it has done so far: a folder beside the output, taken up again after an interruption.
+
+Two things are told apart. Another command is refused while the folder holds the training of this one. And each stage
+says what it came from, content and options: what came from something else is made anew.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dnerv import progress
+from dnerv.bitstream import check_target
 from dnerv.errors import InputError, OutputError
-from dnerv.video import Member
+from dnerv.video.content import digest_of
 from dnerv.video.store import write_atomically
 
-_VERSION = 1  # raise it when an older dnerv's half-done work could not be continued
+_VERSION = 2  # raise it when an older dnerv's half-done work could not be continued
 
 
 class Workspace:
     """The folder `OUTPUT.work`. One process at a time; kept when a run stops early, removed when it is done."""
 
     def __init__(self, output: Path, job: dict[str, Any], *, restart: bool = False) -> None:
-        """Create or take up the folder for `job`, which is any JSON record of what is being encoded.
+        """Create or take up the folder for `job`, a JSON record of the command: options and names of videos.
 
         Raises:
             InputError: the folder holds another job's training and `restart` is off, or another process is using it.
             OutputError: the folder cannot be written.
         """
-        self.path = output.with_name(output.name + ".work")
+        self.path = _path_for(output)
+        self.archive = self.path / output.name  # until it is whole and has been measured
         self.is_resumed = False
+        self._checkpoint = self.path / "checkpoint.pt"
         try:
             self.path.mkdir(exist_ok=True)
             self._lock = (self.path / "lock").open("w")
@@ -59,18 +69,38 @@ class Workspace:
         """Folder of coded and decoded keyframes."""
         return self._folder("keyframes")
 
-    @property
-    def checkpoint(self) -> Path:
-        """File of the training's checkpoint."""
-        return self.path / "checkpoint.pt"
+    def checkpoint_of(self, source: Any) -> Path:
+        """File for the checkpoint of a training on `source`, any JSON value; the checkpoint of another one goes."""
+        record, digest = self.path / "checkpoint.json", digest_of(source)
+        if _record(record).get("source") != digest:
+            if self._checkpoint.exists():
+                progress.note("what was trained on has changed since: the network is trained anew")
+                self._checkpoint.unlink()
+            write_atomically(record, json.dumps({"source": digest}).encode())
+        return self._checkpoint
 
-    def once(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The JSON record called `name`, made and kept if it is not there yet."""
-        path = self.path / f"{name}.json"
-        if not path.exists():
-            write_atomically(path, json.dumps(make()).encode())
-        record: dict[str, Any] = json.loads(path.read_text())
-        return record
+    def once(self, name: str, source: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The JSON record called `name`, made and kept unless it is there, made from the same `source`."""
+        path, digest = self.path / f"{name}.json", digest_of(source)
+        if _record(path).get("source") != digest:
+            write_atomically(path, json.dumps({"source": digest, "made": make()}).encode())
+        made: dict[str, Any] = _record(path)["made"]
+        return made
+
+    def publish(self, output: Path, *, force: bool) -> None:
+        """Give the archive its name. Raises OutputError where that is taken and `force` is off."""
+        check_target(output, force=force)
+        try:
+            write_atomically(self.path / "published.json", json.dumps(_identity(self.archive)).encode())
+            self.archive.replace(output.resolve())
+        except OSError as error:
+            raise OutputError(f"{output}: cannot be written: {error.strerror}") from error
+        with suppress(OSError):  # makes the name lasting where the system can
+            descriptor = os.open(output.resolve().parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def remove(self) -> None:
         """The work is done: take the folder away."""
@@ -90,16 +120,14 @@ class Workspace:
         path = self.path / "job.json"
         # Through JSON and back: tuples become lists, as they will be read.
         job = json.loads(json.dumps(job))
-        known = json.loads(path.read_text()) if path.exists() else None
-        if known is not None and known != job and self.checkpoint.exists():
+        known = _record(path)
+        if known and known != job and self._checkpoint.exists():
             raise InputError(
                 f"{self.path} holds the unfinished training of another command or of other videos; "
                 "repeat that command to go on with it, or add --restart to discard it"
             )
         self.is_resumed = known == job
         if known != job:
-            # Without training nothing is lost: frames and keyframes are kept by what they depend on.
-            (self.path / "design.json").unlink(missing_ok=True)
             write_atomically(path, json.dumps(job, indent=1).encode())
 
     def _empty(self) -> None:
@@ -116,13 +144,30 @@ class Workspace:
         return folder
 
 
-def members_record(members: Sequence[Member]) -> list[list[Any]]:
-    """Name, path, size and time of change of every source: other files make another job."""
-    record = []
-    for member in members:
-        try:
-            status = member.source_path.stat()
-        except OSError as error:
-            raise InputError(f"{member.source_path}: cannot be read ({error.strerror})") from error
-        record.append([member.name, str(member.source_path.resolve()), status.st_size, status.st_mtime_ns])
-    return record
+def has_published(output: Path) -> bool:
+    """Whether the file at `output` comes from an encoding that was killed before it could remove its folder."""
+    published = _record(_path_for(output) / "published.json")
+    try:
+        return bool(published) and published == _identity(output)
+    except OSError:
+        return False
+
+
+def _path_for(output: Path) -> Path:
+    # On the disk of the file itself, so that a rename is all that publishing takes.
+    place = output.resolve() if output.is_symlink() else output
+    return place.with_name(place.name + ".work")
+
+
+def _identity(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"inode": status.st_ino, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is none."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

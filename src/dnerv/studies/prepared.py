@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.encoding.workspace import members_record
 from dnerv.errors import InputError, OutputError
 from dnerv.studies.archive_points import library
 from dnerv.video import Member, VideoSource, write_png_folder
+from dnerv.video.content import content_of
+from dnerv.video.corpus import files_of
 from dnerv.video.store import write_atomically
 
 Frame = NDArray[np.uint8]  # [H, W, 3] RGB
@@ -31,7 +32,7 @@ def claim(folder: Path, members: Sequence[Member], options: dict[str, Any]) -> N
         InputError: it holds another study's work.
         OutputError: it cannot be written.
     """
-    job = json.loads(json.dumps({"videos": members_record(members), "options": options, "library": library()}))
+    job = json.loads(json.dumps({"videos": [[member.name, content_of(files_of(member))] for member in members], "options": options, "library": library()}))
     record = folder / "study.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)

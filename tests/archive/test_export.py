@@ -1,5 +1,6 @@
 """Archives as files for people, whole or not at all."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,22 @@ import torch
 from dnerv.archive import Archive, export_videos, interpolate_videos
 from dnerv.archive.export import interpolated_timing
 from dnerv.errors import ArchiveError, InputError, OutputError
+from dnerv.families import NeRVConfig
+from dnerv.progress import Listener, listening
 from dnerv.video import Timing
 
 Frames = dict[str, torch.Tensor]
+
+
+class Heard(Listener):
+    def __init__(self) -> None:
+        self.frames, self.warnings = 0, list[str]()
+
+    def advance(self, units: int = 1) -> None:
+        self.frames += units
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 def decoded(path: Path) -> tuple[np.ndarray, list[float]]:
@@ -24,11 +38,10 @@ def decoded(path: Path) -> tuple[np.ndarray, list[float]]:
 
 
 def test_mp4_of_all(archive_path: Path, tmp_path: Path, sequential: Frames) -> None:
-    advanced: list[None] = []
-    with Archive(archive_path) as archive:
-        written = export_videos(archive, tmp_path, advance=lambda: advanced.append(None))
+    with Archive(archive_path) as archive, listening(heard := Heard()):
+        written = export_videos(archive, tmp_path)
     assert written == [tmp_path / f"{name}.mp4" for name in ("walk", "class/odd", "one", "wide")]
-    assert len(advanced) == 22
+    assert (heard.frames, heard.warnings) == (22, [])
     for path, (_, frames) in zip(written, sequential.items(), strict=True):
         made, _ = decoded(path)
         assert made.shape == tuple(frames.permute(0, 2, 3, 1).shape)
@@ -41,7 +54,7 @@ def test_png_is_exact(archive_path: Path, tmp_path: Path, sequential: Frames) ->
     with Archive(archive_path) as archive:
         (folder,) = export_videos(archive, tmp_path, names=["class/odd"], frames=(2, 5), format="png")
     images = sorted(folder.iterdir())
-    assert [image.name for image in images] == ["00000.png", "00001.png", "00002.png"]
+    assert [image.name for image in images] == ["00002.png", "00003.png", "00004.png"]
     for image, frame in zip(images, sequential["class/odd"][2:5], strict=True):
         made, _ = decoded(image)
         assert np.array_equal(made[0], frame.permute(1, 2, 0).numpy())
@@ -101,11 +114,11 @@ def test_damage_in_the_middle_leaves_nothing_half_written(
             )
 
         monkeypatch.setattr(archive.container, "read_range", failing)
-        with pytest.raises(ArchiveError, match="class/odd"):
+        with pytest.raises(ArchiveError, match=r"3 of 4 videos .*class/odd"):
             export_videos(archive, tmp_path / "out", format=format)
-    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.suffix != ".png"]
-    assert left == ([tmp_path / "out" / "walk.mp4"] if format == "mp4" else [])
-    assert not any("odd" in path.name or "partial" in path.name for path in (tmp_path / "out").rglob("*"))
+    suffix = ".mp4" if format == "mp4" else ""
+    assert (tmp_path / "out" / f"walk{suffix}").exists()
+    assert not any("odd" in path.name or "dnerv" in path.name for path in (tmp_path / "out").rglob("*"))
 
 
 @pytest.mark.parametrize("format", ["mp4", "png"])
@@ -129,21 +142,56 @@ def test_a_failure_after_some_frames_leaves_nothing(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_ranges_join_in_one_folder(archive_path: Path, tmp_path: Path, sequential: Frames) -> None:
+    with Archive(archive_path) as archive:
+        for span in ((8, 10), (2, 4)):
+            (folder,) = export_videos(archive, tmp_path, names=["walk"], frames=span, format="png")
+        with pytest.raises(OutputError, match=r"00003\.png: exists"):
+            export_videos(archive, tmp_path, names=["walk"], frames=(3, 5), format="png")
+        assert sorted(path.name for path in folder.iterdir()) == [f"{n:05d}.png" for n in (2, 3, 8, 9)]
+        made, _ = decoded(folder / "00008.png")
+        assert np.array_equal(made[0], sequential["walk"][8].permute(1, 2, 0).numpy())
+        with pytest.raises(OutputError, match="exists"):
+            export_videos(archive, tmp_path, names=["walk"], format="png")
+        export_videos(archive, tmp_path, names=["walk"], format="png", force=True)
+    assert len(list(folder.iterdir())) == 10
+
+
+NAMES = ("v", "v.mp4/w", "a\ud800", "x" * 254, "c")
+
+
+@pytest.mark.parametrize("format", ["mp4", "png"])
+def test_every_name_that_was_read_can_be_written(write_videos: Any, sources: Any, tmp_path: Path, format: Any) -> None:
+    model = NeRVConfig(4, (1, 1), (4, 4, 2), clip_length=4, min_channels=6, stem_channels=8, encoding_levels=8)
+    named = tuple(replace(sources[2], name=name) for name in NAMES)  # of one frame
+    with Archive(write_videos(tmp_path, model, named)) as archive, listening(heard := Heard()):
+        written = export_videos(archive, tmp_path / "out", format=format)
+        assert export_videos(archive, tmp_path / "alone", names=["v"], format=format)[0].name == written[0].name
+    assert len({path for path in written if path.exists()}) == len(NAMES)
+    assert written[-1].relative_to(tmp_path / "out") == Path("c.mp4" if format == "mp4" else "c")
+    changed = [name for name in NAMES if any(repr(name) in text for text in heard.warnings)]
+    assert changed == (["v", "a\ud800", "x" * 254] if format == "mp4" else ["a\ud800"])
+
+
+def test_one_that_cannot_be_written_does_not_end_the_rest(archive_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "class").write_text("a file in the way of a folder")
+    with Archive(archive_path) as archive, pytest.raises(OutputError, match=r"odd\.mp4: cannot be written"):
+        export_videos(archive, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["class", "one.mp4", "walk.mp4", "wide.mp4"]
+
+
 def test_an_unwritable_folder(archive_path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with Archive(archive_path) as archive, pytest.raises(OutputError, match="cannot be created"):
+    with Archive(archive_path) as archive, pytest.raises(OutputError, match="cannot be written"):
         export_videos(archive, tmp_path / "file", names=["walk"])
 
 
 @pytest.mark.parametrize(("slow", "last"), [(True, 27 * 0.04), (False, 9 * 0.04)])
 def test_slow_motion_or_a_higher_rate(archive_path: Path, tmp_path: Path, slow: bool, last: float) -> None:
-    advanced: list[None] = []
-    with Archive(archive_path) as archive:
-        (path,) = interpolate_videos(
-            archive, tmp_path, factor=3, slow_motion=slow, names=["walk"], advance=lambda: advanced.append(None)
-        )
+    with Archive(archive_path) as archive, listening(heard := Heard()):
+        (path,) = interpolate_videos(archive, tmp_path, factor=3, slow_motion=slow, names=["walk"])
     made, times = decoded(path)
-    assert len(made) == len(advanced) == 28  # two between each of ten frames
+    assert len(made) == heard.frames == 28  # two between each of ten frames
     assert path == tmp_path / "walk.mp4"
     np.testing.assert_allclose(times, np.linspace(0, last, 28), atol=1e-6)
 

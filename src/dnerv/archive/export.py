@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -11,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerv import progress
 from dnerv.archive.archive import Archive
 from dnerv.archive.video_reader import LARGEST_FACTOR, VideoReader
-from dnerv.errors import InputError, OutputError
+from dnerv.errors import DnervError, InputError
 from dnerv.video import Timing, write_mp4, write_png_folder
+from dnerv.video.names import LONGEST_FILE_NAME, file_names
+from dnerv.video.writer import check_mp4, check_png_folder
 
 ExportFormat = Literal["mp4", "png"]
+Write = Callable[[Path], None]  # writes one video; raises DnervError
 
 
 def export_videos(
@@ -27,33 +33,39 @@ def export_videos(
     frames: tuple[int | None, int | None] | None = None,
     format: ExportFormat = "mp4",
     force: bool = False,
-    advance: Callable[[], None] = lambda: None,
 ) -> list[Path]:
     """Decode videos into `directory`, one file or folder each, under their names in the archive.
 
+    A name that no file can have is replaced, and a video that cannot be written does not end the rest: both are told
+    as warnings. Progress is by frame.
+
     Args:
         names: videos wanted; None for all.
-        frames: (first, past the last) of each video, as in a slice; None for all.
-        advance: called after every frame.
+        frames: (first, past the last) of each video, as in a slice; None for all. Images keep their numbers in the
+            video, so that parts can be written one after the other into the same folder.
 
     Returns:
         What was written, in order.
 
     Raises:
         InputError: no video of a name, a range that is empty or outside, a format that is not known.
-        OutputError: an output exists and `force` is off, or cannot be written. Nothing half-written stays.
+        OutputError: an output exists and `force` is off; nothing has been written then.
+        DnervError: some videos could not be decoded or written; all others were. Nothing half-written stays.
     """
-    if format not in ("mp4", "png"):
-        raise InputError(f"format is {format!r}; use 'mp4' or 'png'")
-    chosen = [archive[name] for name in (archive.names if names is None else names)]
-    spans = [_span(reader, frames) for reader in chosen]  # all checked before the first file is written
-    written = []
-    for reader, span in zip(chosen, spans, strict=True):
-        target = directory / (reader.entry.name + (".mp4" if format == "mp4" else ""))
-        pictures = _pictures((reader[index] for index in span), advance)
-        _write(target, pictures, _part(reader.entry.timing, span), format, force)
-        written.append(target)
-    return written
+    readers = _chosen(archive, names, format)
+    spans = [_span(reader, frames) for reader in readers]
+
+    def write(reader: VideoReader, span: range, target: Path) -> None:
+        pictures = _pictures(reader[index] for index in span)
+        if format == "mp4":
+            write_mp4(target, pictures, _part(reader.entry.timing, span), force=force)
+        else:
+            write_png_folder(target, pictures, first=None if frames is None else span.start, force=force)
+
+    targets = _targets(archive, readers, directory, format)
+    for target, span in zip(targets, spans, strict=True):
+        _check_free(target, format, None if frames is None else span, force)
+    return _write_all(targets, [partial(write, reader, span) for reader, span in zip(readers, spans, strict=True)])
 
 
 def interpolate_videos(
@@ -65,7 +77,6 @@ def interpolate_videos(
     names: Sequence[str] | None = None,
     format: ExportFormat = "mp4",
     force: bool = False,
-    advance: Callable[[], None] = lambda: None,
 ) -> list[Path]:
     """Decode videos into `directory` with `factor` - 1 frames between each and the next, as `export_videos` does.
 
@@ -75,18 +86,22 @@ def interpolate_videos(
 
     Returns, raises: as `export_videos`; also InputError for a factor outside 2 to 64.
     """
-    if format not in ("mp4", "png"):
-        raise InputError(f"format is {format!r}; use 'mp4' or 'png'")
     if not 2 <= factor <= LARGEST_FACTOR:
         raise InputError(f"factor {factor}: allowed are 2 to {LARGEST_FACTOR}")
-    chosen = [archive[name] for name in (archive.names if names is None else names)]
-    times = [interpolated_timing(reader.entry.timing, factor, slow_motion=slow_motion) for reader in chosen]
-    written = []
-    for reader, timing in zip(chosen, times, strict=True):
-        target = directory / (reader.entry.name + (".mp4" if format == "mp4" else ""))
-        _write(target, _pictures(reader.interpolated(factor), advance), timing, format, force)
-        written.append(target)
-    return written
+    readers = _chosen(archive, names, format)
+    times = [interpolated_timing(reader.entry.timing, factor, slow_motion=slow_motion) for reader in readers]
+
+    def write(reader: VideoReader, timing: Timing, target: Path) -> None:
+        pictures = _pictures(reader.interpolated(factor))
+        if format == "mp4":
+            write_mp4(target, pictures, timing, force=force)
+        else:
+            write_png_folder(target, pictures, force=force)
+
+    targets = _targets(archive, readers, directory, format)
+    for target in targets:
+        _check_free(target, format, None, force)
+    return _write_all(targets, [partial(write, reader, timing) for reader, timing in zip(readers, times, strict=True)])
 
 
 def interpolated_timing(timing: Timing, factor: int, *, slow_motion: bool) -> Timing:
@@ -106,14 +121,57 @@ def interpolated_timing(timing: Timing, factor: int, *, slow_motion: bool) -> Ti
     return Timing(base, [tick + shift for tick in fine], factor * timing.last_duration)
 
 
-def _write(
-    target: Path, pictures: Iterator[NDArray[np.uint8]], timing: Timing, format: ExportFormat, force: bool
-) -> None:
-    _make_parent(target)
+def _chosen(archive: Archive, names: Sequence[str] | None, format: ExportFormat) -> list[VideoReader]:
+    if format not in ("mp4", "png"):
+        raise InputError(f"format is {format!r}; use 'mp4' or 'png'")
+    return [archive[name] for name in (archive.names if names is None else names)]
+
+
+def _targets(archive: Archive, readers: Sequence[VideoReader], directory: Path, format: ExportFormat) -> list[Path]:
+    """Where each video goes. Of the whole archive's names, so that a video's place does not depend on who is beside."""
+    places = file_names(archive.names, ".mp4" if format == "mp4" else "", _longest_name(directory))
+    targets = []
+    for reader in readers:
+        name = reader.entry.name
+        targets.append(directory / places[name])
+        if str(places[name]) != name + (".mp4" if format == "mp4" else ""):
+            progress.warning(f"{name!r} cannot be the name of a file here: it is written as {targets[-1]}")
+    return targets
+
+
+def _longest_name(directory: Path) -> int:
+    """Bytes that a file's name can have there."""
+    for place in (directory, *directory.absolute().parents):
+        try:
+            return os.pathconf(place, "PC_NAME_MAX")
+        except (OSError, ValueError):
+            continue
+    return LONGEST_FILE_NAME
+
+
+def _check_free(target: Path, format: ExportFormat, numbers: range | None, force: bool) -> None:
     if format == "mp4":
-        write_mp4(target, pictures, timing, force=force)
+        check_mp4(target, force=force)
     else:
-        write_png_folder(target, pictures, force=force)
+        check_png_folder(target, numbers, force=force)
+
+
+def _write_all(targets: Sequence[Path], writes: Sequence[Write]) -> list[Path]:
+    """What could be written. Raises the error of the one that could not, or one that counts them."""
+    errors: list[DnervError] = []
+    written = []
+    for target, write in zip(targets, writes, strict=True):
+        try:
+            write(target)
+            written.append(target)
+        except DnervError as error:
+            progress.warning(str(error))
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise type(errors[0])(f"{len(errors)} of {len(targets)} videos could not be written, first: {errors[0]}")
+    return written
 
 
 def _span(reader: VideoReader, frames: tuple[int | None, int | None] | None) -> range:
@@ -132,14 +190,7 @@ def _part(timing: Timing, span: range) -> Timing:
     return Timing(timing.time_base, timing.pts[span.start : span.stop], last)
 
 
-def _pictures(frames: Iterable[Tensor], advance: Callable[[], None]) -> Iterator[NDArray[np.uint8]]:
+def _pictures(frames: Iterable[Tensor]) -> Iterator[NDArray[np.uint8]]:
     for frame in frames:
         yield frame.permute(1, 2, 0).contiguous().cpu().numpy()
-        advance()
-
-
-def _make_parent(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path.parent}: cannot be created ({error.strerror})") from error
+        progress.advance()

@@ -13,6 +13,7 @@ from dnerv.codecs import KeyframeFormat
 from dnerv.errors import ArchiveError
 from dnerv.families import ModelConfig, config_from_json, config_to_json
 from dnerv.video import Timing
+from dnerv.video.names import refusal
 
 _MAX_SIDE = 65_536  # pixels; more is no video
 _MAX_PIXELS = 1 << 27  # of one frame, just above 16K video: a small file must not ask for all of the memory
@@ -115,12 +116,11 @@ def _fields(record: Any, what: str, needed: set[str], known: set[str] | None) ->
 
 
 def _checked_name(name: Any) -> str:
-    """A relative path without `..`: decoding writes files under it."""
-    if not isinstance(name, str) or not name or "\0" in name or "\\" in name:
-        raise ArchiveError(f"the archive's index has a video named {name!r}")
-    if name.startswith("/") or any(part in ("", ".", "..") for part in name.split("/")):
-        raise ArchiveError(f"the archive's index has a video named {name!r}, which is no relative path")
-    return name
+    """A name that decoding can write files under."""
+    reason = refusal(name)
+    if reason is not None:
+        raise ArchiveError(f"the archive's index has a video named {name!r}, which {reason}")
+    return str(name)
 
 
 def _integer(value: Any, name: str, low: int, high: int) -> int:

@@ -95,10 +95,6 @@ class VideoReader:
         self.entry, self._device = entry, device
         self._clip_length, self._make_clip, self._coded_size = clip_length, make_clip, coded_size
         self._clips: Guarded[Recent[int, Tensor]] = Guarded(partial(Recent, _KEPT_CLIPS))
-        self._seconds = entry.timing.seconds
-        self._durations = torch.from_numpy(self._seconds).diff(
-            append=torch.tensor([entry.timing.end_seconds], dtype=torch.float64)
-        )
 
     @property
     def metadata(self) -> VideoMetadata:
@@ -198,8 +194,11 @@ class VideoReader:
         return place % len(self)
 
     def _batch(self, indices: Sequence[int]) -> FrameBatch:
-        wanted = torch.tensor(indices, dtype=torch.int64)
-        return FrameBatch(self._frames(indices), torch.from_numpy(self._seconds)[wanted], self._durations[wanted])
+        timing, last = self.entry.timing, len(self) - 1
+        starts = timing.seconds_at(indices)
+        ends = timing.seconds_at([min(frame + 1, last) for frame in indices])
+        ends[[frame == last for frame in indices]] = timing.end_seconds
+        return FrameBatch(self._frames(indices), torch.from_numpy(starts), torch.from_numpy(ends - starts))
 
     def _frames(self, indices: Sequence[int]) -> Tensor:
         """Frames in the order asked for; each clip is decoded once, in ascending order."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from dnerv.archive.index import ArchiveConfig, VideoEntry, index_to_json
 from dnerv.bitstream import encode_json, pack_weights, write_container
-from dnerv.errors import DnervError
+from dnerv.errors import DnervError, InputError
+from dnerv.video.names import refusal
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,11 @@ def write_archive(
         weight_bits: levels of the quantiser, 2^bits, 4 to 8.
 
     Raises:
+        InputError: a video's name that no reader would open, or one that stands twice.
         DnervError: weights that the quantiser cannot hold: not finite, or beyond float16.
         OutputError: the file exists and `force` is off, or cannot be written.
     """
+    _check_names([video.entry.name for video in videos])
     try:
         network = pack_weights(weights, weight_bits)
     except ValueError as error:
@@ -56,6 +59,15 @@ def write_archive(
         ],
         force=force,
     )
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        reason = refusal(name)
+        if reason is not None:
+            raise InputError(f"a video named {name!r} cannot be stored: it {reason}")
+    if len(set(names)) < len(names):
+        raise InputError("two videos have the same name: an archive finds them by it")
 
 
 def _packets(videos: Sequence[CodedVideo]) -> Iterable[bytes]:

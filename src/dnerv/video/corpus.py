@@ -32,6 +32,13 @@ class Member:
     label: str | None  # class folder, where the input was a folder of class folders
 
 
+def files_of(member: Member) -> list[Path]:
+    """The files that make up a video. Raises InputError where there are none any more."""
+    from dnerv.video.source import VideoSource
+
+    return VideoSource(member.source_path).files
+
+
 @dataclass(frozen=True)
 class _Found:
     path: Path

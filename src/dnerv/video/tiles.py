@@ -53,7 +53,9 @@ class TileGrid:
         """Tile `index` of frames [..., H, W]: [..., tile_height, tile_width]; missing edges are repeated."""
         if frames.shape[-2:] != (self.height, self.width):
             raise ValueError(f"frames of {tuple(frames.shape[-2:])} for a grid of {(self.height, self.width)}")
-        top, left = self.positions[index]
+        row, column = divmod(index, _count(self.width, self.tile_width, self.overlap))
+        top = _start(row, self.height, self.tile_height, self.overlap)
+        left = _start(column, self.width, self.tile_width, self.overlap)
         tile = frames[..., top : top + self.tile_height, left : left + self.tile_width]
         return _repeat_edge(_repeat_edge(tile, -2, self.tile_height), -1, self.tile_width)
 
@@ -117,8 +119,11 @@ def _count(size: int, tile: int, overlap: int) -> int:
 
 def _starts(size: int, tile: int, overlap: int) -> list[int]:
     """First pixel of each tile along one axis, increasing; the last tile ends where the frame does."""
-    last = max(0, size - tile)
-    return [min(index * (tile - overlap), last) for index in range(_count(size, tile, overlap))]
+    return [_start(index, size, tile, overlap) for index in range(_count(size, tile, overlap))]
+
+
+def _start(index: int, size: int, tile: int, overlap: int) -> int:
+    return min(index * (tile - overlap), max(0, size - tile))
 
 
 def _repeat_edge(tile: Tensor, dim: int, length: int) -> Tensor:

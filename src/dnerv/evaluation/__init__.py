@@ -1,4 +1,4 @@
-"""Metrics as written down, and conventional codecs on the same frames."""
+"""Metrics as written down, on frames that came out of files; what a measurement ran on."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,6 @@ from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
     from dnerv.codecs import psnr
-    from dnerv.evaluation.anchors import encode_anchor
     from dnerv.evaluation.archive_quality import ArchiveQuality, VideoQuality, evaluate, measure_archive
     from dnerv.evaluation.metrics import QualityMeter, ms_ssim_per_frame, mse_per_frame
 
@@ -14,7 +13,6 @@ __all__ = [
     "ArchiveQuality",
     "QualityMeter",
     "VideoQuality",
-    "encode_anchor",
     "evaluate",
     "measure_archive",
     "ms_ssim_per_frame",
@@ -28,7 +26,6 @@ __getattr__ = imports_on_use(
         "ArchiveQuality": "archive_quality",
         "QualityMeter": "metrics",
         "VideoQuality": "archive_quality",
-        "encode_anchor": "anchors",
         "evaluate": "archive_quality",
         "measure_archive": "archive_quality",
         "ms_ssim_per_frame": "metrics",

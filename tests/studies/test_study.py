@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from rich.table import Table
 
-from dnerv import progress
+from dnerv import __version__, progress
 from dnerv.errors import DnervError, InputError, OutputError
 from dnerv.options import option
 from dnerv.studies import STUDIES, SUMMARIES, run_study
 from dnerv.studies.charts import Bar, Bars, Cell, Chart, Sheet
 from dnerv.studies.fresh import fresh
-from dnerv.studies.record import check_record, findings, hashed_files
+from dnerv.studies.record import check_record, findings, hashed_files, source_state
 from dnerv.studies.runner import Run, shown
 from dnerv.studies.steps import Steps
 from dnerv.studies.study import Record, Study, StudyOptions
@@ -143,8 +143,7 @@ def test_what_a_record_says(given: list[Path], tmp_path: Path) -> None:
     assert record["started"] <= record["ended"]
     assert record["started"].endswith("+00:00")
     assert record["machine"]["cores"] >= 1
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
-    assert record["commit"] == (head.stdout.strip() or None)
+    assert (record["version"], record["commit"]) == (__version__, source_state()["commit"])
     assert "run_study('squares', " in run_study(Squares(), given, tmp_path / "out", options)["command"]
     words = " ".join(map(str, shown(Squares(), record)))
     assert str(tmp_path / "out") in words
@@ -158,6 +157,24 @@ def test_a_record_that_does_not_say_how_it_was_made(given: list[Path], tmp_path:
         check_record(record, "here")
     with pytest.raises(InputError, match="its command is empty"):
         check_record(record | {lost: "x", "command": ""}, "here")
+
+
+def test_the_commit_is_that_of_the_steps(given: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def by(commit: str, count: int) -> Record:
+        source = {"version": "1", "commit": commit, "modified": False}
+        monkeypatch.setattr("dnerv.studies.steps.source_state", lambda: source)
+        return run_study(Squares(), given, tmp_path / "out", SquaresOptions(count=count))
+
+    assert by("aaa", 1)["commit"] == "aaa"
+    assert by("bbb", 1)["commit"] == "aaa"  # nothing was made
+    both = by("ccc", 2)
+    assert set(both["commits"]) == {"aaa", "ccc"}
+
+
+def test_the_state_of_a_source_tree() -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert (source_state()["commit"] is None) == (head.returncode != 0)
+    assert source_state()["commit"] is None or len(source_state()["commit"]) == 40
 
 
 def test_folders_that_are_something_else(given: list[Path], tmp_path: Path) -> None:

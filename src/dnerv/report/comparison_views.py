@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 
 from dnerv.archive import Archive
+from dnerv.codecs import CODECS
 from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
-from dnerv.evaluation.stream_files import decode_file
 from dnerv.report.embedding import MAP_QUALITY, Embedder, Picture
 from dnerv.report.flow import Flow, flow_to_keyframe, full_colour, middlebury_colours
 from dnerv.report.options import ReportOptions
 from dnerv.report.views import Clip, View, frames_view, middle
+from dnerv.studies.charts import DIFFERENCE_GAIN, difference
 from dnerv.studies.content import Content, cached_content
-from dnerv.studies.demo.picture import DIFFERENCE_GAIN, difference
-from dnerv.studies.h264_points import h264_point
-from dnerv.studies.points import PointStore
-from dnerv.studies.rate_distortion.conventional import missing
+from dnerv.studies.steps import Steps
+from dnerv.studies.streams import coded_at_bytes
 from dnerv.studies.tables import figures_table
 from dnerv.tables import Table
 from dnerv.video import CachedVideo
@@ -57,18 +56,19 @@ def compared_videos(
     points = {codec: _at_rate(record, codec, options.rate) for codec in ("nerv", "dnerv") if codec in record["codecs"]}
     names = [video["name"] for video in record["content"]["videos"]]
     content = cached_content(names, folder / "frames", record["content"]["digest"])
-    reason = missing("x264")
+    reason = CODECS["x264"].missing()
     streams: list[Path] = []
     if reason is None:
-        store, network = PointStore(work), points["dnerv"]
-        preset = record["options"]["preset"]
-        points["h264"] = h264_point(network["rate"], network["bytes"], preset, content, store, listener)
-        streams = [store.folder / file["path"] for file in points["h264"]["files"]]
+        steps, network, preset = Steps(work), points["dnerv"], record["options"]["preset"]
+        setting = f"{network['rate']:g} bpp"
+        found = coded_at_bytes(steps, CODECS["x264"], network["bytes"], preset, content, setting)
+        points["h264"] = found | {"rate": network["rate"]}
+        streams = [steps.folder / file["path"] for file in found["files"]]
     shown = content.videos[: options.videos]
     with ExitStack() as stack:
         archives = {}
         for codec in points.keys() - {"h264"}:
-            path = folder / "points" / points[codec]["files"][0]["path"]
+            path = folder / "steps" / points[codec]["files"][0]["path"]
             archives[codec] = stack.enter_context(Archive(path, size="coded"))
         listener.stage("decoding what is shown", len(shown))
         source = _Source(content, archives, streams, embed)
@@ -118,7 +118,7 @@ class _Source:
 
     def _decoded(self, place: int, video: CachedVideo, span: range) -> Iterator[tuple[str, Sequence[Picture]]]:
         if self.streams:
-            stream = decode_file(self.streams[place], video.height, video.width)
+            stream = CODECS["x264"].decode_file(self.streams[place], video.height, video.width)
             yield "h264", list(islice(stream, span.start, span.stop))
         for codec in ("nerv", "dnerv"):
             if codec in self.archives:

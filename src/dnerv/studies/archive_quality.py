@@ -13,7 +13,7 @@ from dnerv.archive import Archive, VideoReader
 from dnerv.codecs import Frame
 from dnerv.evaluation import measure_archive
 from dnerv.families import config_to_json, count_parameters
-from dnerv.studies.content import Content, frames_of
+from dnerv.studies.content import Content
 from dnerv.studies.measures import mean_scores, take
 
 
@@ -21,9 +21,9 @@ def measured_archive(path: Path, content: Content, device: str, measures: Sequen
     """Bytes, quality, measures on demand, the network and where the bytes go, as JSON values."""
     by_name = {video.name: video for video in content.videos}
     with Archive(path, device=device, size="coded") as archive:
-        quality = asdict(measure_archive(archive, lambda name: frames_of(by_name[name])))
+        quality = asdict(measure_archive(archive, lambda name: by_name[name].store))
         scores = [
-            take(measures, partial(frames_of, by_name[r.entry.name]), partial(_decoded, r), Path(gettempdir()))
+            take(measures, partial(iter, by_name[r.entry.name].store), partial(_decoded, r), Path(gettempdir()))
             for r in archive
         ]
         model = archive.config.model

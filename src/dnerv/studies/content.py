@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dnerv.codecs import Frame
-from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
-from dnerv.video import CachedVideo, cache_video, cache_videos, discover
+from dnerv.video import CachedVideo, cache_videos, discover
 from dnerv.video.cache import open_cached
 
 _BLOCK = 1 << 20  # bytes
@@ -72,25 +70,6 @@ def read_videos(
     return Content(tuple(videos), digest_of_videos(videos), tuple(inputs), folder)
 
 
-def read_content(
-    inputs: Sequence[Path],
-    folder: Path,
-    listener: EncodeListener,
-    *,
-    resolution: tuple[int, int] | None = None,
-    fps: Fraction | None = None,
-) -> Content:
-    """Decode what is not in `folder` yet, scaled to height x width, resampled. Raises InputError for a bad video."""
-    members = discover(inputs)
-    listener.stage("reading videos", len(members))
-    videos = []
-    for member in members:
-        video = cache_video(member, folder, size=resolution, fps=fps)
-        videos.append(video)
-        listener.advance()
-    return Content(tuple(videos), digest_of_videos(videos))
-
-
 def cached_content(names: Sequence[str], folder: Path, digest: str) -> Content:
     """What an earlier run has read into `folder`, whatever has become of the videos themselves.
 
@@ -115,8 +94,3 @@ def digest_of_videos(videos: Sequence[CachedVideo]) -> str:
             while block := file.read(_BLOCK):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def frames_of(video: CachedVideo) -> Iterator[Frame]:
-    """Its frames, uint8 [H, W, 3], one by one from the disk."""
-    return (video.store.read([index])[0] for index in range(video.timing.num_frames))

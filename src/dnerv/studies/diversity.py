@@ -240,7 +240,7 @@ def _clips(run: Run[DiversityOptions], count: int, draw: int) -> Content:
 
     def write(folder: Path) -> None:
         for number, (video, first) in enumerate(cuts):
-            write_png_folder(folder / str(number), (video.store.read([first + i])[0] for i in range(options.length)))
+            write_png_folder(folder / str(number), (video.store[first + i] for i in range(options.length)))
             progress.advance()
 
     frames = digest_of_videos(list({cut.video.name: cut.video for cut in cuts}.values()))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.errors import InputError, OutputError
+from dnerv.errors import InputError
 from dnerv.studies.charts import Bars, Chart, Lines, Scale, Series, Sheet
 from dnerv.video.store import write_atomically
 
@@ -293,24 +293,3 @@ def _write(figure: Any, path: Path, dpi: int) -> None:
     buffer = BytesIO()
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=dpi, facecolor="white")
     write_atomically(path, buffer.getvalue())
-
-
-def matplotlib_pyplot() -> Any:
-    """The former way to draw, while studies are moved to charts."""
-    check_drawing()
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def save_figure(figure: Any, path: Path, dpi: int) -> None:
-    """The former way to write a picture, while studies are moved to charts."""
-    try:
-        figure.savefig(path, dpi=dpi)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        matplotlib_pyplot().close(figure)

@@ -77,18 +77,3 @@ class _Piped(progress.Listener):
 
     def warning(self, text: str) -> None:
         self._pipe.send(("warning", (text,)))
-
-
-def in_fresh_process(advance: Callable[[], None], function: Callable[..., T], *arguments: Any) -> T:
-    """As `fresh`, of a function that is given `advance`: goes when the last study is a `Study`."""
-
-    class Advances(progress.Listener):
-        def advance(self, units: int = 1) -> None:
-            advance()
-
-    with progress.listening(Advances()):
-        return fresh(_called, function, *arguments)
-
-
-def _called(function: Callable[..., T], *arguments: Any) -> T:
-    return function(progress.advance, *arguments)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,15 @@ NEEDED = (
     "options",
     "inputs",
 )
-OCCASION = ("command", "commit", "modified", "started", "ended", "seconds")  # differ from one run to the next
+OCCASION = (
+    "command",
+    "commit",
+    "commits",
+    "modified",
+    "started",
+    "ended",
+    "seconds",
+)  # differ from one run to the next
 
 
 def command_line() -> str:
@@ -53,6 +62,7 @@ def command_line() -> str:
     return shlex.join([name, *words])
 
 
+@cache
 def source_state() -> dict[str, Any]:
     """Version of dnerv and, of a source tree under git, its commit and whether it has changes."""
     tree = Path(__file__).parents[3]
@@ -71,6 +81,7 @@ def record_of(
     *,
     command: str,
     work: Work,
+    source: Mapping[str, Any],
     machine: Any,
     options: Mapping[str, Any],
     inputs: Sequence[Path],
@@ -82,7 +93,7 @@ def record_of(
     return {
         "study": study,
         "command": command,
-        **source_state(),
+        **source,
         **work._asdict(),
         "machine": asdict(machine),
         "seed": options["seed"],

@@ -196,6 +196,7 @@ def run_study(
     command = command or f"run_study({study.name!r}, {[str(p) for p in inputs]}, {str(folder)!r}, {options!r})"
     check_drawing()
     run: Run[OptionsT] = Run(tuple(inputs), folder, options)
+    _ = run.device  # one that is not there is refused before anything is read
     with _claimed(folder, study.name):
         plan = study.plan(run)
         found = study.rows(run, plan, study.measure(run, plan))
@@ -203,6 +204,7 @@ def run_study(
             study.name,
             command=command,
             work=run.steps.work,
+            source=run.steps.source,
             machine=describe_machine(run.device),
             options=options.to_json(),
             inputs=run.inputs,

@@ -1,6 +1,6 @@
 """Measured steps on disk: one JSON file each, beside the files that it was measured on.
 
-FOLDER/NAME-KEY.json     what was found, what it depends on, when it was made
+FOLDER/NAME-KEY.json     what was found, what it depends on, when it was made and by which dnerv
 FOLDER/NAME-KEY...       the step's own files, archives and streams
 
 The key is a hash of all that a step depends on. A file is written when the step is done, whole or not at all, so what
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dnerv.errors import OutputError
+from dnerv.studies.record import source_state
 from dnerv.video.store import write_atomically
 
 _VERSION = 2  # raise it when the same dependencies would give other figures
@@ -42,7 +43,7 @@ class Steps:
     """The folder of steps."""
 
     folder: Path
-    used: dict[Path, Work] = field(default_factory=dict)  # of every step asked for
+    used: dict[Path, tuple[Work, Found]] = field(default_factory=dict)  # of every step asked for: when, by which dnerv
 
     def once(self, name: str, depends_on: Mapping[str, Any], make: Callable[[Path], Found]) -> Found:
         """What was found in this step, now or before.
@@ -62,11 +63,11 @@ class Steps:
         if kept is None:
             make_folder(self.folder)
             found, work = _timed(stem, make)
-            kept = {"found": found, "work": work, "depends_on": job}
+            kept = {"found": found, "work": work, "source": source_state(), "depends_on": job}
             write_atomically(path, json.dumps(kept, indent=1).encode())
             stem.with_name(stem.name + ".begun").unlink(missing_ok=True)
             kept = json.loads(json.dumps(kept))  # as it will be read the next time: lists for tuples
-        self.used[path] = Work(*kept["work"])
+        self.used[path] = Work(*kept["work"]), kept["source"]
         result: Found = kept["found"]
         return result
 
@@ -77,15 +78,23 @@ class Steps:
     @property
     def work(self) -> Work:
         """First start, last end and all seconds of the steps that were asked for."""
-        works = self.used.values() or [Work(now(), now(), 0.0)]
+        works = [work for work, _ in self.used.values()] or [Work(now(), now(), 0.0)]
         return Work(min(w.started for w in works), max(w.ended for w in works), sum(w.seconds for w in works))
+
+    @property
+    def source(self) -> Found:
+        """The dnerv that made them, the newest where there are several, and all `commits`."""
+        made = sorted(self.used.values(), key=lambda one: one[0].ended)
+        commits = dict.fromkeys(source["commit"] for _, source in made)
+        newest = made[-1][1] if made else source_state()
+        return newest | ({"commits": list(commits)} if len(commits) > 1 else {})
 
     def _found(self, path: Path, job: Mapping[str, Any]) -> Found | None:
         """A step whose files are still there, as long as they were."""
         try:
             kept: Found = json.loads(path.read_bytes())
             lengths = [((self.folder / f["path"]).stat().st_size, f["bytes"]) for f in kept["found"].get("files", ())]
-            whole = kept["depends_on"] == job and Work(*kept["work"])
+            whole = kept["depends_on"] == job and Work(*kept["work"]) and kept["source"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return kept if whole and all(is_now == was for is_now, was in lengths) else None

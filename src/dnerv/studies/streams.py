@@ -15,7 +15,7 @@ from dnerv.codecs import Codec, Frame, Stream, search_crf
 from dnerv.evaluation import VideoQuality
 from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.stream_quality import mean_quality, measure_file
-from dnerv.studies.content import Content, frames_of
+from dnerv.studies.content import Content
 from dnerv.studies.measures import mean_scores, take
 from dnerv.studies.steps import Steps, make_folder
 from dnerv.video import CachedVideo
@@ -135,7 +135,7 @@ class _Coding:
         return self.codec.encode(self._frames(video), fps=video.timing.average_fps, crf=crf, effort=self.effort)
 
     def _frames(self, video: CachedVideo) -> Iterator[Frame]:
-        for frame in frames_of(video):
+        for frame in video.store:
             if self.stop.is_set():
                 raise _Stopped
             yield frame

@@ -66,18 +66,18 @@ class CompareOptions(FramesOptions):
             raise InputError(f"--rates is {self.rates[0]:g}; give two or more, four for a curve")
         if self.codecs is not None and self.anchor not in self.codecs:
             raise InputError(f"--anchor is {self.anchor}; it must be one of --codecs {','.join(self.codecs)}")
-        self.encoding(None, self.rates[0])
+        self.encoding(EncodeOptions.model, self.rates[0])
 
     @property
     def measures(self) -> tuple[str, ...]:
         """Those asked for beside PSNR and MS-SSIM."""
         return tuple(name for name in ("vmaf", "perceptual") if getattr(self, name))
 
-    def encoding(self, network: str | None, rate: float) -> EncodeOptions:
+    def encoding(self, network: str, rate: float) -> EncodeOptions:
         """Of one archive."""
         untold = self.budget_seconds is None and self.epochs is None
         return EncodeOptions(
-            **({} if network is None else {"model": network}),
+            model=network,
             bits_per_pixel=rate,
             resolution=self.resolution,
             fps=self.fps,

@@ -259,10 +259,9 @@ def test_weights_of_another_network(archive_path: Path, tmp_path: Path, fields: 
 def test_an_index_that_does_not_fit_the_keyframes(
     archive_path: Path, tmp_path: Path, change: Callable[[Any], Any]
 ) -> None:
-    with Archive(rewritten(archive_path, tmp_path / "b.dnerv", INDX=change)) as archive:
-        for _ in range(2):  # a reader that has failed fails again, in the same words
-            with pytest.raises(ArchiveError):
-                archive["walk"][0]
+    path = rewritten(archive_path, tmp_path / "b.dnerv", INDX=change)
+    with pytest.raises(ArchiveError), Archive(path) as archive:
+        archive["walk"][0]
 
 
 def test_a_reader_that_failed_fails_again(archive_path: Path, tmp_path: Path) -> None:

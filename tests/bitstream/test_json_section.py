@@ -1,6 +1,7 @@
 """JSON sections: canonical, bounded, strict."""
 
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -60,6 +61,25 @@ def test_a_bomb_is_refused() -> None:
     with pytest.raises(ArchiveError, match="more than 1000000 bytes"):
         decode_json(bomb, limit=1_000_000)
     exact = encode_json("a" * 98)
-    assert decode_json(exact, limit=100) == "a" * 98
-    with pytest.raises(ArchiveError, match="more than 99 bytes"):
-        decode_json(exact, limit=99)
+    assert decode_json(exact, limit=400) == "a" * 98
+    with pytest.raises(ArchiveError, match="more than 399 bytes"):
+        decode_json(exact, limit=399)
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", '{"a":1}', "1", "1000000", "null", "1.5", '"ab"', '["a"]', "[[[[]]]]"])
+def test_values_are_bounded_and_not_the_text_alone(value: str) -> None:
+    """Memory that is really taken stays within what was allowed; what is refused is refused before it is taken."""
+    count, limit = 200_000, 1 << 26
+    many = deflated(b"[" + b",".join([value.encode()] * count) + b"]")
+    assert len(many) < 10_000
+    tracemalloc.start()
+    try:
+        decode_json(many, limit=limit)
+    except ArchiveError:
+        assert tracemalloc.get_traced_memory()[1] < limit / 4
+        few = deflated(b"[" + b",".join([value.encode()] * (count // 10)) + b"]")
+        assert len(decode_json(few, limit=limit)) == count // 10
+    else:
+        assert tracemalloc.get_traced_memory()[1] < limit
+    finally:
+        tracemalloc.stop()

@@ -14,8 +14,19 @@ import torch
 from torch import Tensor
 
 from dnerv.archive.clip_maker import ClipLayout, ClipMaker, make_clip
-from dnerv.archive.index import ArchiveConfig, index_from_json
+from dnerv.archive.index import ArchiveConfig, VideoEntry, index_from_json
 from dnerv.archive.keyframe_reader import KeyframeReader
+from dnerv.archive.limits import (
+    CLIP_PIXELS,
+    CODED_PIXELS,
+    FRAMES,
+    INDEX_MEMORY,
+    PASS_PIXELS,
+    SHOWN_PIXELS,
+    Limits,
+    chosen_allowance,
+    memory_errors_named,
+)
 from dnerv.archive.sharing import Guarded, Once, Recent
 from dnerv.archive.video_reader import VideoReader
 from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
@@ -25,7 +36,6 @@ from dnerv.families import Network, model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
 
 _SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
-_INDEX_LIMIT = 1 << 30  # bytes of inflated index; a million videos take a third of it
 
 
 class Archive:
@@ -43,6 +53,7 @@ class Archive:
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
         size: Literal["original", "coded"] = "original",
+        allowance: float | None = None,
     ) -> None:
         """Open the archive at `path`, or in a container that is open already and is closed with the archive.
 
@@ -51,9 +62,11 @@ class Archive:
             precision: of the network: fp32 gives the archive's own frames; bf16 and fp16 are faster and less exact;
                 auto is bf16 where the device computes in it; reference runs the plain modules.
             size: whether frames are scaled back to the size that the videos had, or stay as the network knows them.
+            allowance: how many times what a file of its length may ask for (`dnerv.archive.limits`) this one may; by
+                default what DNERV_ALLOWANCE in the environment says, or 1.
 
         Raises:
-            ArchiveError: not an archive, damaged, or of a version that this dnerv does not read.
+            ArchiveError: not an archive, damaged, of a version that this dnerv does not read, or asking for too much.
             InputError: `device`, `precision` or `size` is not one of the allowed.
         """
         self.device = checked_device(device)
@@ -66,13 +79,16 @@ class Archive:
         missing = [kind for kind in _SECTIONS if kind not in self.container]
         if missing:
             raise ArchiveError(f"{path} has no {missing[0]} section: it is not a whole archive")
+        self._allowance = chosen_allowance(allowance)
+        limits = Limits(self.file_bytes, self._allowance)
         self.config = ArchiveConfig.from_json(decode_json(self.container.read("CONF")))
-        self.entries = index_from_json(decode_json(self.container.read("INDX"), _INDEX_LIMIT))
+        self.entries = index_from_json(decode_json(self.container.read("INDX"), limits.of(INDEX_MEMORY)))
         self._places = {entry.name: place for place, entry in enumerate(self.entries)}
         self._tables = _starts(entry.table_bytes for entry in self.entries)
         self._keyframes = _starts(entry.keyframe_bytes for entry in self.entries)
         self._frames = _starts(entry.timing.num_frames for entry in self.entries)
         self._check_lengths()
+        self._check_sizes(limits)
         self._packet_section: Once[bytes] = Once()
         self._model: Once[Network] = Once()
         self._decoder: Once[Decoder] = Once()
@@ -171,8 +187,7 @@ class Archive:
 
     def timeline(self, place: int) -> Timeline:
         """Clips and keyframes of video number `place`."""
-        model = self.config.model
-        return Timeline(self.entries[place].timing.num_frames, model.clip_length, model.keyframe_every)
+        return self._timeline(self.entries[place])
 
     def layout(self, place: int) -> ClipLayout:
         """How the clips of video number `place` are asked of the network."""
@@ -199,7 +214,8 @@ class Archive:
 
     def __reduce__(self) -> tuple[Any, ...]:
         size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
-        return partial(Archive, device=self.device, precision=self.precision, size=size), (self.container,)
+        given = {"device": self.device, "precision": self.precision, "size": size, "allowance": self._allowance}
+        return partial(Archive, **given), (self.container,)
 
     def __enter__(self) -> Archive:
         return self
@@ -209,18 +225,43 @@ class Archive:
     ) -> None:
         self.close()
 
+    def _check_sizes(self, limits: Limits) -> None:
+        """Raise ArchiveError where frames, tiles or passes of the network are beyond what such a file may ask for."""
+        model = self.config.model
+        canvas = model.canvas[0] * model.canvas[1]
+        limits.check(FRAMES, self.num_frames)
+        limits.check(PASS_PIXELS, model.clip_length * canvas)
+        for height, width in {entry.original_size for entry in self.entries}:
+            limits.check(SHOWN_PIXELS, height * width)
+        for size in {entry.coded_size for entry in self.entries}:
+            tiles = TileGrid(*size, *model.canvas, self.config.overlap).num_tiles
+            limits.check(CODED_PIXELS, size[0] * size[1])
+            limits.check(CLIP_PIXELS, model.clip_length * tiles * canvas)
+
     def _read_model(self) -> Network:
         config = self.config.model
-        weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
-        return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
+        with memory_errors_named("the network"):
+            weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
+            return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
 
     def _open_decoder(self) -> Decoder:
-        return Decoder(self.model, self.device, self.precision)
+        with memory_errors_named("the network"):
+            return Decoder(self.model, self.device, self.precision)
+
+    def _timeline(self, entry: VideoEntry) -> Timeline:
+        model = self.config.model
+        return Timeline(entry.timing.num_frames, model.clip_length, model.keyframe_every)
 
     def _check_lengths(self) -> None:
         sizes = self.container.sizes
         if self._tables[-1] != sizes["PKTS"] or self._keyframes[-1] != sizes["KEYF"]:
             raise ArchiveError("the archive's index does not fit the lengths of its keyframe sections")
+        for entry in self.entries if self.config.model.uses_keyframes else ():
+            if self._timeline(entry).num_keyframes > entry.table_bytes:  # a packet takes a byte of the table at least
+                raise ArchiveError(
+                    f"video {entry.name[:80]!r} has {entry.timing.num_frames} frames, more than its keyframe table of "
+                    f"{entry.table_bytes} bytes can serve"
+                )
         if self.config.keyframes is None and self.config.model.uses_keyframes:
             raise ArchiveError("the archive's network needs keyframes, but its configuration has none")
 
@@ -245,7 +286,7 @@ class _ClipSource:
 
     def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
         maker, layout = self._archive.maker, self._archive.layout(self._place)
-        with self._reading.held() as reading:
+        with self._reading.held() as reading, memory_errors_named("a clip of the archive"):
             keyframes = reading.keyframes.get(self._place, self._archive.keyframe_reader)
             return make_clip(maker, layout, clip, keyframes, reading.features, phase)
 

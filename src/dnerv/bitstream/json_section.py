@@ -7,7 +7,11 @@ from typing import Any, NoReturn
 
 from dnerv.errors import ArchiveError
 
-JSON_LIMIT = 1 << 26  # bytes of text that `decode_json` accepts unless told otherwise
+JSON_LIMIT = 1 << 26  # bytes of memory that `decode_json` takes unless told otherwise
+
+# What values take in memory, about: text is there as bytes, as characters and in values; a list or an object is
+# announced by its bracket, all other values by a comma.
+_BYTES_OF_TEXT, _BYTES_OF_VALUE, _BYTES_OF_CONTAINER = 4, 64, 256
 
 _RAW_DEFLATE = -15  # zlib's name for: no header, 32 KiB window
 
@@ -24,14 +28,14 @@ def encode_json(value: Any) -> bytes:
 
 
 def decode_json(data: bytes, limit: int = JSON_LIMIT) -> Any:
-    """Return the value; ArchiveError for damage, or for more than `limit` bytes of text when inflated."""
+    """Return the value; ArchiveError for damage, or where text and values would take more than `limit` bytes."""
     inflater = zlib.decompressobj(_RAW_DEFLATE)
     try:
-        text = inflater.decompress(data, limit + 1)
+        text = inflater.decompress(data, limit // _BYTES_OF_TEXT + 1)
     except zlib.error as error:
         raise ArchiveError(f"a JSON section is damaged: {error}") from error
-    if len(text) > limit:
-        raise ArchiveError(f"a JSON section is damaged: it inflates to more than {limit} bytes")
+    if _memory(text) > limit:
+        raise ArchiveError(f"a JSON section of {len(data)} bytes asks for more than {limit} bytes of memory")
     if not inflater.eof or inflater.unused_data:
         raise ArchiveError("a JSON section is damaged: its end is not where it should be")
     try:
@@ -40,6 +44,12 @@ def decode_json(data: bytes, limit: int = JSON_LIMIT) -> Any:
         )
     except (ValueError, RecursionError) as error:
         raise ArchiveError(f"a JSON section is damaged: {error}") from error
+
+
+def _memory(text: bytes) -> int:
+    """Bytes that the values of `text` take, roughly; no less than half of it."""
+    containers = text.count(b"{") + text.count(b"[")
+    return _BYTES_OF_TEXT * len(text) + _BYTES_OF_VALUE * text.count(b",") + _BYTES_OF_CONTAINER * containers
 
 
 def _refuse(constant: str) -> NoReturn:

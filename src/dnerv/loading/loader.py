@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from dnerv.archive import Archive, checked_device
+from dnerv.archive.limits import memory_errors_named
 from dnerv.archive.sharing import ForkSafeLock, OpenedOnUse
 from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import InputError
@@ -186,7 +187,8 @@ class Loader:
 
     @torch.no_grad()
     def _make(self, samples: Sequence[Sample], clips: Sequence[NetworkClip], epoch: int) -> Batch:
-        decoded = decode_clips(self._archive, clips)
+        with memory_errors_named("the clips of a batch"):
+            decoded = decode_clips(self._archive, clips)
         length = self._archive.config.model.clip_length
         draws = [Draw.of(self._epochs.seed, epoch, sample.index) for sample in samples]
         placed = [

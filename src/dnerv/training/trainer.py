@@ -202,6 +202,7 @@ class Trainer:
             float(self._recent.nanmean()),
             rate * self.config.batch_clips * self.clips.videos[0].timeline.clip_length,
             max(0.0, left),
+            self.config.epochs,
         )
 
     def _save(self) -> None:

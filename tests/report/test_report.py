@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dnerv.studies.rate_distortion import CompareOptions, compare
 from PIL import Image
 
 import dnerv.tables
 from dnerv.archive import Archive
-from dnerv.encoding import EncodeListener, EncodeOptions
+from dnerv.encoding import EncodeOptions
 from dnerv.errors import InputError, OutputError
+from dnerv.progress import Listener, listening
 from dnerv.report import Report, ReportOptions, charts_of, write_report
 from dnerv.report.charts import Lines, Rows, figure, linear_ticks, log_ticks
 from dnerv.report.command import command_of
@@ -33,9 +35,8 @@ from dnerv.report.records import StudyRecord
 from dnerv.report.table_html import as_html
 from dnerv.report.views import middle
 from dnerv.studies import archive_points
-from dnerv.studies.demo.picture import difference
+from dnerv.studies.charts import difference
 from dnerv.studies.inpainting import inpainting
-from dnerv.studies.rate_distortion import CompareOptions, compare
 from dnerv.studies.recognition import ClassifierOptions, RecognitionOptions
 from dnerv.video import RandomBoxes, Timing, cache_video, discover, write_mp4
 
@@ -46,7 +47,7 @@ VOID = {"meta", "link", "img", "input", "br", "hr"}
 AWKWARD = "a<b> & \"c\" 'd'"
 
 
-class Listener(EncodeListener):
+class Ear(Listener):
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
@@ -120,7 +121,7 @@ def compared(videos: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def inpainted(videos: Path) -> Path:
-    inpainting([videos / "two.mp4"], videos.parent / "inpainted", HIDDEN, RandomBoxes(2, 10), EncodeListener())
+    inpainting([videos / "two.mp4"], videos.parent / "inpainted", HIDDEN, RandomBoxes(2, 10))
     return videos.parent / "inpainted"
 
 
@@ -378,9 +379,10 @@ def test_a_large_page_is_said(compared: Path, tmp_path: Path, monkeypatch: pytes
     from dnerv.report import report
 
     monkeypatch.setattr(report, "LARGE", 1000)
-    listener = Listener()
-    write_report([compared], tmp_path / "r.html", ReportOptions(videos=0), listener)
-    assert "--frames" in listener.warnings[0]
+    ear = Ear()
+    with listening(ear):
+        write_report([compared], tmp_path / "r.html", ReportOptions(videos=0))
+    assert "--frames" in ear.warnings[0]
 
 
 def test_assets_are_in_the_package() -> None:

@@ -6,11 +6,10 @@ from dnerv.encoding.options import EncodeOptions
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
-    from dnerv.encoding.pipeline import EncodeListener, EncodeResult, encode
+    from dnerv.encoding.pipeline import EncodeResult, encode
     from dnerv.encoding.training_stage import follow
 
 __all__ = [
-    "EncodeListener",
     "EncodeOptions",
     "EncodeResult",
     "encode",
@@ -20,7 +19,6 @@ __all__ = [
 __getattr__ = imports_on_use(
     __name__,
     {
-        "EncodeListener": "pipeline",
         "EncodeResult": "pipeline",
         "encode": "pipeline",
         "follow": "training_stage",

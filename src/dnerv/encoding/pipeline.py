@@ -37,16 +37,6 @@ from dnerv.video.corpus import OnBad, files_of
 _TOLERANCE = 1.1  # times the bytes asked for: a larger file is remarked upon
 
 
-class EncodeListener(progress.Listener):
-    """Tells the context's listener, until no function takes one."""
-
-    stage = staticmethod(progress.stage)  # type: ignore[assignment]
-    advance = staticmethod(progress.advance)  # type: ignore[assignment]
-    training = staticmethod(progress.training)  # type: ignore[assignment]
-    note = staticmethod(progress.note)  # type: ignore[assignment]
-    warning = staticmethod(progress.warning)  # type: ignore[assignment]
-
-
 @dataclass(frozen=True)
 class EncodeResult:
     """A finished archive."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.codecs import CODECS
-from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.report.embedding import MAP_QUALITY, Embedder, Picture
 from dnerv.report.flow import Flow, flow_to_keyframe, full_colour, middlebury_colours
@@ -41,7 +41,7 @@ class ComparedVideos:
 
 
 def compared_videos(
-    record: Record, folder: Path, work: Path, options: ReportOptions, embed: Embedder, listener: EncodeListener
+    record: Record, folder: Path, work: Path, options: ReportOptions, embed: Embedder
 ) -> ComparedVideos | None:
     """Decode what `folder` holds at one rate, and code H.264 beside it; None where no D-NeRV took part.
 
@@ -70,9 +70,9 @@ def compared_videos(
         for codec in points.keys() - {"h264"}:
             path = folder / "steps" / points[codec]["files"][0]["path"]
             archives[codec] = stack.enter_context(Archive(path, size="coded"))
-        listener.stage("decoding what is shown", len(shown))
+        progress.stage("decoding what is shown", len(shown))
         source = _Source(content, archives, streams, embed)
-        clips = [source.clip(place, options.frames, listener) for place in range(len(shown))]
+        clips = [source.clip(place, options.frames) for place in range(len(shown))]
     return ComparedVideos(clips, _table(content, shown, points), _notes(points, reason))
 
 
@@ -98,7 +98,7 @@ class _Source:
     streams: Sequence[Path]  # of H.264; none where it is not to be had
     embed: Embedder
 
-    def clip(self, place: int, frames: int, listener: EncodeListener) -> Clip:
+    def clip(self, place: int, frames: int) -> Clip:
         video = self.content.videos[place]
         span = middle(video.timing.num_frames, frames)
         originals = list(video.store.read(list(span)))
@@ -110,7 +110,7 @@ class _Source:
         flow = flow_to_keyframe(self.archives["dnerv"], video.name, span.start, len(span))
         if flow is not None:
             views.append(_flow_view(flow, self.archives["dnerv"], self.embed))
-        listener.advance()
+        progress.advance()
         left = "h264" if self.streams else "original"
         fps = float(video.timing.average_fps)
         size = video.height, video.width

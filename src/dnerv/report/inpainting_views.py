@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.codecs.fidelity import mse, psnr
-from dnerv.encoding import EncodeListener
 from dnerv.errors import InputError
 from dnerv.report.embedding import Embedder, Picture
 from dnerv.report.options import ReportOptions
@@ -42,14 +42,12 @@ class _KnownMasks:
         return dict(self.said)
 
 
-def inpainted_videos(
-    record: Record, folder: Path, options: ReportOptions, embed: Embedder, listener: EncodeListener
-) -> list[Clip]:
+def inpainted_videos(record: Record, folder: Path, options: ReportOptions, embed: Embedder) -> list[Clip]:
     """Decode what `folder` holds. Raises InputError where archives, frames or masks are not there any more."""
     is_study = record["study"] == "inpainting"
     masks = _KnownMasks(record["boxes"] if is_study else record["masks"])
     names = [video["name"] for video in record["videos"][: options.videos]]
-    listener.stage("decoding what is shown", len(names))
+    progress.stage("decoding what is shown", len(names))
     clips = []
     frames = folder / record["frames"]
     for place, name in enumerate(names):
@@ -58,7 +56,7 @@ def inpainted_videos(
         ways = _archives(record, place, folder) if is_study else {"made": (folder / ARCHIVE, name)}
         known = "boxes" in masks.said  # else what is hidden may be what should not be there
         clips.append(_clip(original, covered, ways, options.frames, embed, with_fill=is_study, is_known=known))
-        listener.advance()
+        progress.advance()
     return clips
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from dnerv.encoding import EncodeListener
+from dnerv import progress
 from dnerv.errors import DnervError, InputError, OutputError
 from dnerv.report.comparison_views import compared_videos
 from dnerv.report.embedding import Embedder, check_embedding
@@ -49,7 +49,6 @@ def write_report(
     paths: Sequence[Path],
     output: Path,
     options: ReportOptions,
-    listener: EncodeListener | None = None,
     *,
     force: bool = False,
 ) -> Report:
@@ -61,12 +60,11 @@ def write_report(
         InputError: a path that is no study's, studies that contradict, or files that are not there any more.
         OutputError: the page exists and `force` is off, or cannot be written.
     """
-    listener = listener or EncodeListener()
     if output.exists() and not force:
         raise OutputError(f"{output} exists; give --force to replace it")
     studies = read_records(paths)
     work, embed = output.with_name(f"{output.name}.work"), Embedder()
-    sections = [_section(i, study, options, work, embed, listener) for i, study in enumerate(studies)]
+    sections = [_section(i, study, options, work, embed) for i, study in enumerate(studies)]
     text = page(sections, embed)
     write_atomically(output, text.encode())
     rmtree(work, ignore_errors=True)
@@ -77,16 +75,14 @@ def write_report(
         len(text.encode()),
     )
     if report.file_bytes > LARGE:
-        listener.warning(f"{output} has {report.file_bytes / 1e6:.0f} MB: fewer --frames or --videos make it smaller")
+        progress.warning(f"{output} has {report.file_bytes / 1e6:.0f} MB: fewer --frames or --videos make it smaller")
     return report
 
 
-def _section(
-    place: int, study: StudyRecord, options: ReportOptions, work: Path, embed: Embedder, listener: EncodeListener
-) -> Section:
+def _section(place: int, study: StudyRecord, options: ReportOptions, work: Path, embed: Embedder) -> Section:
     """One study. A record that lacks what its study writes is an InputError that names the file."""
     try:
-        clips, beside = _videos(study, options, work, embed, listener)
+        clips, beside = _videos(study, options, work, embed)
         return section(place, study, clips, beside)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         if isinstance(error, DnervError):
@@ -98,7 +94,7 @@ def _section(
 
 
 def _videos(
-    study: StudyRecord, options: ReportOptions, work: Path, embed: Embedder, listener: EncodeListener
+    study: StudyRecord, options: ReportOptions, work: Path, embed: Embedder
 ) -> tuple[Sequence[Clip], Sequence[Table | str]]:
     """Players, and what is said below them."""
     name = study.record["study"]
@@ -108,8 +104,8 @@ def _videos(
         return [], [f"{study.path} was given without its folder, so that no videos are shown."]
     check_embedding()
     if name != "compare":
-        return inpainted_videos(study.record, study.folder, options, embed, listener), []
-    shown = compared_videos(study.record, study.folder, work, options, embed, listener)
+        return inpainted_videos(study.record, study.folder, options, embed), []
+    shown = compared_videos(study.record, study.folder, work, options, embed)
     if shown is None:
         return [], ["No videos are shown: D-NeRV took no part."]
     return shown.clips, [shown.table, *shown.notes]

@@ -31,7 +31,9 @@ def videos(tmp_path_factory: pytest.TempPathFactory, moving_frames: Callable[...
 @pytest.fixture(scope="module")
 def archive_path(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "a.dnerv"
-    dnerv.encode([videos], path, dnerv.EncodeOptions(keyframe_every=2, keyframe_crf=50, keyframe_mode="inter", width=6, epochs=0))
+    dnerv.encode(
+        [videos], path, dnerv.EncodeOptions(keyframe_every=2, keyframe_crf=50, keyframe_mode="inter", width=6, epochs=0)
+    )
     return path
 
 

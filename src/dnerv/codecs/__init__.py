@@ -27,9 +27,9 @@ from dnerv.codecs.keyframes import Frame, KeyframeFormat, Packet
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
+    from dnerv.codecs.av1 import decode_packets
     from dnerv.codecs.choice import better_mode
     from dnerv.codecs.codec import EFFORTS, RESTART, Codec, Stream
-    from dnerv.codecs.decoding import decode_packets
     from dnerv.codecs.registry import CODECS, STILLS
     from dnerv.codecs.search import CrfSearch, search_crf
     from dnerv.codecs.stills import Still
@@ -73,7 +73,7 @@ __getattr__ = imports_on_use(
         "Stream": "codec",
         "SvtAv1": "svtav1",
         "better_mode": "choice",
-        "decode_packets": "decoding",
+        "decode_packets": "av1",
         "search_crf": "search",
     },
 )

@@ -9,7 +9,7 @@ from math import exp, log
 
 import numpy as np
 
-from dnerv.codecs.decoding import decode_packets
+from dnerv.codecs.av1 import decode_packets
 from dnerv.codecs.fidelity import mse, psnr
 from dnerv.codecs.keyframes import Frame
 from dnerv.codecs.svtav1 import Mode, SvtAv1

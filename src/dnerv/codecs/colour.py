@@ -13,9 +13,9 @@ from typing import Literal
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from numpy.typing import NDArray
 
-Frame = NDArray[np.uint8]  # [H, W, 3] RGB in [0, 255]
+from dnerv.codecs.keyframes import Frame
+
 PixelFormat = Literal["yuv420p", "yuv420p10le"]
 
 _MATRIX = Colorspace.ITU601

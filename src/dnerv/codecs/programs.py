@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import subprocess
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, ClassVar
 
 import av
 import numpy as np
@@ -78,7 +79,7 @@ class Aom(_ByProgram, Av1Codec):
     name = "aom"
     title = "libaom"
     encoder = "libaom-av1"
-    efforts = {"veryslow": "1", "slow": "2", "medium": "4", "fast": "6", "ultrafast": "8"}  # noqa: RUF012
+    efforts: ClassVar[Mapping[str, str]] = {"veryslow": "1", "slow": "2", "medium": "4", "fast": "6", "ultrafast": "8"}
 
     def _packet(self, packet: av.Packet[av.VideoStream], *, is_first: bool) -> Packet:
         return Packet(pack_temporal_unit(bytes(packet)), packet.is_keyframe)
@@ -102,7 +103,13 @@ class Vvc(_ByProgram):
     slope = -0.087
     encoder = "libvvenc"
     decoder = "vvc"
-    efforts = {"veryslow": "slower", "slow": "slow", "medium": "medium", "fast": "fast", "ultrafast": "faster"}  # noqa: RUF012
+    efforts: ClassVar[Mapping[str, str]] = {
+        "veryslow": "slower",
+        "slow": "slow",
+        "medium": "medium",
+        "fast": "fast",
+        "ultrafast": "faster",
+    }
 
     def _words(self, settings: Settings) -> list[str]:
         seconds = max(1, round(settings.restart / settings.fps))

@@ -17,10 +17,10 @@ Notable decisions:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal
+from typing import ClassVar, Literal
 
 import av
 from av.error import FFmpegError
@@ -55,7 +55,7 @@ class SvtAv1(Av1Codec):
     title = "SVT-AV1"
     crf_range = (1.0, 70.0)
     crf_step = 0.25
-    efforts = {"veryslow": "2", "slow": "4", "medium": "6", "fast": "8", "ultrafast": "10"}  # noqa: RUF012
+    efforts: ClassVar[Mapping[str, str]] = {"veryslow": "2", "slow": "4", "medium": "6", "fast": "8", "ultrafast": "10"}
     encoder = "libsvtav1"
     format = KeyframeFormat(bitstream="av1", matrix="bt601")
 

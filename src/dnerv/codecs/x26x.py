@@ -13,6 +13,8 @@ Notable decisions:
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
 
 import av
 from av.error import FFmpegError
@@ -30,7 +32,7 @@ class _X26x(Codec):
     crf_step = 1 / 16
     usual_crf = 34.0
     slope = -0.087
-    efforts = {effort: effort for effort in EFFORTS}  # noqa: RUF012
+    efforts: ClassVar[Mapping[str, str]] = {effort: effort for effort in EFFORTS}
 
     def _code(self, frames: CountedFrames, settings: Settings) -> list[Packet]:
         height, width = frames.padded_size(self.smallest_side)

@@ -15,8 +15,8 @@ help:
 	@echo "make clean   remove .venv, demo/ and all caches"
 	@echo "PYTHON=...   the interpreter to build .venv from (python3)"
 
-demo: .venv/ready-demo
-	@$(BIN)/python -m dnerv.studies.demo
+demo: .venv/ready-studies
+	@$(BIN)/python examples/demo.py
 
 test: .venv/ready-test
 	$(BIN)/ruff check src tests benchmarks

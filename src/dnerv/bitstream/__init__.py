@@ -9,7 +9,6 @@ from dnerv.bitstream.chunks import (
 )
 from dnerv.bitstream.container import Container
 from dnerv.bitstream.container_writing import check_target, write_container
-from dnerv.bitstream.entropy import decode_symbols, encode_symbols
 from dnerv.bitstream.json_section import JSON_LIMIT, decode_json, encode_json
 from dnerv.bitstream.quantisation import QuantisedTensor, quantisation_axis, quantise
 from dnerv.bitstream.section_table import FORMAT_VERSION
@@ -25,11 +24,9 @@ __all__ = [
     "check_target",
     "decode_json",
     "decode_packet_table",
-    "decode_symbols",
     "describe_weights",
     "encode_json",
     "encode_packet_table",
-    "encode_symbols",
     "pack_weights",
     "packet_group_crc32s",
     "quantisation_axis",

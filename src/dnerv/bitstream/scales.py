@@ -1,4 +1,4 @@
-"""Minimum and step of every channel of every tensor, as four byte streams that code well.
+"""Minimum and step of every channel of every tensor, as two streams of small integers.
 
 Channels of one tensor have similar ranges, and a minimum is about -127 steps. So each float16, taken as a
 16-bit integer, is replaced by its difference from the mean of those before it:
@@ -8,9 +8,9 @@ Channels of one tensor have similar ranges, and a minimum is about -127 steps. S
     prediction   floor(mean of the codes of the tensor's channels so far); for the first channel, the one that
                  would have come next in the nearest earlier tensor of the same sort (with channels, or as a
                  whole), 0 if there is none; a tensor with zero channels counts as absent
-    residual     r = code - prediction, modulo 2**16 into [-32768, 32767]; z = 2r (r >= 0) or -2r - 1 (r < 0)
+    residual     r = code - prediction, modulo 2**16 into [-32768, 32767]; its symbol is r + 32768
 
-The streams are the high bytes of the steps' z, their low bytes, and the offsets' high and low bytes.
+The streams are the steps' residuals and the offsets'.
 """
 
 from collections.abc import Sequence
@@ -18,30 +18,31 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.bitstream.ans import UInt8Array
+from dnerv.bitstream.ans import Symbols
 from dnerv.bitstream.quantisation import Float16Array, QuantisedTensor
 from dnerv.errors import ArchiveError
 
-STREAMS = 4  # of bytes, each as long as there are channels in all tensors
+STREAMS = 2  # each as long as there are channels in all tensors
+ALPHABET = 1 << 16
+CENTRE = 1 << 15  # the symbol of a residual of 0
 
 UInt16Array = NDArray[np.uint16]
 
 
-def encode_scales(tensors: Sequence[QuantisedTensor]) -> list[UInt8Array]:
-    """Return the four byte streams, uint8 [channels of all tensors] each."""
+def encode_scales(tensors: Sequence[QuantisedTensor]) -> list[Symbols]:
+    """Return the two streams, int32 [channels of all tensors] each."""
     is_whole = [tensor.axis is None for tensor in tensors]
     steps = [tensor.step.view(np.uint16) for tensor in tensors]
     minima = [tensor.minimum.view(np.uint16) ^ np.uint16(0x8000) for tensor in tensors]
     offsets: list[UInt16Array] = [minimum - step for minimum, step in zip(minima, steps, strict=True)]
-    return [*_encode_codes(steps, is_whole), *_encode_codes(offsets, is_whole)]
+    return [_encode_codes(steps, is_whole), _encode_codes(offsets, is_whole)]
 
 
 def decode_scales(
-    streams: Sequence[UInt8Array], channels: Sequence[int], is_whole: Sequence[bool]
+    streams: Sequence[Symbols], channels: Sequence[int], is_whole: Sequence[bool]
 ) -> list[tuple[Float16Array, Float16Array]]:
     """Return (minimum, step), float16 [channels] each, of every tensor; ArchiveError if one cannot be."""
-    steps = _decode_codes(streams[0], streams[1], channels, is_whole)
-    offsets = _decode_codes(streams[2], streams[3], channels, is_whole)
+    steps, offsets = (_decode_codes(stream, channels, is_whole) for stream in streams)
     scales = []
     for step_code, offset_code in zip(steps, offsets, strict=True):
         minimum = ((offset_code + step_code) ^ 0x8000).view(np.float16)
@@ -52,7 +53,7 @@ def decode_scales(
     return scales
 
 
-def _encode_codes(codes: Sequence[UInt16Array], is_whole: Sequence[bool]) -> tuple[UInt8Array, UInt8Array]:
+def _encode_codes(codes: Sequence[UInt16Array], is_whole: Sequence[bool]) -> Symbols:
     residuals = [np.zeros(0, np.int64)]
     carried = {True: 0, False: 0}
     for code, whole in zip(codes, is_whole, strict=True):
@@ -61,22 +62,17 @@ def _encode_codes(codes: Sequence[UInt16Array], is_whole: Sequence[bool]) -> tup
             means = sums // np.arange(1, code.size + 1)
             residuals.append(code.astype(np.int64) - np.concatenate([[carried[whole]], means[:-1]]))
             carried[whole] = int(means[-1])
-    wrapped = (np.concatenate(residuals) + 0x8000) % 0x10000 - 0x8000
-    folded = np.where(wrapped >= 0, 2 * wrapped, -2 * wrapped - 1)
-    return (folded >> 8).astype(np.uint8), (folded & 255).astype(np.uint8)
+    return ((np.concatenate(residuals) + CENTRE) % ALPHABET).astype(np.int32)
 
 
-def _decode_codes(
-    high: UInt8Array, low: UInt8Array, channels: Sequence[int], is_whole: Sequence[bool]
-) -> list[UInt16Array]:
-    folded = high.astype(np.int64) << 8 | low
-    residuals = np.where(folded % 2 == 0, folded // 2, -(folded // 2) - 1).tolist()
+def _decode_codes(symbols: Symbols, channels: Sequence[int], is_whole: Sequence[bool]) -> list[UInt16Array]:
+    residuals = (symbols.astype(np.int64) - CENTRE).tolist()
     carried = {True: 0, False: 0}
     codes, position = [], 0
     for count, whole in zip(channels, is_whole, strict=True):
         code, total, prediction = [], 0, carried[whole]
         for index in range(count):
-            code.append((residuals[position + index] + prediction) % 0x10000)
+            code.append((residuals[position + index] + prediction) % ALPHABET)
             total += code[-1]
             prediction = total // (index + 1)
         carried[whole] = prediction

@@ -281,6 +281,15 @@ def test_help(dnerv: Callable[..., Outcome], command: tuple[str, ...]) -> None:
     assert done.out == dnerv(*command, "-h").out
 
 
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "dnerv", "encode", "--help"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_version(dnerv: Callable[..., Outcome]) -> None:
     done = dnerv("--version")
     assert (done.code, done.out.split()[0]) == (0, "dnerv")

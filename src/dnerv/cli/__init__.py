@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 import time
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ def main() -> None:
         with _first_process_speaks():
             _call(words)
     except (DnervError, OSError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            sys.exit(1)
         if debug:
             raise
         _fail(_one_line(error), 1)
@@ -45,6 +48,7 @@ def main() -> None:
 def _call(words: list[str]) -> None:
     try:
         call(words)
+        sys.stdout.flush()
     except UsageError as error:
         print(usage(words), file=sys.stderr)
         _fail(str(error), 2)
@@ -63,6 +67,16 @@ def _first_process_speaks() -> Iterator[None]:
             if end.code == 2:
                 time.sleep(1)  # launchers end all processes as soon as one has ended: let the first one speak
             raise
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader, `head` for example, has gone; then nothing more is written."""
+    output = select.poll()
+    output.register(1, 0)
+    if not any(event & select.POLLERR for _, event in output.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return True
 
 
 def _fail(reason: str, code: int) -> NoReturn:

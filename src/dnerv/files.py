@@ -53,6 +53,16 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def flush_folder(folder: Path) -> None:
+    """Make the names in it lasting where the system can; what they name is complete without."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _locked(folder: Path, is_folder: bool) -> tuple[Path, int]:
     """A new temporary and the descriptor that locks it."""
     while True:

@@ -105,10 +105,10 @@ with listening(Killer()):
 
 @pytest.fixture
 def kill() -> Callable[[Path, Path, str], int]:
-    """Encode in a process that is killed at a stage of that title, a training step of that number, or when published."""
+    """Encode in a process that is killed at a stage of that title, a training step of that number, or `published`."""
 
     def run(videos: Path, output: Path, where: str) -> int:
         command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(videos), str(output), where]
-        return subprocess.run(command, check=False, timeout=120).returncode
+        return subprocess.run(command, check=False, timeout=600).returncode
 
     return run

@@ -19,6 +19,7 @@ from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import InputError, OutputError
 from dnerv.families import DNeRVConfig, NeRVConfig
 from dnerv.progress import Listener, TrainingProgress, listening
+from dnerv.video import write_png_folder
 
 
 class Recorder(Listener):
@@ -133,6 +134,58 @@ def test_ctrl_c_within_training(corpus: Path, options: EncodeOptions, undisturbe
     assert (tmp_path / "a.dnerv").read_bytes() == undisturbed
 
 
+def write_images(folder: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = [rng.integers(0, 255, (32, 32, 3), np.uint8) for _ in range(9)]
+    if folder.exists():
+        for place, frame in enumerate(frames):
+            write_png_folder(folder, [frame], first=place, force=True)  # in place: the folder stays the same one
+    else:
+        write_png_folder(folder, frames)
+
+
+@pytest.mark.parametrize("where", ["training", "7", "measuring the archive"])
+def test_a_source_that_changed_is_coded_again(
+    options: EncodeOptions, kill: Callable[[Path, Path, str], int], tmp_path: Path, where: str
+) -> None:
+    images, output = tmp_path / "images", tmp_path / "a.dnerv"
+    write_images(images, 0)
+    before = images.stat().st_mtime_ns
+    assert kill(images, output, where) == -signal.SIGKILL
+    write_images(images, 1)
+    os.utime(images, ns=(before, before))
+    encode([images], output, options)
+    encode([images], tmp_path / "new.dnerv", options)
+    assert output.read_bytes() == (tmp_path / "new.dnerv").read_bytes()
+
+
+def test_an_input_is_never_the_output(make_video: Callable[..., Path], options: EncodeOptions, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "in" / "a.mp4", 2, 32, 32)
+    (tmp_path / "labels.csv").write_text("path,label\na,x\n")
+    (tmp_path / "link.dnerv").hardlink_to(video)
+    (tmp_path / "other.dnerv").symlink_to(video)
+    before = video.read_bytes()
+    for output in (video, tmp_path / "link.dnerv", tmp_path / "other.dnerv", tmp_path / "labels.csv"):
+        with pytest.raises(OutputError, match="is one of the inputs"):
+            encode([tmp_path / "in"], output, options, labels=tmp_path / "labels.csv", force=True)
+    assert video.read_bytes() == before
+    encode([tmp_path / "in"], tmp_path / "in" / "b.mp4", replace(options, epochs=0))  # strange, and no harm
+
+
+def test_a_frame_larger_than_the_encoder_takes_is_named(
+    make_video: Callable[..., Path], options: EncodeOptions, tmp_path: Path
+) -> None:
+    make_video(tmp_path / "in" / "good.mp4", 2, 32, 32)
+    write_png_folder(tmp_path / "in" / "wide", [np.zeros((16, 16400, 3), np.uint8)] * 2)
+    with pytest.raises(InputError, match=r"wide: frames of 16x16400 pixels are larger .*--resolution.*--skip-bad"):
+        encode([tmp_path / "in"], tmp_path / "a.dnerv", options)
+    with listening(recorder := Recorder()):
+        encode([tmp_path / "in"], tmp_path / "a.dnerv", replace(options, epochs=0), skip_bad=True)
+    assert len(recorder.warnings) == 1
+    with Archive(tmp_path / "a.dnerv") as archive:
+        assert archive.names == ["good"]
+
+
 def test_existing_output(corpus: Path, options: EncodeOptions, tmp_path: Path) -> None:
     output = tmp_path / "a.dnerv"
     output.write_text("precious")
@@ -156,9 +209,8 @@ def with_a_bad_one(make_video: Callable[..., Path], tmp_path: Path) -> Path:
 
 def test_a_bad_video_stops_before_training(with_a_bad_one: Path, options: EncodeOptions, tmp_path: Path) -> None:
     recorder = Recorder()
-    with pytest.raises(InputError, match=r"worse\.mp4.*--skip-bad leaves such files out"):
-        with listening(recorder):
-            encode([with_a_bad_one], tmp_path / "a.dnerv", options)
+    with pytest.raises(InputError, match=r"worse\.mp4.*--skip-bad leaves such files out"), listening(recorder):
+        encode([with_a_bad_one], tmp_path / "a.dnerv", options)
     assert recorder.stages == ["reading videos"]
     assert not (tmp_path / "a.dnerv").exists()
 

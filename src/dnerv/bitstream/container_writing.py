@@ -1,19 +1,19 @@
 """Write a `.dnerv` file so that it is there whole or not at all.
 
-Sections stream into a temporary file beside the target; the section table, known only then, goes to its
-front; the file is flushed to disk and renamed over the target.
+Sections stream into a temporary file beside the target (`dnerv.files`); the section table, known only then, goes
+to its front; the file is flushed to disk and renamed over the target.
 """
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
 
 from dnerv.bitstream.section_table import Section, encode_table, is_kind, table_size
 from dnerv.errors import OutputError
+from dnerv.files import flush_folder, temporary_beside
 
 _BUFFER_BYTES = 1 << 20
 _MAXIMUM_SECTIONS = 0xFFFF
@@ -37,10 +37,10 @@ def write_container(
     with _as_output_error(target):
         target = target.resolve()  # a link keeps pointing at what is replaced
         check_target(target, force=force)
-        temporary = target.with_name(f".dnerv-{secrets.token_hex(8)}.tmp")
-    try:
+    with ExitStack() as stack:
         with _as_output_error(target):
-            file = temporary.open("xb", buffering=_BUFFER_BYTES)
+            temporary = stack.enter_context(temporary_beside(target))
+            file = temporary.open("r+b", buffering=_BUFFER_BYTES)
         try:
             _write(file, target, sections)
         finally:
@@ -49,11 +49,7 @@ def write_container(
         with _as_output_error(target):
             check_target(target, force=force)
             temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    _flush_directory(target.parent)
+    flush_folder(target.parent)
 
 
 def check_target(path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -95,16 +91,6 @@ def _write(file: BinaryIO, target: Path, sections: Sequence[tuple[str, bytes | I
         file.write(encode_table(written))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _flush_directory(directory: Path) -> None:
-    """Make the rename lasting where the system can; the file itself is complete without."""
-    with suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

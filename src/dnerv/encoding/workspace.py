@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dnerv import progress
 from dnerv.bitstream import check_target
 from dnerv.errors import InputError, OutputError
+from dnerv.files import flush_folder
 from dnerv.video.content import digest_of
 from dnerv.video.store import write_atomically
 
@@ -95,12 +94,7 @@ class Workspace:
             self.archive.replace(output.resolve())
         except OSError as error:
             raise OutputError(f"{output}: cannot be written: {error.strerror}") from error
-        with suppress(OSError):  # makes the name lasting where the system can
-            descriptor = os.open(output.resolve().parent, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        flush_folder(output.resolve().parent)
 
     def remove(self) -> None:
         """The work is done: take the folder away."""

@@ -5,18 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from dnerv.errors import ArchiveError
 from dnerv.families import (
     PUBLISHED,
+    ClipRequest,
     DNeRVConfig,
     ModelConfig,
     NeRVConfig,
+    assemble,
+    build_model,
     compact_dnerv,
     compact_nerv,
     config_from_json,
     config_to_json,
 )
+from dnerv.video import Timeline
 
 CONFIGS = [
     DNeRVConfig(7),
@@ -111,6 +116,11 @@ HOSTILE: list[Any] = [
     {"family": "dnerv", "base_channels": 4, "temporal_kernel": 0},
     {"family": "dnerv", "base_channels": 4, "temporal_kernel": 257},
     {"family": "dnerv", "base_channels": 4, "flow": "optical"},
+    {"family": "dnerv", "base_channels": 4, "grid": [10, 12], "strides": [8], "clip_length": 17, "min_hidden": 4096},
+    {"family": "dnerv", "base_channels": 4, "grid": [1024, 1024], "strides": [8]},
+    {"family": "dnerv", "base_channels": 64, "grid": [1, 1], "strides": [1], "clip_length": 256, "encoder_channels": 1}
+    | {"grid": [512, 512]},
+    {"family": "nerv", "base_channels": 4, "grid": [512, 512], "strides": [8], "clip_length": 64},
     {"family": "dnerv", "base_channels": 4, "flow": "none", "adaptive_blend": True},
     {"family": "dnerv", "base_channels": 4, "flow": "none", "refined_flow": True},
     {"family": "dnerv", "base_channels": 4, "flow": "single-scale", "refined_flow": True},
@@ -121,3 +131,24 @@ HOSTILE: list[Any] = [
 def test_hostile_records(record: Any) -> None:
     with pytest.raises(ArchiveError):
         config_from_json(record)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        DNeRVConfig(3, (2, 3), (4, 2), 5, 2, min_channels=6, encoder_channels=4, stem_channels=5, encoding_levels=6),
+        NeRVConfig(3, (2, 3), (4, 2), 5, min_channels=6, stem_channels=5, encoding_levels=6),
+        compact_dnerv(4, (32, 32), clip_length=4, keyframe_every=4),
+    ],
+)
+def test_the_largest_tensor_is_no_smaller_than_what_is_made(config: ModelConfig) -> None:
+    """Held to a pass through the plain modules."""
+    sizes: list[int] = []
+    model = build_model(config)
+    for module in model.modules():
+        module.register_forward_hook(lambda _, __, made: sizes.append(made.numel() if torch.is_tensor(made) else 0))
+    timeline = Timeline(20, config.clip_length, config.keyframe_every)
+    frames = torch.zeros(config.clip_length, 3, *config.canvas, dtype=torch.uint8)
+    with torch.no_grad():
+        model(assemble([ClipRequest(timeline.clip_conditioning(0), 0, frames)]))
+    assert max(sizes) <= config.largest_tensor <= 4 * max(sizes)

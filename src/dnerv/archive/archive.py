@@ -23,6 +23,7 @@ from dnerv.archive.limits import (
     INDEX_MEMORY,
     PASS_PIXELS,
     SHOWN_PIXELS,
+    TILES,
     Limits,
     chosen_allowance,
     memory_errors_named,
@@ -162,7 +163,9 @@ class Archive:
     def breakdown(self) -> dict[str, int]:
         """Bytes by purpose; they sum to the size of the file."""
         sizes = dict(self.container.sizes)
-        weights = describe_weights(self.container.read("NETW"), tensor_shapes(self.config.model))
+        weights = describe_weights(
+            self.container.read("NETW"), tensor_shapes(self.config.model), allowance=self._allowance
+        )
         assert sum(weights.values()) == sizes["NETW"]
         parts = {"keyframes": sizes["KEYF"]}
         parts |= {f"network {name}": count for name, count in weights.items()}
@@ -236,12 +239,13 @@ class Archive:
         for size in {entry.coded_size for entry in self.entries}:
             tiles = TileGrid(*size, *model.canvas, self.config.overlap).num_tiles
             limits.check(CODED_PIXELS, size[0] * size[1])
+            limits.check(TILES, tiles)
             limits.check(CLIP_PIXELS, model.clip_length * tiles * canvas)
 
     def _read_model(self) -> Network:
         config = self.config.model
         with memory_errors_named("the network"):
-            weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config))
+            weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config), allowance=self._allowance)
             return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
 
     def _open_decoder(self) -> Decoder:

@@ -41,7 +41,7 @@ from dnerv.bitstream.scales import ALPHABET, CENTRE, STREAMS, decode_scales, enc
 from dnerv.errors import ArchiveError
 
 LAYOUT_VERSION = 2
-LARGEST_NETWORK = 1 << 30  # weights, unless a reader says otherwise
+LARGEST_NETWORK = 1 << 30  # weights
 # A constant takes no bits and a peaked tensor next to none, so what a network declares is bounded by what is there.
 FREE_WEIGHTS = 1 << 20
 WEIGHTS_PER_BYTE = 1 << 10
@@ -70,26 +70,26 @@ def pack_weights(tensors: Mapping[str, Float32Array], bits: int) -> bytes:
     shapes = {name: values.shape for name, values in tensors.items()}
     packed = _HEAD.pack(LAYOUT_VERSION << 4 | bits, tensors_crc32(shapes)) + bytes(spreads) + encode_payload(streams)
     try:
-        _check_size(packed, shapes, LARGEST_NETWORK)
+        _check_size(packed, shapes)
     except ArchiveError as error:
         raise ValueError(str(error)) from None
     return packed
 
 
 def unpack_weights(
-    data: bytes, shapes: Shapes, *, largest: int = LARGEST_NETWORK, decoder: type[Decoder] = FastDecoder
+    data: bytes, shapes: Shapes, *, allowance: float = 1.0, decoder: type[Decoder] = FastDecoder
 ) -> dict[str, Float32Array]:
     """Return the float32 tensors of a section, by name in the order of `shapes`.
 
     Args:
-        largest: weights that are read at most.
+        allowance: factor on the limits, of a reader that trusts the data.
         decoder: `ans.PlainDecoder` is the definition, and slow.
 
     Raises:
         ArchiveError: the data is damaged, of another layout, packed for other names or shapes, or so short that it
             cannot be what the shapes say.
     """
-    bits, spreads, payload = _read_head(data, shapes, largest)
+    bits, spreads, payload = _read_head(data, shapes, allowance)
     coder = decoder(payload)
     _, scales = _decode_scales(coder, spreads, shapes)
     tensors = {}
@@ -106,13 +106,13 @@ def unpack_weights(
     return tensors
 
 
-def describe_weights(data: bytes, shapes: Shapes, *, largest: int = LARGEST_NETWORK) -> dict[str, int]:
+def describe_weights(data: bytes, shapes: Shapes, *, allowance: float = 1.0) -> dict[str, int]:
     """Return the bytes of: "header", "scales", "spreads" and "payload"; they sum to its length.
 
     Scales and symbols share one coder state, so the scales' part of it is their information content, rounded
     up.
     """
-    _, spreads, payload = _read_head(data, shapes, largest)
+    _, spreads, payload = _read_head(data, shapes, allowance)
     streams, _ = _decode_scales(FastDecoder(payload), spreads, shapes)
     used = sum(
         code_length_bits(np.bincount(stream, minlength=ALPHABET), gaussian_table(ALPHABET, CENTRE, spread))
@@ -172,7 +172,7 @@ def _decode_scales(
     return streams, decode_scales(streams, channels, [axis is None for axis in axes])
 
 
-def _read_head(data: bytes, shapes: Shapes, largest: int) -> tuple[int, bytes, bytes]:
+def _read_head(data: bytes, shapes: Shapes, allowance: float) -> tuple[int, bytes, bytes]:
     """Check everything that can be before anything is allocated; return bits, spreads, payload."""
     start = _HEAD.size + STREAMS + len(shapes)
     if len(data) < _HEAD.size:
@@ -187,16 +187,15 @@ def _read_head(data: bytes, shapes: Shapes, largest: int) -> tuple[int, bytes, b
         )
     if stored_crc32 != tensors_crc32(shapes):
         raise ArchiveError("the weights belong to another network: names or shapes of tensors differ")
-    _check_size(data, shapes, largest)
+    _check_size(data, shapes, allowance)
     spreads = data[_HEAD.size : start]
     if len(data) < start or max(spreads) >= SPREADS:
         raise ArchiveError("the weights are truncated or damaged: a spread is missing or out of range")
     return bits, spreads, data[start:]
 
 
-def _check_size(data: bytes, shapes: Shapes, largest: int) -> None:
+def _check_size(data: bytes, shapes: Shapes, allowance: float = 1.0) -> None:
     count = sum(math.prod(shape) for shape in shapes.values())
-    if count > largest:
-        raise ArchiveError(f"the network has {count:,} weights; allowed are {largest:,}")
-    if count > FREE_WEIGHTS + WEIGHTS_PER_BYTE * len(data):
-        raise ArchiveError(f"the network has {count:,} weights in {len(data):,} bytes, which cannot hold them")
+    allowed = int(allowance * min(LARGEST_NETWORK, FREE_WEIGHTS + WEIGHTS_PER_BYTE * len(data)))
+    if count > allowed:
+        raise ArchiveError(f"the network has {count:,} weights; in {len(data):,} bytes it may have {allowed:,}")

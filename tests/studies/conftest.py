@@ -68,7 +68,7 @@ def stages() -> Callable[[], AbstractContextManager[list[str]]]:
     return collected
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def measured_here() -> Iterator[None]:
     """Studies measure in this process: one of its own takes seconds to start, and `test_study` has tried it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -90,7 +90,7 @@ class _Steps(progress.Listener):
                 raise KeyboardInterrupt
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def made_twice(measured_here: None) -> Callable[..., tuple[Record, Record]]:
     """Runs a study in two folders, once as it is, and once killed half-way and given again; the records of both.
 
@@ -111,7 +111,7 @@ def made_twice(measured_here: None) -> Callable[..., tuple[Record, Record]]:
         assert rest.names == steps.names[half - 1 :]
         nothing = _Steps()
         with progress.listening(nothing):
-            assert run_study(study, inputs, root / "whole", options) == whole
+            assert run_study(study, inputs, root / "whole", options) == whole  # to the second, too
         assert nothing.names == []
         assert not [path for path in root.rglob("*") if path.suffix in (".work", ".begun", ".partial")]
         return whole, resumed

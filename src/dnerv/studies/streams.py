@@ -22,7 +22,7 @@ from dnerv.video import CachedVideo
 
 T = TypeVar("T")
 MOST_ABOVE = 1.01  # of the bytes that are to be matched
-_CLOSE_ENOUGH = 0.01  # in log bytes; one step of x264's crf is 0.0075
+_CLOSE_ENOUGH = 0.0099  # in log bytes, a little less than what may be above; one step of x264's crf is 0.0075
 _MOST_CODINGS = 16  # four suffice where bytes fall evenly
 
 

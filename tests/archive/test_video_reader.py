@@ -234,3 +234,14 @@ def test_nerv_is_asked_for_the_time_in_between(nerv_path: Path) -> None:
 def test_factors_outside_are_refused(archive: Archive, factor: int) -> None:
     with pytest.raises(InputError, match="factor"):
         archive["walk"].interpolated(factor)
+
+
+def test_no_frames_are_on_the_device_too(archive: Archive) -> None:
+    entry = archive.entries[0]
+
+    def make_clip(clip: int, phase: float = 0.0) -> torch.Tensor:
+        return torch.empty(4, 3, 32, 32, dtype=torch.uint8, device="meta")
+
+    reader = VideoReader(entry, 4, make_clip, device=torch.device("meta"))
+    for frames in (reader[0:0], reader[2:5], reader.get_frames_in_range(3, 3).data, reader.get_frames_at([]).data):
+        assert (frames.device.type, frames.dtype, frames.shape[1:]) == ("meta", torch.uint8, (3, 32, 32))

@@ -24,15 +24,17 @@ CODED_PIXELS: Final = "pixels in a frame as coded"
 SHOWN_PIXELS: Final = "pixels in a frame as shown"
 PASS_PIXELS: Final = "pixels in one pass of its network"
 CLIP_PIXELS: Final = "pixels in the tiles of a clip"
-_LIMITS = {
+TILES: Final = "tiles in a frame"
+_LIMITS: dict[str, tuple[int, float]] = {
     INDEX_MEMORY: (384 << 20, 256),  # a video takes some 2 kB of memory, and 10 bytes of the file at the very least
     FRAMES: (1 << 20, 1024),  # ten hours at 30 frames a second
-    CODED_PIXELS: (1 << 22, 256),  # 4K from 16 kB on
+    CODED_PIXELS: (1 << 22, 256),  # 4K from 17 kB on
     SHOWN_PIXELS: (1 << 24, 1024),  # 8K from 17 kB on
     PASS_PIXELS: (1 << 21, 16),  # clips of 8 frames on the largest canvas of our own networks; more for the paper's
     CLIP_PIXELS: (1 << 24, 2048),  # 1080p clips of 8 frames from 2 kB on, 4K from 40 kB on
+    TILES: (128, 1 / 64),  # 8K on our largest canvas; 1080p on one of 64x80 from 36 kB on
 }
-_NO_MEMORY = ("allocate memory", "out of memory", "invalid buffer size", "storage size", "numel", "int64_t")
+_NO_MEMORY = ("allocate memory", "out of memory", "invalid buffer size", "storage size")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def memory_errors_named(what: str) -> Iterator[None]:
         raise ArchiveError(f"there is not enough memory for {what}: {error}") from error
     except RuntimeError as error:
         message = str(error).splitlines()[0] if str(error) else ""
-        is_known = isinstance(error, torch.OutOfMemoryError) or any(words in message for words in _NO_MEMORY)
+        is_known = isinstance(error, torch.OutOfMemoryError) or any(words in message.lower() for words in _NO_MEMORY)
         if not is_known:
             raise
         raise ArchiveError(f"there is not enough memory for {what}: {message[:200]}") from error

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from dnerv import progress
 from dnerv.codecs.fidelity import mse, psnr
 from dnerv.encoding.options import EncodeOptions
+from dnerv.errors import InputError
 from dnerv.options import like, option
 from dnerv.studies.charts import Bar, Bars, Cell, Sheet
-from dnerv.studies.study import FramesOptions, Record, Study
+from dnerv.studies.study import ArchiveOptions, Record, Study
 from dnerv.studies.tables import figures_table
 from dnerv.tables import LONGEST_LIST, Part
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dnerv.archive import Archive
     from dnerv.studies.content import Content
     from dnerv.studies.runner import Run
+    from dnerv.studies.views import Clip, Picture
     from dnerv.video import CachedVideo, Masks
 
 Frame = NDArray[np.uint8]  # [H, W, 3] RGB
@@ -41,7 +43,7 @@ _HIDDEN = (255, 0, 200)  # a colour that stands out
 
 
 @dataclass(frozen=True)
-class InpaintOptions(FramesOptions):
+class InpaintOptions(ArchiveOptions):
     """What is hidden, and how it is encoded."""
 
     masks: Path | None = option(
@@ -53,28 +55,7 @@ class InpaintOptions(FramesOptions):
     )
     boxes: int = option(5, "Without --masks: random boxes a frame.", low=1, group="What is hidden")
     box_size: int = option(50, "Their side in pixels.", low=1, group="What is hidden")
-    bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05)
-    budget_seconds: float | None = like(EncodeOptions, "budget_seconds")
-    epochs: int | None = like(EncodeOptions, "epochs")
     model: str = like(EncodeOptions, "model")
-
-    def __post_init__(self) -> None:
-        """Raise InputError for what `encode` would refuse, too."""
-        super().__post_init__()
-        self.encoding  # noqa: B018  # its options are checked
-
-    @property
-    def encoding(self) -> EncodeOptions:
-        """Of D-NeRV, or of what `model` names."""
-        return EncodeOptions(
-            resolution=self.resolution,
-            fps=self.fps,
-            bits_per_pixel=self.bits_per_pixel,
-            budget_seconds=self.budget_seconds,
-            epochs=self.epochs,
-            model=self.model,
-            seed=self.seed,
-        )
 
 
 class Plan(NamedTuple):
@@ -116,7 +97,7 @@ class Inpaint(Study[InpaintOptions, Plan, Record]):
         found = run.archive(
             "inpainted",
             plan.original,
-            run.options.encoding,
+            run.options.encoding(model=run.options.model),
             masks=plan.masks,
             measure=measured_inside,
             arguments=[plan.hidden],
@@ -170,6 +151,13 @@ class Inpaint(Study[InpaintOptions, Plan, Record]):
         heading = "Inpainting: hidden pixels, and what stands there"
         return {"picture": Sheet(heading, ("original", "hidden", "made up"), rows)}
 
+    def views(self, record: Mapping[str, Any], folder: Path, *, frames: int, rate: float | None) -> Iterator[Clip]:
+        """What is hidden, and what was made up."""
+        masks = record["masks"]
+        for original, covered in hidden_before(record, masks, folder):
+            ways = {"made up": (folder / ARCHIVE, original.name)}
+            yield masked_clip(original, covered, ways, frames, is_known="boxes" in masks)
+
 
 def hidden_content(content: Content, masks: Masks) -> Content:
     """The videos with their hidden pixels filled, and `mask` set. Raises InputError for masks that do not fit."""
@@ -183,6 +171,84 @@ def hidden_content(content: Content, masks: Masks) -> Content:
         videos.append(hide(video, masks, content.folder))
         progress.advance()
     return Content(tuple(videos), digest_of([content.digest, masks.to_json()]), content.sources, content.folder)
+
+
+def hidden_before(
+    record: Mapping[str, Any], masks: Mapping[str, Any], folder: Path
+) -> Iterator[tuple[CachedVideo, CachedVideo]]:
+    """Each video of a record, and the same with its hidden pixels filled, from the study's cache.
+
+    Raises InputError where they are not there any more.
+    """
+    from dnerv.video import hide
+    from dnerv.video.cache import open_cached
+
+    frames = folder / record["frames"]
+    for video in record["videos"]:
+        original = open_cached(video["name"], frames)
+        yield original, hide(original, _MasksBefore(masks), frames)
+
+
+@dataclass(frozen=True)
+class _MasksBefore:
+    """Masks that lie in the cache, by what the record says of them."""
+
+    said: Mapping[str, Any]
+
+    def of(self, video: CachedVideo) -> Iterator[NDArray[np.bool_]]:
+        """Raise InputError: the cache has lost them."""
+        raise InputError(f"{video.store.path.parent} has no masks of {video.name!r}: run what has made it again")
+
+    def to_json(self) -> dict[str, Any]:
+        """What the fill depends on."""
+        return dict(self.said)
+
+
+def masked_clip(
+    original: CachedVideo,
+    covered: CachedVideo,
+    ways: Mapping[str, tuple[Path, str]],
+    frames: int,
+    *,
+    is_known: bool = True,
+    with_fill: bool = False,
+) -> Clip:
+    """The original around hidden pixels; inside them a colour, the fill, and what each way's archive gives.
+
+    Args:
+        ways: by its label, an archive and the video's name in it. is_known: what is hidden is the truth.
+    """
+    from dnerv.archive import Archive
+    from dnerv.studies.views import Clip, View, decoded, middle
+
+    span = middle(original.timing.num_frames, frames)
+    originals, hidden = list(original.store.read(list(span))), [mask_of(covered, index) for index in span]
+    colour = [np.broadcast_to(np.array(_HIDDEN, np.uint8), frame.shape) for frame in originals]
+    made = {"fill alone": list(covered.store.read(list(span)))} if with_fill else {}
+    for label, (path, name) in ways.items():
+        with Archive(path, size="coded") as archive:
+            made[label] = decoded(archive, name, span)
+
+    def inside(pictures: Sequence[Picture]) -> list[Picture]:
+        return [_inside(one, mask) for one, mask in zip(pictures, hidden, strict=True)]
+
+    shares = [f"{mask.mean():.1%} hidden" for mask in hidden]
+    views = [View("original", originals), View("hidden", inside(colour), shares, "what the network never saw.")]
+    for label, pictures in made.items():
+        figures = [_figure_inside(*each) for each in zip(originals, pictures, hidden, strict=True)] if is_known else ()
+        note = "its pixels where they were hidden, the original around them."
+        views.append(View(label, inside(pictures), figures, note))
+    fps = float(original.timing.average_fps)
+    return Clip(original.name, span, original.timing.num_frames, fps, views, 1, len(views) - 1)
+
+
+def _inside(picture: Frame, mask: NDArray[np.bool_]) -> Picture:
+    """The picture where the mask is, nothing elsewhere: uint8 [H, W, 4]."""
+    return np.dstack((np.where(mask[..., None], picture, np.uint8(128)), mask * np.uint8(255)))
+
+
+def _figure_inside(original: Frame, made: Frame, mask: NDArray[np.bool_]) -> str:
+    return f"{psnr(float(mse(original[mask], made[mask]))):.2f} dB" if mask.any() else "nothing hidden"
 
 
 def measured_inside(path: Path, original: Content, device: str, hidden: Content) -> Record:
@@ -244,8 +310,7 @@ def sheet_row(original: CachedVideo, covered: CachedVideo, ways: Iterable[tuple[
     for path, name in ways:
         with Archive(path, size="coded") as archive:
             made: Frame = np.ascontiguousarray(archive[name][index].permute(1, 2, 0).numpy())
-        note = f"{psnr(float(mse(frame[hidden], made[hidden]))):.2f} dB" if hidden.any() else "nothing hidden"
-        cells.append(Cell(np.where(hidden[..., None], made, frame), note))
+        cells.append(Cell(np.where(hidden[..., None], made, frame), _figure_inside(frame, made, hidden)))
     return cells
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from dnerv import progress
 from dnerv.encoding.options import DEFAULT_BUDGET_SECONDS, FRAMES, EncodeOptions
 from dnerv.errors import InputError
-from dnerv.evaluation.published import PAPER
 from dnerv.options import like, option
 from dnerv.studies.charts import Bar, Bars, Sheet
 from dnerv.studies.inpaint import (
@@ -24,20 +23,24 @@ from dnerv.studies.inpaint import (
     InpaintOptions,
     Plan,
     decibels,
+    hidden_before,
     hidden_content,
+    masked_clip,
     masked_quality,
     measured_inside,
     sheet_row,
 )
-from dnerv.studies.study import FramesOptions, Record, Study
+from dnerv.studies.study import PAPER, ArchiveOptions, Record, Study
 from dnerv.studies.tables import figures_table
 from dnerv.tables import LONGEST_LIST, Part
 
 if TYPE_CHECKING:
     from dnerv.studies.content import Content
     from dnerv.studies.runner import Run
+    from dnerv.studies.views import Clip
 
 TITLES = {"fill": "fill alone", "nerv": "NeRV", "nerv_joint": "NeRV joint", "dnerv": "D-NeRV"}
+_LONG_TITLES = TITLES | {"nerv": "NeRV, one each", "nerv_joint": "one NeRV for all"}
 _STYLES = {"fill": "plain", "nerv": "nerv", "nerv_joint": "nerv", "dnerv": "dnerv"}
 _PUBLISHED = {
     "psnr": {"nerv": 18.99, "nerv_joint": 19.88, "dnerv": 21.30},
@@ -47,7 +50,7 @@ _PUBLISHED = {
 
 
 @dataclass(frozen=True)
-class InpaintingOptions(FramesOptions):
+class InpaintingOptions(ArchiveOptions):
     """What is hidden, and of each way the same bits per pixel in the same time."""
 
     boxes: int = like(InpaintOptions, "boxes", help="Random boxes a frame.")
@@ -55,26 +58,6 @@ class InpaintingOptions(FramesOptions):
     crop: tuple[int, int] | None = option(
         None, "Then cut this out of their middle.", metavar="HxW", low=8, high=8192, kind="size", group=FRAMES
     )
-    bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05)
-    budget_seconds: float | None = like(EncodeOptions, "budget_seconds", help="Time for training each way.")
-    epochs: int | None = like(EncodeOptions, "epochs")
-
-    def __post_init__(self) -> None:
-        """Raise InputError for what `encode` would refuse, too."""
-        super().__post_init__()
-        self.encoding  # noqa: B018  # its options are checked
-
-    @property
-    def encoding(self) -> EncodeOptions:
-        """Of D-NeRV. Frames that are cut are files, at their size and rate already."""
-        return EncodeOptions(
-            resolution=self.resolution if self.crop is None else None,
-            fps=self.fps if self.crop is None else None,
-            bits_per_pixel=self.bits_per_pixel,
-            budget_seconds=self.budget_seconds,
-            epochs=self.epochs,
-            seed=self.seed,
-        )
 
 
 class Inpainting(Study[InpaintingOptions, Plan, dict[str, list[Record]]]):
@@ -99,7 +82,9 @@ class Inpainting(Study[InpaintingOptions, Plan, dict[str, list[Record]]]):
         """By way, what was found of each archive: one for all videos or, of NeRV, one for each."""
         from dnerv.video import discover
 
-        asked, dnerv = run.options, run.options.encoding
+        asked = run.options
+        # Frames that are cut are files, at their size and rate already.
+        dnerv = asked.encoding(**({} if asked.crop is None else {"resolution": None, "fps": None}))
         nerv = replace(dnerv, model="nerv")
         found: dict[str, list[Record]] = {"nerv": [], "nerv_joint": [], "dnerv": []}
 
@@ -163,7 +148,7 @@ class Inpainting(Study[InpaintingOptions, Plan, dict[str, list[Record]]]):
 
     def charts(self, record: Mapping[str, Any]) -> Sequence[Bars]:
         """PSNR inside the boxes, by way, with each video's."""
-        names, videos = TITLES | {"nerv": "NeRV, one each", "nerv_joint": "one NeRV for all"}, record["videos"]
+        videos = record["videos"]
         bars = [
             Bar(
                 name,
@@ -172,7 +157,7 @@ class Inpainting(Study[InpaintingOptions, Plan, dict[str, list[Record]]]):
                 f"{record['psnr'][way]:.2f} dB",
                 singles=[video["psnr"][way] for video in videos] if len(videos) > 1 else (),
             )
-            for way, name in names.items()
+            for way, name in _LONG_TITLES.items()
         ]
         return [Bars("PSNR inside the boxes", "dB, mean over videos (small dots: each video)", bars, kind="dots")]
 
@@ -185,6 +170,12 @@ class Inpainting(Study[InpaintingOptions, Plan, dict[str, list[Record]]]):
             rows.append(sheet_row(original, covered, ways))
         columns = ("original", "hidden", *titles.values())
         return {"picture": Sheet("Inpainting: PSNR inside the boxes", columns, rows[:MOST_ROWS])}
+
+    def views(self, record: Mapping[str, Any], folder: Path, *, frames: int, rate: float | None) -> Iterator[Clip]:
+        """What is hidden, the fill, and what each way makes of it."""
+        for place, (original, covered) in enumerate(hidden_before(record, record["boxes"], folder)):
+            ways = {_LONG_TITLES[way]: archive_of(record, way, place, folder) for way in record["archives"]}
+            yield masked_clip(original, covered, ways, frames, with_fill=True)
 
 
 def archive_of(record: Mapping[str, Any], way: str, place: int, folder: Path) -> tuple[Path, str]:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnerv import progress
 from dnerv.codecs.fidelity import mse, psnr
-from dnerv.encoding.options import EncodeOptions
+from dnerv.encoding.options import KEYFRAMES
 from dnerv.errors import InputError
-from dnerv.options import like, option
+from dnerv.options import option
 from dnerv.studies.charts import DIFFERENCE_GAIN, Bar, Bars, Cell, Sheet, difference
-from dnerv.studies.study import FramesOptions, Record, Study, StudyOptions
+from dnerv.studies.study import ArchiveOptions, Record, Study
 from dnerv.studies.tables import figures_table
 from dnerv.tables import LONGEST_LIST, Part
 
@@ -37,30 +37,10 @@ _MOST_ROWS = 8  # of the picture
 
 
 @dataclass(frozen=True)
-class InterpolationOptions(StudyOptions):
-    """Of the archive; keyframe distances are in frames kept. Videos are taken as they are, at their own rate."""
+class InterpolationOptions(ArchiveOptions):
+    """Of the archive of the frames kept, which its rate and keyframe distance count."""
 
-    resolution: tuple[int, int] | None = like(FramesOptions, "resolution")
-    bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05, help="Of the frames kept.")
-    budget_seconds: float | None = like(EncodeOptions, "budget_seconds")
-    epochs: int | None = like(EncodeOptions, "epochs")
-    keyframe_every: int = option(2, "Frames kept from one keyframe to the next.", low=1, high=65535)
-
-    def __post_init__(self) -> None:
-        """Raise InputError for what `encode` would refuse, too."""
-        super().__post_init__()
-        self.encoding  # noqa: B018  # its options are checked
-
-    @property
-    def encoding(self) -> EncodeOptions:
-        """Of the frames kept, which are files, scaled already."""
-        return EncodeOptions(
-            bits_per_pixel=self.bits_per_pixel,
-            budget_seconds=self.budget_seconds,
-            epochs=self.epochs,
-            keyframe_every=self.keyframe_every,
-            seed=self.seed,
-        )
+    keyframe_every: int = option(2, "Frames kept from one to the next.", low=1, high=65535, group=KEYFRAMES)
 
 
 class Plan(NamedTuple):
@@ -100,7 +80,9 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
 
     def measure(self, run: Run[InterpolationOptions], plan: Plan) -> Record:
         """The archive of the frames kept, against all frames."""
-        encoding, whole = run.options.encoding, plan.whole
+        # The frames kept are files, at their size and rate already.
+        encoding = run.options.encoding(resolution=None, fps=None, keyframe_every=run.options.keyframe_every)
+        whole = plan.whole
         return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[whole])
 
     def rows(self, run: Run[InterpolationOptions], plan: Plan, measured: Record) -> Record:
@@ -206,7 +188,7 @@ def _measure_video(archive: Archive, video: CachedVideo, meters: Mapping[str, An
     from dnerv.families import channels_first
 
     def add(way: str, index: int, decoded: Tensor) -> None:
-        original = channels_first(video.store.read([index]))
+        original = channels_first(video.store[index][None])
         meters[way].add(video.name, mse_per_frame(original, decoded[None].cpu()))
 
     for number, (before, made, after) in enumerate(gaps(archive, video.name)):

@@ -55,19 +55,20 @@ Modules of studies are imported for a command's help too: what needs torch is im
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from dnerv.encoding.options import FrameOptions, RunOptions
+from dnerv.encoding.options import EncodeOptions, FrameOptions, RunOptions
 from dnerv.options import RUNNING, Options, like, option
 from dnerv.tables import Part
 
 if TYPE_CHECKING:
     from dnerv.studies.charts import Chart, Sheet
     from dnerv.studies.runner import Run
+    from dnerv.studies.views import Clip
 
 Record = dict[str, Any]  # JSON
 PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
@@ -87,6 +88,25 @@ class FramesOptions(StudyOptions):
 
     resolution: tuple[int, int] | None = like(FrameOptions, "resolution")
     fps: Fraction | None = like(FrameOptions, "fps")
+
+
+@dataclass(frozen=True)
+class ArchiveOptions(FramesOptions):
+    """Of those that ask one rate and one time of every archive."""
+
+    bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05)
+    budget_seconds: float | None = like(EncodeOptions, "budget_seconds")
+    epochs: int | None = like(EncodeOptions, "epochs")
+
+    def __post_init__(self) -> None:
+        """Raise InputError for what `encode` would refuse, too."""
+        super().__post_init__()
+        self.encoding()
+
+    def encoding(self, **changes: Any) -> EncodeOptions:
+        """Of an archive; `changes`: other options of it."""
+        names = ("resolution", "fps", "bits_per_pixel", "budget_seconds", "epochs", "seed")
+        return EncodeOptions(**({name: getattr(self, name) for name in names} | changes))
 
 
 OptionsT = TypeVar("OptionsT", bound=StudyOptions)
@@ -130,3 +150,10 @@ class Study(ABC, Generic[OptionsT, PlanT, MeasuredT]):
     def sheets(self, run: Run[OptionsT], plan: PlanT, record: Mapping[str, Any]) -> Mapping[str, Sheet]:
         """Frames side by side, by the name of the picture."""
         return {}
+
+    def views(self, record: Mapping[str, Any], folder: Path, *, frames: int, rate: float | None) -> Iterator[Clip]:
+        """Of one video after another, `frames` frames to wipe between, from what the study's folder holds.
+
+        `rate`: of several archives, the one that was asked for so many bits per pixel; None for the middle one.
+        """
+        return iter(())

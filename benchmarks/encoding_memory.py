@@ -19,7 +19,6 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-from dnerv.encoding.workspace import members_record
 from dnerv.video import Timing, VideoSource, discover, write_mp4
 
 CUTS, FRAMES = 4, 12  # different clips, and frames of each
@@ -61,7 +60,7 @@ def _measure(cuts: list[Path], count: int, folder: Path, processes: int) -> dict
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(cuts[i % CUTS], path)
     started = time.perf_counter()
-    members_record(discover([corpus]))
+    discover([corpus])
     listed = time.perf_counter()
     output = folder / f"{count}.dnerv"
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]

@@ -32,9 +32,9 @@ from dnerv.codecs import CODECS, Codec, blended, mse, psnr, search_crf
 from dnerv.errors import DnervError, InputError
 from dnerv.evaluation.machine import describe_machine, usable_cores
 from dnerv.families import assemble
-from dnerv.report.flow import full_colour, middlebury_colours
 from dnerv.studies.charts import DIFFERENCE_GAIN, Cell, Sheet, difference
 from dnerv.studies.drawing import check_drawing, draw_sheet
+from dnerv.studies.flow import full_colour, middlebury_colours
 from dnerv.studies.record import source_state
 from dnerv.studies.tables import figures_table
 from dnerv.tables import Part
@@ -221,6 +221,7 @@ def flow_between_keyframes(archive: Archive, name: str, index: int) -> NDArray[n
     for request in layout.requests(clip, archive.keyframe_reader(place)):
         with torch.inference_mode():
             motion = archive.model.motion(assemble([request]))
+        assert motion is not None
         tiles.append(motion.to_end - motion.to_start)
     flow: NDArray[np.float32] = layout.grid.join(torch.stack(tiles))[offset].permute(1, 2, 0).float().numpy()
     return flow

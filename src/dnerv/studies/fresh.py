@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from dnerv import progress
 from dnerv.errors import DnervError
+from dnerv.process import tune_process
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ def _listen(pipe: Connection) -> Any:
 
 
 def _answer(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    tune_process()  # as the command line does, whose speed this is
     try:
         with progress.listening(_Piped(pipe)):
             result = function(*arguments)

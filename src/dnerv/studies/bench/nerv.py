@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +18,30 @@ from dnerv.families.sizes import PAPER_STRIDES
 
 FAMILY = "nerv"
 _WEIGHT_BITS = 6
-_WIDEST = 4096
-
-Weights = dict[str, np.ndarray]
+_POWERS = [2**i for i in range(1, 13)]
 
 
-def write_nerv(archive: Archive, path: Path) -> ModelConfig:
+def write_nerv(archive: Archive, path: Path) -> None:
     """Write an archive of the same videos with a NeRV of random weights, as near as its width allows to the size.
 
     The time it takes to decode does not depend on what its weights are.
     """
-    sizes = archive.container.sizes
-    config = _of_size(archive, sizes["NETW"] + sizes["KEYF"] + sizes["PKTS"])  # the rest it needs as well
+    sizes, model = archive.container.sizes, archive.config.model
+    target = sizes["NETW"] + sizes["KEYF"] + sizes["PKTS"]  # the rest it needs as well
+    # The paper's NeRV beside the paper's D-NeRV; beside ours, ours.
+    sizing = Sizing(model.canvas, model.clip_length, paper=getattr(model, "strides", None) == PAPER_STRIDES)
+
+    @cache
+    def packed_bytes(width: int) -> int:
+        return len(pack_weights(_random(FAMILIES[FAMILY].sized(width, sizing)), _WEIGHT_BITS))
+
+    high = next((width for width in _POWERS if packed_bytes(width) >= target), _POWERS[-1])
+    widths = range(max(1, high // 2), high + 1)
+    place = bisect_left(widths, target, hi=len(widths) - 1, key=packed_bytes)
+    width = min(widths[max(0, place - 1)], widths[place], key=lambda width: abs(packed_bytes(width) - target))
+    config = FAMILIES[FAMILY].sized(width, sizing)
     videos = [CodedVideo(replace(e, table_bytes=0, keyframe_bytes=0), b"", None) for e in archive.entries]
     write_archive(path, ArchiveConfig(config, archive.config.overlap, None), _random(config), _WEIGHT_BITS, videos)
-    return config
 
 
 def check_nerv(archive: Archive, other: Archive) -> None:
@@ -52,34 +63,7 @@ def check_nerv(archive: Archive, other: Archive) -> None:
         )
 
 
-def _of_size(archive: Archive, target: int) -> ModelConfig:
-    """The network closest to `target` bytes: its width doubled until it is larger, then halved in between."""
-    low, high = 1, 2
-    while high < _WIDEST and _packed_bytes(_config(archive, high)) < target:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _packed_bytes(_config(archive, middle)) < target:
-            low = middle
-        else:
-            high = middle
-    around = [_config(archive, width) for width in (low, high)]
-    return min(around, key=lambda config: abs(_packed_bytes(config) - target))
-
-
-def _config(archive: Archive, width: int) -> ModelConfig:
-    """The paper's NeRV beside the paper's D-NeRV; beside ours, ours."""
-    model = archive.config.model
-    is_paper = getattr(model, "strides", None) == PAPER_STRIDES
-    made: ModelConfig = FAMILIES[FAMILY].sized(width, Sizing(model.canvas, model.clip_length, paper=is_paper))
-    return made
-
-
-def _packed_bytes(config: ModelConfig) -> int:
-    return len(pack_weights(_random(config), _WEIGHT_BITS))
-
-
-def _random(config: ModelConfig) -> Weights:
+def _random(config: ModelConfig) -> dict[str, np.ndarray]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return {name: p.detach().numpy() for name, p in build_model(config).named_parameters()}

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.archive.clip_maker import ClipMaker
 from dnerv.bitstream import unpack_weights
@@ -20,8 +21,8 @@ from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.timing import StageClock, drop_pages
 from dnerv.families import ClipInputs, ClipRequest, tensor_shapes
 from dnerv.loading import Loader
-from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Kind, Load, shuffled_batches
-from dnerv.studies.loading_speed.sample import Sample
+from dnerv.studies.bench.candidate import Candidate, ClipPlace, Kind, Load, shuffled_batches
+from dnerv.studies.bench.sample import Sample
 
 REFERENCE: ChosenPrecision = "reference"  # float32 through the plain modules, clip by clip
 _PASSES = 2  # over the list of clips, for the breakdown
@@ -75,8 +76,11 @@ def _load(
     flat = [request for own in requests for request in own]
     tiles = torch.cat([maker.batch(flat[i : i + batch_size]) for i in range(0, len(flat), batch_size)])
     with stage("tiles and 8 bits"):
-        own = tiles.split([len(of_one) for of_one in requests])
-        return [archive.layout(p.video).join(p.clip, part) for p, part in zip(batch, own, strict=True)]
+        clips, first = [], 0
+        for place, own in zip(batch, requests, strict=True):
+            clips.append(archive.layout(place.video).join(place.clip, tiles[first : first + len(own)]))
+            first += len(own)
+        return clips
 
 
 def loaders(
@@ -129,31 +133,44 @@ class _TimedDecoder(Decoder):
 
 
 def break_down(
-    path: Path, precision: ChosenPrecision, batch_size: int, sample: Sample, device: torch.device
+    path: Path, precisions: Sequence[ChosenPrecision], batch_size: int, sample: Sample, device: torch.device
 ) -> dict[str, Any]:
-    """Milliseconds by stage, once and for each clip.
+    """Milliseconds by stage, once and for each clip, in each precision.
 
     Waiting for the device between stages costs a little of what overlaps otherwise.
     """
+    progress.stage("taking times apart", len(precisions))
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        return {"breakdown": [_apart(path, precision, batch_size, sample, device, pool) for precision in precisions]}
+
+
+def _apart(
+    path: Path,
+    precision: ChosenPrecision,
+    batch_size: int,
+    sample: Sample,
+    device: torch.device,
+    pool: ThreadPoolExecutor,
+) -> dict[str, Any]:
     drop_pages([path])
     once, clock = StageClock(device), StageClock(device)
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        with once("opening"):
-            archive = Archive(path, device=device, precision=precision, size="coded")
-        with archive:
-            with once("entropy decoding"):
-                unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.model))
-            with once("network with weights"):
-                archive.model  # noqa: B018  # made when it is first asked for
-            # The network's weights are decoded anew on the way: what is left is building it.
-            rest = once.seconds.pop("network with weights") - once.seconds["entropy decoding"]
-            once.seconds["building the network"] = max(0.0, rest)
-            with once("first batch"):
-                _load(archive, archive.maker, batch_size, pool, lambda name: nullcontext(), sample.places[:batch_size])
-            maker = ClipMaker(_TimedDecoder(archive, precision, clock))
-            clips, batches = 0, shuffled_batches(sample.places, batch_size, 0)
-            while clips < _PASSES * len(sample.places):
-                clips += len(_load(archive, maker, batch_size, pool, clock, next(batches)))
+    with once("opening"):
+        archive = Archive(path, device=device, precision=precision, size="coded")
+    with archive:
+        with once("entropy decoding"):
+            unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.model))
+        with once("network with weights"):
+            archive.model  # noqa: B018  # made when it is first asked for
+        # The network's weights are decoded anew on the way: what is left is building it.
+        rest = once.seconds.pop("network with weights") - once.seconds["entropy decoding"]
+        once.seconds["building the network"] = max(0.0, rest)
+        with once("first batch"):
+            _load(archive, archive.maker, batch_size, pool, lambda name: nullcontext(), sample.places[:batch_size])
+        maker = ClipMaker(_TimedDecoder(archive, precision, clock))
+        clips, batches = 0, shuffled_batches(sample.places, batch_size, 0)
+        while clips < _PASSES * len(sample.places):
+            clips += len(_load(archive, maker, batch_size, pool, clock, next(batches)))
+    progress.advance()
     return {
         "precision": precision,
         "batch_size": batch_size,

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerv import progress
 from dnerv.archive import Archive
+from dnerv.codecs import Frame
 from dnerv.errors import InputError
 from dnerv.evaluation.archive_quality import find_originals, original_frames
 from dnerv.families import channels_first
-from dnerv.studies.loading_speed.candidate import ClipPlace
+from dnerv.studies.bench.candidate import ClipPlace
+from dnerv.studies.runner import Run
+from dnerv.studies.steps import digest_of
 from dnerv.video import FrameStore, FrameStoreWriter
 
 MOST_VIDEOS = 8
 MOST_FRAMES = 128  # of a video, from its start: what lies behind is loaded just as fast
 MOST_BYTES = 1 << 29  # of raw frames on disk
-
-Frame = NDArray[np.uint8]  # [H, W, 3] RGB
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class SampledVideo:
 
 @dataclass(frozen=True)
 class Sample:
-    """Videos by place in the archive, and the list of clips."""
+    """Videos by place in the archive, and the list of clips. Picklable."""
 
     videos: dict[int, SampledVideo]
     places: tuple[ClipPlace, ...]
     clip_length: int  # frames; the last clip of a video may have fewer
     share: float  # of all of the archive's pixels
+    digest: str  # of the archive, the originals and the draw
 
     @property
     def num_frames(self) -> int:
@@ -63,20 +65,14 @@ class Sample:
 
 
 def draw_sample(
-    archive: Archive,
-    originals: tuple[Path, ...],
-    folder: Path,
-    *,
-    clips: int,
-    seed: int,
-    stage: Callable[[str, int], None],
-    advance: Callable[[], None],
+    run: Run[Any], archive: Archive, given: str, *, originals: tuple[Path, ...], clips: int, seed: int
 ) -> Sample:
-    """Choose videos and clips by `seed`, and store the videos' frames in `folder`.
+    """Choose videos and clips by `seed`, and store the videos' frames in the folder of the run, once.
 
     Args:
-        archive: opened at its coded size. originals: what was encoded; without it the archive is decoded.
-        clips: length of the list; clips are repeated only where there are not as many.
+        archive: opened at its coded size. given: a hash of it and of the originals. originals: what was encoded;
+        without it the archive is decoded. clips: length of the list; clips are repeated only where there are not as
+        many.
 
     Raises:
         InputError: an original is missing, or is not what was encoded.
@@ -84,18 +80,36 @@ def draw_sample(
     members = find_originals(archive, originals) if originals else {}
     chosen = random.Random(seed).sample(range(len(archive)), min(MOST_VIDEOS, len(archive)))
     counts = {video: _frames_taken(archive, video, len(chosen)) for video in chosen}
-    stage("reading originals" if originals else "decoding the content", sum(counts.values()))
+
+    def write(folder: Path) -> None:
+        progress.stage("reading originals" if members else "decoding the content", sum(counts.values()))
+        for video, count in counts.items():
+            name = archive.names[video]
+            frames = original_frames(archive, members[name], "coded") if members else _own_frames(archive, name)
+            written = _store(islice(frames, count), folder / f"{video}.rgb")
+            if written < count:
+                raise InputError(f"the original of {name!r} has {written} frames; the archive holds {count} or more")
+
+    digest = digest_of([given, chosen, clips, seed])
+    folder = run.folder_once("sample", {"digest": digest}, write)
     videos = {}
     for video, count in counts.items():
-        name = archive.names[video]
-        frames = original_frames(archive, members[name], "coded") if members else _own_frames(archive, name)
-        store = _stored(_counted(islice(frames, count), advance), folder / f"{video}.rgb")
-        _check(archive, video, store, count)
-        rate = archive.entries[video].timing.average_fps
-        videos[video] = SampledVideo(video, name, rate, store, members[name].source_path if members else None)
-    places = _draw_places({v: len(s.store) for v, s in videos.items()}, archive.config.model.clip_length, clips, seed)
+        entry = archive.entries[video]
+        store = FrameStore(folder / f"{video}.rgb", *entry.coded_size, count)
+        original = members[entry.name].source_path if members else None
+        videos[video] = SampledVideo(video, entry.name, entry.timing.average_fps, store, original)
+    length = archive.config.model.clip_length
+    places = draw_places(counts, length, clips, seed)
     pixels = sum(s.store.height * s.store.width * len(s.store) for s in videos.values())
-    return Sample(videos, places, archive.config.model.clip_length, pixels / archive.num_pixels)
+    return Sample(videos, places, length, pixels / archive.num_pixels, digest)
+
+
+def draw_places(lengths: dict[int, int], clip_length: int, clips: int, seed: int) -> tuple[ClipPlace, ...]:
+    """Whole clips of videos of these lengths, or where no video has one, what there is."""
+    whole = [ClipPlace(v, i) for v, count in lengths.items() for i in range(count // clip_length)]
+    there = whole or [ClipPlace(v, 0) for v in lengths]
+    random.Random(seed).shuffle(there)
+    return tuple((there * -(-clips // len(there)))[:clips])
 
 
 def _frames_taken(archive: Archive, video: int, videos: int) -> int:
@@ -106,33 +120,14 @@ def _frames_taken(archive: Archive, video: int, videos: int) -> int:
     return min(entry.timing.num_frames, max(1, limit // length) * length)
 
 
-def _draw_places(lengths: dict[int, int], clip_length: int, clips: int, seed: int) -> tuple[ClipPlace, ...]:
-    """Whole clips, or where no video has one, what there is."""
-    whole = [ClipPlace(v, i) for v, count in lengths.items() for i in range(count // clip_length)]
-    there = whole or [ClipPlace(v, 0) for v in lengths]
-    rng = random.Random(seed)
-    rng.shuffle(there)
-    return tuple((there * -(-clips // len(there)))[:clips])
-
-
-def _own_frames(archive: Archive, name: str) -> Iterator[Frame]:
+def _own_frames(archive: Archive, name: str) -> Iterable[Frame]:
     return (frame.permute(1, 2, 0).cpu().numpy() for frame in archive[name])
 
 
-def _stored(frames: Iterable[Frame], path: Path) -> FrameStore:
+def _store(frames: Iterable[Frame], path: Path) -> int:
+    """How many frames were written."""
     with FrameStoreWriter(path) as writer:
         for frame in frames:
             writer.append(frame)
-    return writer.store()
-
-
-def _counted(frames: Iterable[Frame], advance: Callable[[], None]) -> Iterator[Frame]:
-    for frame in frames:
-        yield frame
-        advance()
-
-
-def _check(archive: Archive, video: int, store: FrameStore, count: int) -> None:
-    if len(store) < count:
-        name = archive.names[video]
-        raise InputError(f"the original of {name!r} has {len(store)} frames; the archive holds {count} or more")
+            progress.advance()
+    return len(writer.store())

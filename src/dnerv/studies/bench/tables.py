@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-
 from dnerv.codecs import PSNR_OF_IDENTICAL_FRAMES
-from dnerv.studies.tables import figures_table, machine_line
+from dnerv.studies.tables import figures_table
+from dnerv.tables import Part, Table
 
 Record = Mapping[str, Any]
 _BESIDE = 2  # precisions in one table of stages: more would squeeze the stages' names out of 80 columns
 _OWN = ("archive", "reference", "loader")  # kinds that decode the archive itself
 
 
-def tables(record: Record) -> Sequence[Table | str]:
+def tables(record: Record) -> Sequence[Part]:
     """What was measured on, speeds, quality, breakdown, notes."""
     return [
         *_heading(record),
@@ -28,6 +27,7 @@ def tables(record: Record) -> Sequence[Table | str]:
         "",
         *(line for table in breakdown_tables(record) for line in (table, "")),
         *(f"{name}: {note}." for name, note in _notes(record).items()),
+        *(f"{name} takes no part: {reason}." for name, reason in record["missing"].items()),
     ]
 
 
@@ -96,11 +96,10 @@ def _breakdown_table(parts: Sequence[Record]) -> Table:
 
 
 def _heading(record: Record) -> list[str]:
-    machine, archive, content = record["machine"], record["archive"], record["content"]
+    archive, content = record["archive"], record["content"]
     canvas = "x".join(map(str, archive["canvas"]))
     frames = "the originals'" if content["from"] == "originals" else "the archive's own, since no --originals are given"
     return [
-        f"{machine_line(machine)}, {machine['threads']} threads",
         f"{archive['path']}: {archive['file_bytes']:,} bytes, {archive['model']['parameters']:,} parameters, "
         f"canvas {canvas}",
         f"{content['clips']} random clips of {content['clip_length']} frames, from {len(content['videos'])} videos; "

@@ -5,49 +5,39 @@ from __future__ import annotations
 import json
 import sys
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from dnerv.archive import Archive
+from dnerv.codecs import CODECS, STILLS
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.engine import chosen_precision
-from dnerv.errors import InputError, OutputError
-from dnerv.evaluation import encode_anchor, mse_per_frame, psnr
-from dnerv.studies.loading_speed import BenchOptions, bench, report
-from dnerv.studies.loading_speed.archives import REFERENCE, network
-from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, measure_round, shuffled_batches
-from dnerv.studies.loading_speed.command import command, parse_command
-from dnerv.studies.loading_speed.contenders import contenders
-from dnerv.studies.loading_speed.h264 import decode_clip, match_size, store_stream
-from dnerv.studies.loading_speed.nerv import check_nerv
-from dnerv.studies.loading_speed.picture import check_picture, draw_bars
-from dnerv.studies.loading_speed.sample import Sample, draw_sample
-from dnerv.studies.loading_speed.stored_frames import encode_picture, picture_decoder, stored_frames
+from dnerv.errors import InputError
+from dnerv.evaluation import mse_per_frame, psnr
+from dnerv.studies import run_study
+from dnerv.studies.bench.archives import REFERENCE, network
+from dnerv.studies.bench.candidate import Candidate, ClipPlace, measure_round, shuffled_batches
+from dnerv.studies.bench.command import command, parse_command
+from dnerv.studies.bench.nerv import check_nerv
+from dnerv.studies.bench.sample import Sample, draw_places, draw_sample
+from dnerv.studies.bench.stills import stills
+from dnerv.studies.bench.study import Bench, BenchOptions, candidates_of
+from dnerv.studies.bench.videos import READERS, decode_clip, missing_readers, store_stream
+from dnerv.studies.record import findings
+from dnerv.studies.runner import Run
 from dnerv.video import Timing, write_mp4
 
 CPU = torch.device("cpu")
+THERE = [name for name, reason in missing_readers().items() if reason is None]
 FAST: dict[str, Any] = {"clips": 6, "seconds": 0.0, "repeats": 2, "batch_sizes": (1, 3)}
 RAW = "import sys; open(sys.argv[1], 'wb').write(bytes([7]) * (int(sys.argv[2]) * 48 * 64 * 3))"
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.left = 0
-
-    def stage(self, title: str, total: int | None = None) -> None:
-        self.stages.append(title)
-        self.left = total or 0
-
-    def advance(self) -> None:
-        self.left -= 1
-        assert self.left >= 0, f"{self.stages[-1]}: more parts than announced"
 
 
 def moving(count: int, speed: int) -> np.ndarray:
@@ -80,12 +70,13 @@ def archive(folder: Path) -> Archive:
     return Archive(folder / "a.dnerv", size="coded")
 
 
+def run_in(folder: Path, archive: Archive, **options: Any) -> Run[BenchOptions]:
+    return Run((archive.container.path,), folder, BenchOptions(**(FAST | options)))
+
+
 def drawn(archive: Archive, folder: Path, **changes: Any) -> Sample:
-    listener = Listener()
-    options = {"clips": 6, "seed": 0, "stage": listener.stage, "advance": listener.advance}
-    sample = draw_sample(archive, changes.pop("originals", ()), folder, **(options | changes))
-    assert listener.left == 0
-    return sample
+    asked = {"originals": (), "clips": 6, "seed": 0} | changes
+    return draw_sample(run_in(folder, archive), archive, "given", **asked)
 
 
 @pytest.fixture(scope="module")
@@ -124,17 +115,15 @@ class TestSample:
         with pytest.raises(InputError, match="not among the originals"):
             drawn(archive, tmp_path, originals=(tmp_path / "long.mp4",))
 
-    def test_an_archive_without_a_whole_clip_gives_what_it_has(self, archive: Archive, tmp_path: Path) -> None:
-        from dnerv.studies.loading_speed.sample import _draw_places
-
-        assert _draw_places({5: 3}, 4, 2, 0) == (ClipPlace(5, 0), ClipPlace(5, 0))
+    def test_an_archive_without_a_whole_clip_gives_what_it_has(self) -> None:
+        assert draw_places({5: 3}, 4, 2, 0) == (ClipPlace(5, 0), ClipPlace(5, 0))
 
 
 @pytest.fixture(scope="module")
 def candidates(archive: Archive, sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Candidate]:
-    options = BenchOptions(**FAST, decoders=(f'grey={sys.executable} -c "{RAW}" {{output}} {{frames}}',))
-    listener, folder = Listener(), tmp_path_factory.mktemp("files")
-    made = contenders(archive, sample, options, ("fp32", "bf16"), folder, listener.stage, lambda: None)
+    grey = f'grey={sys.executable} -c "{RAW}" {{output}} {{frames}}'
+    run = run_in(tmp_path_factory.mktemp("files"), archive, decoders=(grey,))
+    made = candidates_of(run, archive, sample, ("fp32", "bf16"))
     return {f"{candidate.name}, {candidate.batch_size}": candidate for candidate in made}
 
 
@@ -142,8 +131,9 @@ class TestCandidates:
     def test_all_take_part(self, candidates: dict[str, Candidate]) -> None:
         networks = ["reference, 1", "dnerv fp32, 1", "dnerv fp32, 3", "dnerv bf16, 1", "dnerv bf16, 3"]
         networks.append(f"Loader {chosen_precision('auto', torch.device('cpu'))}, 3")
-        others = ["NeRV fp32, 3", "NeRV bf16, 3", "H.264, 3", "H.264 short GOP, 3", "JPEG, 3", "PNG, 3", "grey, 3"]
-        assert list(candidates) == networks + others
+        readers = [f"{name}{how}, 3" for name in THERE for how in ("", " anew")]
+        others = ["NeRV fp32, 3", "NeRV bf16, 3", "H.264, 3", *readers, "H.264 short GOP, 3"]
+        assert list(candidates) == [*networks, *others, "JPEG, 3", "PNG, 3", "grey, 3"]
 
     def test_all_give_frames_of_the_clips(self, candidates: dict[str, Candidate], sample: Sample) -> None:
         batch = [ClipPlace(0, 4), *sample.places[:2]]  # the first has two frames
@@ -201,60 +191,50 @@ class TestTiledArchive:
 
 
 class TestH264:
-    @pytest.mark.parametrize("parallel", ["clips", "frames"])
     @pytest.mark.parametrize("restart", [4, 7, 250])
-    def test_every_clip_is_decoded_at_its_place(self, tmp_path: Path, parallel: Any, restart: int) -> None:
+    def test_every_clip_is_decoded_at_its_place(self, tmp_path: Path, restart: int) -> None:
         frames = moving(18, 3)
-        stream = encode_anchor("x264", frames, fps=25, crf=12, preset="medium", restart=restart)
+        stream = CODECS["x264"].encode(frames, fps=25, crf=12, effort="medium", restart=restart)
         stored = store_stream(stream, tmp_path / "a.h264")
         assert len(stored.starts) == 19
         assert len(stored.keyframes) >= 18 // restart
+        ways = [partial(decode_clip, stored, parallel="clips"), partial(decode_clip, stored, parallel="frames")]
+        ways += [READERS[name](stored.mp4) for name in THERE]
         for clip in range(5):
             wanted = range(4 * clip, min(4 * clip + 4, 18))
-            decoded = decode_clip(stored, wanted, parallel)
             truth = torch.from_numpy(frames[wanted.start : wanted.stop]).permute(0, 3, 1, 2)
-            assert psnr(mse_per_frame(truth, decoded)).min() > 25
+            for read in ways:
+                assert psnr(mse_per_frame(truth, read(wanted))).min() > 25
 
     def test_decoders_are_let_go_in_the_middle_of_a_stream(self, tmp_path: Path) -> None:
         """Frame threads that still ran when theirs was freed once stopped the whole process."""
         frames = [np.tile(frame, (4, 4, 1)) for frame in moving(40, 3)]
-        stored = store_stream(encode_anchor("x264", frames, fps=25, crf=20, preset="fast"), tmp_path / "a.h264")
+        stream = CODECS["x264"].encode(frames, fps=25, crf=20, effort="fast")
+        stored = store_stream(stream, tmp_path / "a.h264")
         for _ in range(60):
             assert len(decode_clip(stored, range(1, 3), "frames")) == 2
 
-    @pytest.mark.parametrize("target", [1, 5000, 10**9])
-    def test_size_search_ends_near_or_at_the_border(self, target: int) -> None:
-        class Stream:
-            def __init__(self, size: int) -> None:
-                self.size = size
+    def test_the_container_holds_the_same_packets(self, tmp_path: Path) -> None:
+        stream = CODECS["x264"].encode(moving(18, 3), fps=25, crf=12, effort="medium")
+        stored = store_stream(stream, tmp_path / "a.h264")
+        with av.open(str(stored.mp4)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+            assert sorted(packet.pts // packets[0].duration for packet in packets) == list(range(18))
+        # Start codes become lengths; parameter sets move into the header.
+        assert sum(packet.size for packet in packets) == pytest.approx(stream.size, abs=60)
 
-        def coded(crf: float) -> dict[int, Any]:
-            return {0: Stream(round(1e6 * np.exp(-0.15 * crf)))}
-
-        crf, streams = match_size(target, coded)
-        assert 1 <= crf <= 51
-        if target == 5000:
-            assert streams[0].size == pytest.approx(target, rel=0.05)
-        else:
-            assert crf == {1: 51, 10**9: 1}[target]
+    def test_a_reader_that_is_not_installed_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dnerv.studies.bench.videos.find_spec", lambda name: None)
+        assert missing_readers() == dict.fromkeys(READERS, "it is not installed")
 
 
-@pytest.mark.parametrize("format", ["jpeg", "png"])
-def test_pictures_of_odd_sizes_come_back(format: Any) -> None:
-    frame = moving(1, 3)[0][:47, :63]
-    _, decode = picture_decoder(format)
-    made = decode(encode_picture(frame, format))
-    assert made.shape == (47, 63, 3)
-    if format == "png":
-        assert (made == frame).all()
-    else:
-        assert np.abs(made.astype(int) - frame).mean() < 6
-
-
-def test_jpeg_needs_no_pillow(monkeypatch: pytest.MonkeyPatch, sample: Sample, tmp_path: Path) -> None:
-    monkeypatch.setattr("dnerv.studies.loading_speed.stored_frames.find_spec", lambda name: None)
-    candidate = stored_frames("jpeg", sample, tmp_path, 2, CPU)
+def test_jpeg_needs_no_pillow(
+    monkeypatch: pytest.MonkeyPatch, archive: Archive, sample: Sample, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("dnerv.codecs.stills.find_spec", lambda name: None)
+    candidate = stills(run_in(tmp_path, archive), "jpeg", sample, 2)
     assert "FFmpeg" in candidate.note
+    assert STILLS["jpeg"].title == candidate.name
     with candidate.open() as load:
         (clip,) = load([ClipPlace(0, 1)])
     assert psnr(mse_per_frame(sample.clip(ClipPlace(0, 1)), clip)).min() > 28
@@ -266,8 +246,8 @@ class TestCommand:
         with pytest.raises(InputError, match="--decoder"):
             parse_command(text)
 
-    def run(self, text: str, archive: Archive, sample: Sample, folder: Path) -> list[torch.Tensor]:
-        with command(text, archive.container.path, sample, folder, 1, CPU).open() as load:
+    def run(self, text: str, archive: Archive, sample: Sample) -> list[torch.Tensor]:
+        with command(text, archive.container.path, sample, 1, CPU).open() as load:
             return load(sample.places[:1])
 
     @pytest.mark.parametrize(
@@ -279,10 +259,17 @@ class TestCommand:
         ],
     )
     def test_a_command_that_fails_is_named(
-        self, archive: Archive, sample: Sample, tmp_path: Path, line: str, match: str
+        self,
+        archive: Archive,
+        sample: Sample,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        line: str,
+        match: str,
     ) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         with pytest.raises(InputError, match=match):
-            self.run(f"bad={line}", archive, sample, tmp_path)
+            self.run(f"bad={line}", archive, sample)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
@@ -293,11 +280,13 @@ class TestCommand:
             (("a=true {output}", "a=false {output}"), "a name of its own"),
         ],
     )
-    def test_what_cannot_take_part_is_found_at_once(self, folder: Path, texts: tuple[str, ...], match: str) -> None:
-        listener = Listener()
-        with pytest.raises(InputError, match=match):
-            bench(folder / "a.dnerv", BenchOptions(decoders=texts), listener)
-        assert listener.stages == []
+    def test_what_cannot_take_part_is_found_at_once(
+        self, folder: Path, tmp_path: Path, stages: Any, texts: tuple[str, ...], match: str
+    ) -> None:
+        with stages() as titles, pytest.raises(InputError, match=match):
+            run_study(Bench(), [folder / "a.dnerv"], tmp_path / "out", BenchOptions(decoders=texts))
+        assert titles == []
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestRound:
@@ -326,37 +315,35 @@ class TestRound:
         assert events == ["open", "close"]
         assert measured.cold.seconds >= 0.05 > measured.warm.seconds > 0
         assert (measured.cold.clips, measured.cold.frames) == (measured.warm.clips, measured.warm.frames) == (2, 8)
-        assert measured.cold.frames_per_second == 8 / measured.cold.seconds
 
 
 @pytest.fixture(scope="module")
-def record(folder: Path) -> dict[str, Any]:
-    listener = Listener()
-    options = BenchOptions(**FAST, originals=(folder / "videos",), precisions=("fp32", "bf16"))
-    record = bench(folder / "a.dnerv", options, listener)
-    assert listener.left == 0
-    assert listener.stages[-1] == "taking times apart"
-    return record
+def measured(folder: Path) -> BenchOptions:
+    return BenchOptions(**FAST, originals=(folder / "videos",), precisions=("fp32", "bf16"))
+
+
+@pytest.fixture(scope="module")
+def record(folder: Path, measured: BenchOptions) -> dict[str, Any]:
+    return run_study(Bench(), [folder / "a.dnerv"], folder / "out", measured)
 
 
 class TestBench:
-    def test_record_is_json_with_everything(self, record: dict[str, Any], archive: Archive) -> None:
-        parsed = json.loads(json.dumps(record))
-        assert all(parsed[part] == record[part] for part in ("rows", "quality", "breakdown", "options", "machine"))
-        assert set(record) == {
-            "study",
-            "machine",
-            "archive",
-            "content",
-            "options",
-            "rows",
-            "quality",
-            "automatic_precision",
-            "breakdown",
-        }
+    def test_record_has_everything(self, record: dict[str, Any], folder: Path, archive: Archive) -> None:
+        assert json.loads((folder / "out" / "results.json").read_text()) == record
         assert record["archive"]["file_bytes"] == archive.file_bytes
         assert record["content"]["from"] == "originals"
-        assert record["options"]["seed"] == 0
+        assert record["seed"] == record["options"]["seed"] == 0
+        names = [Path(file["path"]).name for file in record["inputs"]["files"]]
+        assert names == ["a.dnerv", "long.mp4", "short.mp4", "tiny.mp4"]
+        assert set(record["missing"]) == set(READERS) - set(THERE)
+
+    def test_going_on_measures_nothing_twice(
+        self, record: dict[str, Any], folder: Path, measured: BenchOptions, stages: Any
+    ) -> None:
+        with stages() as titles:
+            again = run_study(Bench(), [folder / "a.dnerv"], folder / "out", measured)
+        assert findings(again) == findings(record)
+        assert titles == []
 
     def test_ratios_follow_from_the_rounds(self, record: dict[str, Any]) -> None:
         reference = record["rows"][0]
@@ -376,7 +363,9 @@ class TestBench:
 
     def test_quality_has_the_cost_of_each_precision(self, record: dict[str, Any]) -> None:
         quality = {one["name"]: one for one in record["quality"]}
-        assert list(quality) == [REFERENCE, "dnerv fp32", "dnerv bf16", "H.264", "H.264 short GOP", "JPEG", "PNG"]
+        readers = [f"{name}{how}" for name in THERE for how in ("", " anew")]
+        h264 = ["H.264", *readers, "H.264 short GOP"]
+        assert list(quality) == [REFERENCE, "dnerv fp32", "dnerv bf16", *h264, "JPEG", "PNG"]
         assert quality[REFERENCE]["cost"] == 0
         assert quality["PNG"]["psnr_to_originals"] == 100
         assert quality["dnerv fp32"]["psnr_to_reference"] > 60
@@ -393,43 +382,23 @@ class TestBench:
             assert {"network", "tiles and 8 bits"} <= set(part["per_clip"])
             assert all(ms >= 0 for ms in [*part["once"].values(), *part["per_clip"].values()])
 
-    def test_tables_fit_80_columns(self, record: dict[str, Any]) -> None:
-        console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-        with console.file:
-            for table in (report.speed_table(record), report.quality_table(record), *report.breakdown_tables(record)):
-                console.print(table)
-        text = console.export_text()
-        assert "…" not in text
-        lines = text.splitlines()
-        assert all(len(line) <= 80 for line in lines)
-        assert sum(line.startswith("H.264 short GOP") for line in lines) == 2, "a name was broken"
+    def test_tables_fit_80_columns(self, record: dict[str, Any], printed: Any) -> None:
+        lines = printed(Bench().tables(record | {"missing": {"decord": "it is not installed"}})).splitlines()
+        assert sum(line.startswith("H.264 short GOP ") for line in lines) == 2, "a name was broken"
+        assert "decord takes no part: it is not installed." in lines
 
-    def test_picture_is_drawn(self, record: dict[str, Any], tmp_path: Path) -> None:
-        draw_bars(record, tmp_path / "bars.png")
-        assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+    def test_bars_are_drawn(self, record: dict[str, Any], folder: Path) -> None:
+        (chart,) = Bench().charts(record)
+        assert [bar.is_pale for bar in chart.bars] == [False, True] * len(record["rows"])
+        assert (folder / "out" / "charts.png").read_bytes().startswith(b"\x89PNG")
 
-    def test_a_nerv_archive_has_no_other_nerv_beside_it(self, folder: Path) -> None:
+    def test_a_nerv_archive_has_no_other_nerv_beside_it(self, folder: Path, tmp_path: Path) -> None:
         options = BenchOptions(**(FAST | {"repeats": 1}), precisions=("fp32",), against=("nerv",))
-        record = bench(folder / "n.dnerv", options, Listener())
+        record = run_study(Bench(), [folder / "n.dnerv"], tmp_path / "out", options)
         names = [row["name"] for row in record["rows"] if row["kind"] != "loader"]
         assert names == ["reference", "dnerv fp32", "dnerv fp32"]
         assert record["content"]["from"] == "archive"
         assert record["quality"][0]["psnr_to_originals"] is None
-
-    def test_nothing_is_left_behind(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-
-        class Interrupted(Listener):
-            def stage(self, title: str, total: int | None = None) -> None:
-                super().stage(title, total)
-                if title == "measuring":
-                    assert list(tmp_path.iterdir())
-                    raise KeyboardInterrupt
-
-        options = BenchOptions(**FAST, precisions=("fp32",), against=("png",))
-        with pytest.raises(KeyboardInterrupt):
-            bench(folder / "a.dnerv", options, Interrupted())
-        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_given_nerv_must_be_one_of_the_same_videos(folder: Path, archive: Archive, tmp_path: Path) -> None:
@@ -462,16 +431,3 @@ def test_a_given_nerv_must_be_one_of_the_same_videos(folder: Path, archive: Arch
 def test_options_out_of_range_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         BenchOptions(**given)
-
-
-class TestPicturePath:
-    def test_matplotlib_that_is_not_installed_is_one_clear_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "matplotlib", None)
-        with pytest.raises(InputError, match=r"dnerv\[demo\]"):
-            check_picture(Path("bars.png"))
-
-    def test_a_bad_place_is_found_before_measuring(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"\.png"):
-            check_picture(tmp_path / "bars.xyz")
-        with pytest.raises(OutputError, match="no folder"):
-            check_picture(tmp_path / "none" / "bars.png")

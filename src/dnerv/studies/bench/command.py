@@ -32,19 +32,19 @@ from torch import Tensor
 from dnerv.errors import InputError
 from dnerv.evaluation.machine import usable_cores
 from dnerv.families import channels_first
-from dnerv.studies.loading_speed.candidate import Candidate, ClipPlace, Load
-from dnerv.studies.loading_speed.sample import Sample
+from dnerv.studies.bench.candidate import Candidate, ClipPlace, Load
+from dnerv.studies.bench.sample import Sample
 
 FIELDS = ("archive", "video", "name", "first", "frames", "height", "width", "output")
 
 
-def command(text: str, archive: Path, sample: Sample, folder: Path, batch_size: int, device: torch.device) -> Candidate:
+def command(text: str, archive: Path, sample: Sample, batch_size: int, device: torch.device) -> Candidate:
     """The candidate that runs a command that `check_commands` has let through."""
     name, words = parse_command(text)
     sources = {video.original for video in sample.videos.values() if video.original is not None}
     files = tuple(sorted(p for p in sources if p.is_file())) if _reads_originals(words) else (archive,)
     size = sum(path.stat().st_size for path in files)
-    opened = partial(_opened, name, words, archive, sample, folder, device)
+    opened = partial(_opened, name, words, archive, sample, device)
     return Candidate(name, "command", batch_size, files, size, shlex.join(words), opened)
 
 
@@ -80,10 +80,8 @@ def _reads_originals(words: Sequence[str]) -> bool:
 
 
 @contextmanager
-def _opened(
-    name: str, words: Sequence[str], archive: Path, sample: Sample, folder: Path, device: torch.device
-) -> Iterator[Load]:
-    with TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor(usable_cores()) as pool:
+def _opened(name: str, words: Sequence[str], archive: Path, sample: Sample, device: torch.device) -> Iterator[Load]:
+    with TemporaryDirectory(prefix="dnerv-bench-") as scratch, ThreadPoolExecutor(usable_cores()) as pool:
         numbers = count()
 
         def one(place: ClipPlace) -> Tensor:

@@ -1,0 +1,292 @@
+"""The paper's table of loading speed, remade on the machine at hand: `dnerv bench`.
+
+archive ── sample (random clips, their frames) ─┬─ stored frames: JPEG, PNG ──────┐
+   │                                            ├─ H.264 at the archive's bytes ──┤
+   │                                            └─ any command (`--decoder`) ─────┤
+   ├─ a NeRV of the same bytes ───────────────────────────────────────────────────┼─ rounds, cold and warm ─ record
+   ├─ the plain modules in float32, one clip at a time: the reference ────────────┤     tables, bars
+   └─ the archive in every precision and batch size ──────────────────────────────┘
+
+Every way to load is a `Candidate` (`candidate.py`): a name, the files it reads, and how to open it. To add one, write a
+function that makes it and name that function in `candidates_of`. Every round is a step, and runs in a fresh process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from dnerv import progress
+from dnerv.engine.precision import ChosenPrecision, chosen_precision, computes_in_bf16
+from dnerv.errors import InputError
+from dnerv.options import option
+from dnerv.studies.bench.tables import tables
+from dnerv.studies.charts import Bar, Bars
+from dnerv.studies.study import Record, Study, StudyOptions
+from dnerv.tables import Part
+
+if TYPE_CHECKING:
+    import torch
+
+    from dnerv.archive import Archive
+    from dnerv.studies.bench.candidate import Candidate
+    from dnerv.studies.bench.sample import Sample
+    from dnerv.studies.runner import Run
+
+_STYLES = {
+    "archive": "dnerv",
+    "reference": "plain",
+    "loader": "loader",
+    "nerv": "nerv",
+    "stored frames": "stills",
+    "video codec": "x264",
+    "command": "command",
+}
+
+
+@dataclass(frozen=True)
+class BenchOptions(StudyOptions):
+    """One measurement."""
+
+    originals: tuple[Path, ...] = option(
+        (),
+        "What was encoded.",
+        metavar="VIDEO|FOLDER",
+        is_repeatable=True,
+        unset="the archive's frames",
+        group="Content",
+    )
+    clips: int = option(32, "Length of the random list that everybody loads.", low=1, group="Content")
+    batch_sizes: tuple[int, ...] = option((1, 4, 8), "Clips decoded together.", low=1, group="Who takes part")
+    precisions: tuple[Literal["fp32", "bf16", "fp16"], ...] | None = option(
+        None, "Of the network.", unset="fp32 and what the device is fast in", group="Who takes part"
+    )
+    against: tuple[Literal["jpeg", "png", "h264", "nerv"], ...] = option(
+        ("jpeg", "png", "h264", "nerv"), "Opponents, or none.", may_be_empty=True, group="Who takes part"
+    )
+    nerv: Path | None = option(
+        None, "A NeRV archive.", metavar="FILE", unset="random weights, same bytes", group="Who takes part"
+    )
+    decoders: tuple[str, ...] = option(
+        (),
+        "Another decoder, run for each clip. Fields: {archive} {video} {name} {first} {frames} {height} {width} "
+        "{output}; raw RGB goes to {output}.",
+        flag="--decoder",
+        metavar="NAME=COMMAND",
+        is_repeatable=True,
+        group="Who takes part",
+    )
+    seconds: float = option(3.0, "Of warm loading for each row, over all rounds.", low=0, group="Timing")
+    repeats: int = option(5, "Rounds; medians are shown.", low=1, group="Timing")
+
+
+class Plan(NamedTuple):
+    """The archive, and a hash of all that is given."""
+
+    path: Path
+    digest: str
+
+
+class Measured(NamedTuple):
+    """What `measure` gives."""
+
+    sample: Sample
+    candidates: Sequence[Candidate]
+    rounds: Sequence[Sequence[Record]]  # by round, in the order of the candidates
+    quality: Sequence[Record]
+    breakdown: Sequence[Record]
+
+
+class Bench(Study[BenchOptions, Plan, Measured]):
+    """Loading speed against stored frames, H.264 and NeRV."""
+
+    name = "bench"
+    title = "Loading speed"
+    question = "How fast do clips come from disk to tensors?"
+    options = BenchOptions
+    takes = "ARCHIVE"
+
+    def files(self, run: Run[BenchOptions]) -> Iterable[Path]:
+        """The archive, a NeRV beside it, and the original videos."""
+        from dnerv.video import discover
+
+        asked = run.options
+        originals = [member.source_path for member in discover(asked.originals)] if asked.originals else []
+        return [*run.inputs, *([] if asked.nerv is None else [asked.nerv]), *originals]
+
+    def plan(self, run: Run[BenchOptions]) -> Plan:
+        """Check what is given. Raises InputError for a decoder's command that cannot be used."""
+        from dnerv.studies.bench.command import check_commands
+        from dnerv.studies.record import hashed_files
+        from dnerv.studies.steps import digest_of
+
+        if len(run.inputs) != 1:
+            raise InputError(f"{len(run.inputs)} archives are given; give one")
+        check_commands(run.options.decoders, bool(run.options.originals))
+        return Plan(run.inputs[0], digest_of([file["sha256"] for file in hashed_files(self.files(run))]))
+
+    def measure(self, run: Run[BenchOptions], plan: Plan) -> Measured:
+        """What opponents need is made first; then rounds, quality and the breakdown, each in fresh processes."""
+        from dnerv.archive import Archive
+        from dnerv.evaluation.machine import describe_machine
+        from dnerv.studies.bench.archives import break_down
+        from dnerv.studies.bench.candidate import compared_frames, measured_round
+        from dnerv.studies.bench.sample import draw_sample
+
+        asked = run.options
+        with Archive(plan.path, device=run.device, size="coded") as archive:
+            sample = draw_sample(
+                run, archive, plan.digest, originals=asked.originals, clips=asked.clips, seed=asked.seed
+            )
+            precisions = asked.precisions or default_precisions(run.device)
+            candidates = list(candidates_of(run, archive, sample, precisions))
+        depends_on = {
+            "sample": sample.digest,
+            "candidates": [(c.name, c.batch_size, c.size, c.note) for c in candidates],
+            "machine": asdict(describe_machine(run.device)),
+        }
+        seconds = asked.seconds / asked.repeats
+
+        def of_round(number: int) -> Record:
+            arguments = candidates, sample.places, seconds, asked.seed + number, run.device
+            timing = {"seconds": seconds, "number": number, "seed": asked.seed}
+            name = f"round {number + 1} of {asked.repeats}"
+            return run.step(name, depends_on | timing, lambda _: run.fresh(measured_round, *arguments))
+
+        rounds = [of_round(number)["speeds"] for number in range(asked.repeats)]
+        quality = run.step(
+            "frames compared",
+            depends_on,
+            lambda _: run.fresh(compared_frames, candidates, sample, bool(asked.originals)),
+        )
+        times = plan.path, precisions, max(asked.batch_sizes), sample, run.device
+        parts = run.step("times taken apart", depends_on, lambda _: run.fresh(break_down, *times))
+        return Measured(sample, candidates, rounds, quality["quality"], parts["breakdown"])
+
+    def rows(self, run: Run[BenchOptions], plan: Plan, measured: Measured) -> Record:
+        """A row for each candidate and batch size, quality, and where the time goes."""
+        from dnerv.archive import Archive
+        from dnerv.studies.bench.candidate import row
+        from dnerv.studies.bench.videos import missing_readers
+
+        with Archive(plan.path, device=run.device, size="coded") as archive:
+            facts = _facts(archive)
+        sample, candidates = measured.sample, measured.candidates
+        of_each = list(zip(*measured.rounds, strict=True))
+        reference = of_each[[candidate.kind for candidate in candidates].index("reference")]
+        missing = missing_readers() if "h264" in run.options.against else {}
+        return {
+            "archive": facts,
+            "content": {
+                "from": "originals" if run.options.originals else "archive",
+                "videos": [video.name for video in sample.videos.values()],
+                "frames": sample.num_frames,
+                "clips": len(sample.places),
+                "clip_length": sample.clip_length,
+                "share_of_pixels": sample.share,
+            },
+            "rows": [row(c, r, reference) for c, r in zip(candidates, of_each, strict=True)],
+            "quality": measured.quality,
+            "automatic_precision": chosen_precision("auto", run.device),
+            "breakdown": measured.breakdown,
+            "missing": {name: reason for name, reason in missing.items() if reason is not None},
+        }
+
+    def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
+        """What was measured on, speeds, quality, breakdown, notes."""
+        return tables(record)
+
+    def charts(self, record: Mapping[str, Any]) -> Sequence[Bars]:
+        """A pair of bars for each row: frames per second warm and, paler, cold."""
+        bars = []
+        for row in record["rows"]:
+            for state, is_pale in (("warm", False), ("cold", True)):
+                speed, name = row[state]["frames_per_second"], f"{row['name']}, batch {row['batch_size']}"
+                text = f"{speed['median']:,.0f} ({row[state]['ratio']['median']:.3g}x)"
+                spread = speed["low"], speed["high"]
+                name = "cold" if is_pale else name
+                bars.append(Bar(name, speed["median"], _STYLES[row["kind"]], text, spread, is_pale=is_pale))
+        across = "frames per second, from disk to tensor (in brackets: ratio to the reference)"
+        return [Bars("Loading, warm and cold", across, bars, scale="log")]
+
+
+def default_precisions(device: torch.device) -> tuple[ChosenPrecision, ...]:
+    """float32, and what the device computes in faster."""
+    precisions: list[ChosenPrecision] = ["fp32"]
+    if computes_in_bf16(device):
+        precisions.append("bf16")
+    if device.type == "cuda":
+        precisions.append("fp16")
+    return tuple(precisions)
+
+
+def candidates_of(
+    run: Run[BenchOptions], archive: Archive, sample: Sample, precisions: Sequence[ChosenPrecision]
+) -> Iterator[Candidate]:
+    """The reference first; what needs files writes them into the run's folder. Opponents load the largest batches."""
+    from dnerv.families import family_of
+    from dnerv.studies.bench.archives import REFERENCE, loaders, network
+    from dnerv.studies.bench.command import command
+    from dnerv.studies.bench.nerv import FAMILY
+    from dnerv.studies.bench.stills import stills
+    from dnerv.studies.bench.videos import videos
+
+    asked, path, most = run.options, archive.container.path, max(run.options.batch_sizes)
+    share = round(archive.file_bytes * sample.share)
+    yield network(path, REFERENCE, 1, run.device, share, kind="reference")
+    for precision in precisions:
+        for batch_size in asked.batch_sizes:
+            yield network(path, precision, batch_size, run.device, share)
+    yield from loaders(archive, sample, chosen_precision("auto", run.device), most, run.device)
+    if "nerv" in asked.against and family_of(archive.config.model).name != FAMILY:
+        yield from _nervs(run, archive, sample, precisions)
+    for restart in (None, sample.clip_length) if "h264" in asked.against else ():
+        yield from videos(run, sample, archive.file_bytes, restart, most)
+    for name in ("jpeg", "png"):
+        if name in asked.against:
+            yield stills(run, name, sample, most)
+    for text in asked.decoders:
+        yield command(text, path, sample, most, run.device)
+
+
+def _nervs(
+    run: Run[BenchOptions], archive: Archive, sample: Sample, precisions: Sequence[ChosenPrecision]
+) -> Iterator[Candidate]:
+    """The NeRV that is given or, of the same bytes, one of random weights."""
+    from dnerv.archive import Archive
+    from dnerv.studies.bench.archives import network
+    from dnerv.studies.bench.nerv import check_nerv, write_nerv
+
+    def make(stem: Path) -> Record:
+        progress.stage("making a NeRV of the same bytes")
+        made = stem.with_name(stem.name + ".dnerv")
+        write_nerv(archive, made)
+        return {"files": run.steps.listed([made])}
+
+    path, most = run.options.nerv, max(run.options.batch_sizes)
+    if path is None:
+        path = run.path_of(run.step("NeRV", {"sample": sample.digest}, make))
+    with Archive(path, size="coded") as other:
+        check_nerv(archive, other)
+        share, width = round(other.file_bytes * sample.share), other.config.model.base_channels
+        weights = "random weights" if run.options.nerv is None else str(run.options.nerv)
+        note = f"width {width}, {weights}, {other.file_bytes:,} bytes; {most} clips in one pass"
+    for precision in precisions:
+        yield network(path, precision, most, run.device, share, kind="nerv", note=note)
+
+
+def _facts(archive: Archive) -> Record:
+    from dnerv.families import config_to_json, count_parameters
+
+    model = archive.config.model
+    return {
+        "path": str(archive.container.path),
+        "file_bytes": archive.file_bytes,
+        "bits_per_pixel": archive.bits_per_pixel,
+        "videos": len(archive),
+        "frames": archive.num_frames,
+        "canvas": list(model.canvas),
+        "model": config_to_json(model) | {"parameters": count_parameters(model)},
+    }

@@ -167,8 +167,8 @@ def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], words: 
 def a_record(**changes: Any) -> dict[str, Any]:
     """Made-up points of two networks and an anchor, in their order."""
 
-    def point(setting: str, rate: float, psnr: float, **more: Any) -> dict[str, Any]:
-        plain = {"setting": setting, "bytes": round(rate * 1e5), "bits_per_pixel": rate, "psnr": psnr, "ms_ssim": 0.9}
+    def point(setting: str, bpp: float, psnr: float, **more: Any) -> dict[str, Any]:
+        plain = {"setting": setting, "bytes": round(bpp * 1e5), "bits_per_pixel": bpp, "psnr": psnr, "ms_ssim": 0.9}
         return plain | {"psnr_of_mean_mse": psnr - 1} | more
 
     points = {

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from dnerv.errors import InputError
@@ -17,7 +17,7 @@ from dnerv.studies.diversity import PUBLISHED, Diversity, DiversityOptions, draw
 from dnerv.studies.record import findings
 from dnerv.video import CachedVideo, Member, cache_video, discover
 
-OPTIONS = DiversityOptions(sources=(1, 2), clips=4, length=4, draws=2, bits_per_pixel=0.5, epochs=1)
+OPTIONS = DiversityOptions(sources=(1, 2), clips=4, length=4, draws=1, bits_per_pixel=0.5, epochs=1)
 LENGTHS = {"a": 16, "b": 17, "c": 9, "d": 3}  # frames
 
 
@@ -88,18 +88,37 @@ class TestStudy:
             ("dnerv", 1),
             ("dnerv", 2),
         ]
-        for row in record["rows"]:
-            values = [seed["psnr"] for seed in row["seeds"]]
-            assert row["psnr"] == pytest.approx(np.mean(values))
-            assert row["psnr_deviation"] == pytest.approx(np.std(values, ddof=1))
         row = record["rows"][3]
-        seed = row["seeds"][1]
+        (seed,) = row["seeds"]
         archive = output / "steps" / seed["files"][0]["path"]
-        (clips,) = (path for path in (output / "frames").glob("2-sources-draw-1-*") if not path.name.endswith("cache"))
+        (clips,) = (path for path in (output / "frames").glob("2-sources-draw-0-*") if not path.name.endswith("cache"))
         again = evaluate(archive, [clips])
         assert (again.psnr, again.file_bytes) == (seed["psnr"], seed["bytes"])
+        assert (row["psnr"], row["bytes"], row["psnr_deviation"]) == (again.psnr, again.file_bytes, None)
         assert [video.num_frames for video in again.videos] == [4] * 4
         assert json.loads((output / "results.json").read_text()) == record
+
+
+def test_rows_are_means_over_draws() -> None:
+    def found(network: str, sources: int, draw: int, psnr: float) -> dict[str, Any]:
+        facts = {"network": network, "sources": sources, "draw": draw, "psnr": psnr, "bits_per_pixel": 0.5}
+        return facts | {"bytes": 100 + draw, "files": []}
+
+    values = {
+        ("nerv", 1): (20.0, 22.0),
+        ("nerv", 2): (19.0, 19.0),
+        ("dnerv", 1): (30.0, 33.0),
+        ("dnerv", 2): (1.0, 2.0),
+    }
+    measured = [found(*which, draw, psnr) for which, pair in values.items() for draw, psnr in enumerate(pair)]
+    run: Any = SimpleNamespace(options=replace(OPTIONS, draws=2), members=[1, 2, 3])
+    rows = Diversity().rows(run, [], measured)["rows"]
+    assert [(row["model"], row["sources"]) for row in rows] == list(values)
+    assert [row["psnr"] for row in rows] == [21, 19, 31.5, 1.5]
+    assert rows[0]["psnr_deviation"] == pytest.approx(2**0.5)
+    assert rows[1]["psnr_deviation"] == 0
+    assert rows[0]["bytes"] == 100.5
+    assert [seed["seed"] for seed in rows[3]["seeds"]] == [0, 1]
 
 
 def a_record() -> dict[str, Any]:

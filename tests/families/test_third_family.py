@@ -1,80 +1,29 @@
-"""A family of one's own: this file is all that it takes to encode, store and read one."""
+"""A family of one's own, the one of `examples/own_family.py`: that file is all that it takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from own_family import BLEND, Blend, BlendConfig
 
 from dnerv.archive import Archive
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import ArchiveError
 from dnerv.families import (
     FAMILIES,
-    ClipInputs,
     Family,
-    Network,
     Sizing,
     config_from_json,
     config_to_json,
     family_of,
     register,
 )
-from dnerv.families.config import check_range, check_size
 from dnerv.video import Timing, write_mp4
-
-
-@dataclass(frozen=True)
-class BlendConfig:
-    """The two keyframes of a frame, blended, and one colour per unit of width and time added."""
-
-    base_channels: int
-    canvas: tuple[int, int]
-    clip_length: int = 8
-    keyframe_every: int = 8
-    uses_keyframes = True
-    absolute_time = False
-    statistics = None
-
-    def __post_init__(self) -> None:
-        check_range("base_channels", self.base_channels, 1, 64)
-        check_size(self)
-
-    @property
-    def largest_tensor(self) -> int:
-        return 6 * self.clip_length * self.canvas[0] * self.canvas[1]
-
-
-class Blend(Network):
-    def __init__(self, config: BlendConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.enter, self.leave = nn.Linear(1, config.base_channels), nn.Linear(config.base_channels, 3)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
-
-    def forward(self, inputs: ClipInputs) -> Tensor:
-        before, after = inputs.keyframes[inputs.start], inputs.keyframes[inputs.end]
-        blend = torch.lerp(before, after, inputs.distance[..., None, None, None])
-        shift = self.leave(F.gelu(self.enter(inputs.time[..., None])))  # (B, T, 3)
-        return (blend + shift[..., None, None]).clamp(0, 1)
-
-
-BLEND = Family(
-    name="blend",
-    title="Blend",
-    config=BlendConfig,
-    network=Blend,
-    sized=lambda width, sizing: BlendConfig(width, sizing.canvas, sizing.clip_length, sizing.keyframe_every),
-    multiply_adds=lambda config: 0,
-)
 
 
 @pytest.fixture(autouse=True)

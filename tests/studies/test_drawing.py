@@ -69,8 +69,13 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
         draw([LINES], tmp_path / "none" / "a.png")
     with pytest.raises(ValueError, match="lines or bars"):
         draw([LINES, BARS], tmp_path / "a.png")
-    with pytest.raises(KeyError, match="no style 'x266'"):
-        draw([Lines("", "", "", [Series("", "x266", [(0, 0)])])], tmp_path / "a.png")
+
+
+def test_what_has_no_style_of_its_own_has_always_the_same(tmp_path: Path) -> None:
+    draw([Lines("", "", "", [Series("VP9", "vp9", [(0, 0)])])], tmp_path / "a.png")
+    # python -c "import zlib; print(zlib.crc32(b'vp9') % 8)": 6
+    assert colour_of("vp9") == "#c27c9a"
+    assert colour_of("vp9") != colour_of("x265")
 
 
 def test_svg_for_a_page() -> None:

@@ -6,10 +6,12 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from math import ceil
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +42,7 @@ _PAGE_INK = "#123450"  # stands for the page's own colour of text until the draw
 _BAR, _HEAD = 0.27, 0.75  # inches: a bar, and what a chart of bars takes beside them
 _CELL = 2.6  # inches, the longer side of a picture
 _LARGE_ENOUGH = 256  # pixels of a side; smaller pictures are enlarged pixel by pixel, so that they stay sharp
-_PAGE_WIDTH = 5.6  # inches, of a chart in a page
+_PAGE_WIDTH = 5.0  # inches, of a chart in a page
 
 
 def check_drawing(path: Path | None = None) -> None:
@@ -67,10 +69,13 @@ def draw(charts: Sequence[Chart], path: Path, *, heading: str = "") -> None:
 
 
 def svg(chart: Chart, key: str) -> str:
-    """One chart as an SVG element for a page. `key` makes its ids unique there; text has the page's colour and font."""
+    """One chart as an SVG element for a page, which says its title; text has the page's colour and font.
+
+    `key` makes its ids unique there.
+    """
     check_drawing()
     with _style(ink=_PAGE_INK, **{"svg.fonttype": "none", "svg.hashsalt": key, "font.family": "sans-serif"}):
-        figure, buffer = _figure([chart], _PAGE_WIDTH), BytesIO()
+        figure, buffer = _figure([replace(chart, title="")], _PAGE_WIDTH), BytesIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue().decode()
     text = text[text.index("<svg") :].replace(_PAGE_INK, "currentColor")
@@ -112,9 +117,9 @@ def _look(style: str) -> tuple[str, str]:
     if style in _STYLES:
         return _STYLES[style]
     name, _, number = style.rpartition("-")
-    if name != "published":
-        raise KeyError(f"there is no style {style!r}; known: {', '.join(_STYLES)}, published-0, ...")
-    return _OTHERS[int(number) % len(_OTHERS)], "o"
+    if name == "published":
+        return _OTHERS[int(number) % len(_OTHERS)], "o"
+    return _OTHERS[crc32(style.encode()) % len(_OTHERS)], "p"  # a codec or a family that was added: always the same
 
 
 @contextmanager
@@ -156,7 +161,7 @@ def _figure(charts: Sequence[Chart], width: float | None = None) -> Any:
         _draw_lines(ax, chart, with_title=len(lines) > 1)
     for ax in list(axes.flat)[len(lines) :]:
         ax.set_axis_off()
-    _draw_legend(figure, list(axes.flat), loc="outside lower center", ncols=4)
+    _draw_legend(figure, list(axes.flat), loc="outside lower center", ncols=4 if width is None else 2)
     return figure
 
 

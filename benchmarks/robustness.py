@@ -119,7 +119,8 @@ def side_by_side(videos: Path, alone: bytes, folder: Path, count: int = 3) -> li
     """Encodings at once: what did not end, or not with the bytes of one alone."""
     folder.mkdir(parents=True, exist_ok=True)
     outputs = [folder / f"{number}.dnerv" for number in range(count)]
-    processes = [subprocess.Popen(encode(videos, output), stderr=subprocess.DEVNULL) for output in outputs]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [subprocess.Popen(encode(videos, output), **quiet) for output in outputs]
     problems, end = [], time.monotonic() + count * LONGEST
     for process, output in zip(processes, outputs, strict=True):
         try:

@@ -9,6 +9,7 @@ machine            processor, cores, threads, accelerator, versions of Python an
 seed, options      as they were asked for, defaults too
 inputs             as they were given; `files`: each with bytes and SHA-256
 output             the folder
+note               only where something above was not recorded: what is missing, and why
 ...                what the study found
 """
 
@@ -30,6 +31,7 @@ from dnerv.errors import InputError
 if TYPE_CHECKING:
     from dnerv.studies.steps import Work
 
+RESULTS, CHARTS = "results.json", "charts.png"  # in a study's folder
 NEEDED = (
     "study",
     "command",
@@ -43,6 +45,7 @@ NEEDED = (
     "options",
     "inputs",
 )
+KNOWN = ("started", "ended", "seconds", "machine", "seed")  # null only with a note
 OCCASION = (
     "command",
     "commit",
@@ -71,9 +74,13 @@ def source_state() -> dict[str, Any]:
     return {"version": __version__, "commit": commit, "modified": bool(changes)}
 
 
-def hashed_files(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Name, bytes and SHA-256 of files; a folder counts as one file, the names and bytes of all that is in it."""
-    return [_hashed(path) for path in paths]
+def hashed_files(paths: Iterable[Path], given: Sequence[Path] = ()) -> list[dict[str, Any]]:
+    """Path, bytes and SHA-256 of files; a folder counts as one file, the names and bytes of all that is in it.
+
+    Args:
+        given: files and folders that `paths` were found in: paths begin as these do.
+    """
+    return [_hashed(path) | {"path": _as_given(path, given)} for path in paths]
 
 
 def record_of(
@@ -98,7 +105,7 @@ def record_of(
         "machine": asdict(machine),
         "seed": options["seed"],
         "options": dict(options),
-        "inputs": {"given": [str(path) for path in inputs], "files": hashed_files(files)},
+        "inputs": {"given": [str(path) for path in inputs], "files": hashed_files(files, inputs)},
         "output": str(output),
         **found,
     }
@@ -113,6 +120,10 @@ def check_record(record: Any, where: str) -> None:
         )
     if not record["command"]:
         raise InputError(f"{where}: its command is empty: run the study again")
+    unknown = [name for name in KNOWN if record[name] is None]
+    unknown += [] if record["inputs"]["files"] else ["inputs.files"]
+    if unknown and not record.get("note"):
+        raise InputError(f"{where}: {', '.join(unknown)}: not there, and no note says why: run the study again")
 
 
 def findings(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,6 +143,13 @@ def _hashed(path: Path) -> dict[str, Any]:
         return {"path": str(path), "bytes": path.stat().st_size, "sha256": _digest(path)}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _as_given(path: Path, given: Sequence[Path]) -> str:
+    for one in given:
+        if path.absolute().is_relative_to(one.absolute()):
+            return str(one / path.absolute().relative_to(one.absolute()))
+    return str(path)
 
 
 def _digest(path: Path) -> str:

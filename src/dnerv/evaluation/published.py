@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 
 from dnerv.errors import InputError
 
-PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
 PublishedSet = Literal["ucf101", "uvg"]
 SETS: tuple[PublishedSet, ...] = get_args(PublishedSet)
 

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from dnerv import __version__, progress
+from dnerv import progress
 from dnerv.archive import checked_device
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import InputError, OutputError
@@ -31,16 +31,17 @@ from dnerv.studies.archive_quality import measured_archive
 from dnerv.studies.content import Content, read_videos
 from dnerv.studies.drawing import check_drawing, draw, draw_sheet
 from dnerv.studies.fresh import fresh
-from dnerv.studies.record import record_of
+from dnerv.studies.record import CHARTS, RESULTS, record_of
 from dnerv.studies.steps import Steps, digest_of, make_folder, plain_name
 from dnerv.studies.study import MeasuredT, OptionsT, PlanT, Record, Study
 from dnerv.studies.tables import machine_line
 from dnerv.tables import Part
+from dnerv.version import __version__
 from dnerv.video import CachedVideo, Masks, Member, cache_video, discover
 from dnerv.video.store import write_atomically
 
 T = TypeVar("T")
-RESULTS, STEPS, FRAMES = "results.json", "steps", "frames"  # in a study's folder
+STEPS, FRAMES = "steps", "frames"  # in a study's folder
 
 
 def library() -> str:
@@ -214,7 +215,7 @@ def run_study(
         )
         record: Record = json.loads(json.dumps(made))  # as it will be read
         if charts := study.charts(record):
-            draw(charts, folder / "charts.png")
+            draw(charts, folder / CHARTS)
         for name, sheet in study.sheets(run, plan, record).items():
             draw_sheet(sheet, folder / f"{name}.png")
         write_atomically(folder / RESULTS, (json.dumps(record, indent=2) + "\n").encode())

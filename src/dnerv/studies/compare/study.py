@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnerv import progress
@@ -18,6 +19,7 @@ from dnerv.tables import Part, Table
 if TYPE_CHECKING:
     from dnerv.studies.content import Content
     from dnerv.studies.runner import Run
+    from dnerv.studies.views import Clip
 
 DEFAULT_BUDGET_SECONDS = 60.0
 _GOOD_CURVE = 4  # points; Bjontegaard's own number
@@ -163,6 +165,12 @@ class Compare(Study[CompareOptions, Plan, dict[str, Record]]):
         if all(p["ms_ssim"] is not None for found in record["codecs"].values() for p in found["points"]):
             charts.append(_curves(record, "ms_ssim", "MS-SSIM"))
         return charts
+
+    def views(self, record: Mapping[str, Any], folder: Path, *, frames: int, rate: float | None) -> Iterator[Clip]:
+        """The original, H.264 and the networks at the same bytes, differences and flow."""
+        from dnerv.studies.compare.views import compared_clips
+
+        return compared_clips(record, folder, frames, rate)
 
 
 def title_of(name: str) -> str:

@@ -334,6 +334,7 @@ def _title(codec: str) -> str:
 
 
 def _series(rows: Sequence[Record], codec: str, protocol: str) -> Series:
+    rows = sorted(rows, key=lambda row: float(row["bits_per_pixel"]))  # more may be asked for, and less be taken
     points = [(row["bits_per_pixel"], row[protocol]["top1"]) for row in rows]
     spreads = [None if row[protocol]["interval"] is None else tuple(row[protocol]["interval"]) for row in rows]
     return Series(_title(codec), "x264" if codec == "h264" else codec, points, spreads)

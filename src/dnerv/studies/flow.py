@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dnerv.archive import Archive
 from dnerv.families import assemble
-from dnerv.report.embedding import Picture
+from dnerv.studies.views import Picture
 
 Flow = NDArray[np.float32]  # [H, W, 2], (dx, dy) in pixels
 # Baker et al., A Database and Evaluation Methodology for Optical Flow (Middlebury): steps from one pure colour to the
@@ -75,14 +75,6 @@ def middlebury_colours(flow: Flow, full: float) -> Picture:
     pure = (1 - share) * wheel[low] + share * wheel[(low + 1) % len(wheel)]
     colour = np.where(length <= 1 + 1e-6, 1 - length * (1 - pure), 0.75 * pure)
     return np.asarray(np.floor(255 * colour.clip(0, 1)), np.uint8)
-
-
-def wheel_picture(side: int = 96) -> Picture:
-    """The colours of all directions and lengths: uint8 [side, side, 4], nothing outside the circle."""
-    across = np.linspace(-1, 1, side, dtype=np.float32)
-    flow = np.stack(np.meshgrid(across, across), axis=-1)
-    inside = np.hypot(flow[..., 0], flow[..., 1]) <= 1
-    return np.dstack((middlebury_colours(flow, 1.0), inside.astype(np.uint8) * 255))
 
 
 @cache

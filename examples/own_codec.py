@@ -22,7 +22,7 @@ from dnerv.codecs.colour import ColourConverter, pad_frame
 from dnerv.video import VideoSource
 
 
-# codec begins
+# --8<-- [start:codec]
 class Vp9(Codec):
     """VP9. It has no format of its own for files: packets lie behind their lengths, which are not counted."""
 
@@ -69,7 +69,7 @@ def _packets(path: Path) -> Sequence[bytes]:
     return found
 
 
-# codec ends
+# --8<-- [end:codec]
 
 
 def at_bytes(codec: Codec, frames: Sequence[Frame], fps: float, target: int, effort: str) -> tuple[int, float]:

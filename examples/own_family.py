@@ -20,7 +20,7 @@ from dnerv.families import ClipInputs, Family, Network, register
 from dnerv.families.config import check_range, check_size
 
 
-# family begins
+# --8<-- [start:family]
 @dataclass(frozen=True)
 class BlendConfig:
     """The two keyframes of a frame, blended, and one colour for each moment added."""
@@ -70,7 +70,7 @@ BLEND = Family(
     sized=lambda width, sizing: BlendConfig(width, sizing.canvas, sizing.clip_length, sizing.keyframe_every),
     multiply_adds=lambda config: 0,
 )
-# family ends
+# --8<-- [end:family]
 
 
 def main(videos: Path, path: Path, *, epochs: int = 20) -> None:

@@ -26,7 +26,7 @@ from dnerv.tables import Part
 from dnerv.terminal import print_parts
 
 
-# study begins
+# --8<-- [start:study]
 @dataclass(frozen=True)
 class SizesOptions(ArchiveOptions):
     """Beside the rate, the time for training, seed, device, resolution and frame rate."""
@@ -69,7 +69,7 @@ class Sizes(Study[SizesOptions, list[Content], list[Record]]):
         return [Bars("Bytes by video", "bytes", bars)]
 
 
-# study ends
+# --8<-- [end:study]
 
 
 def main(videos: Path, folder: Path, options: SizesOptions | None = None) -> Record:

@@ -53,7 +53,7 @@ def call(words: Sequence[str]) -> None:
     if not words or words[0] in _HELP:
         print(laid_out(_USAGE, _ABOUT, _listed(), _LEFT))
     elif words[0] == "--version":
-        from dnerv import __version__
+        from dnerv.version import __version__
 
         print(f"dnerv {__version__}")
     elif words[0] == "study" and (len(words) == 1 or words[1] in _HELP):

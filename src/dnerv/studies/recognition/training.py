@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -20,8 +20,10 @@ from dnerv.studies.recognition.footage import Footage
 from dnerv.studies.recognition.network import TemporalShiftNetwork, TSMConfig
 from dnerv.studies.recognition.sampling import Clip, centred_batches, training_batches
 from dnerv.studies.recognition.split import Split
-from dnerv.studies.recognition.study import ClassifierOptions
 from dnerv.studies.steps import digest_of
+
+if TYPE_CHECKING:
+    from dnerv.studies.recognition.study import ClassifierOptions
 
 _LARGEST_GRADIENT = 5.0  # norm
 

@@ -157,7 +157,7 @@ def test_few_clips_are_held(archive: Archive, monkeypatch: pytest.MonkeyPatch) -
     made = count_clips(reader)
     reader[::-1]
     assert made == [0, 1, 2]  # each once, ascending
-    with reader._clips.held() as clips:
+    with reader._clips as clips:
         assert len(clips) == 1
 
 

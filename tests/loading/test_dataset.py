@@ -65,7 +65,7 @@ def test_few_readers_are_kept(alike_path: Path, monkeypatch: pytest.MonkeyPatch)
     dataset = ClipDataset(alike_path)
     for index in range(len(dataset)):
         dataset[index]
-        with dataset._readers.held() as readers:
+        with dataset._readers as readers:
             assert len(readers) <= 2
 
 

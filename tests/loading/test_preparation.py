@@ -29,7 +29,8 @@ def test_few_readers_are_open(alike_path: Path) -> None:
             with readers.reading(place) as reader:
                 assert reader is not None
                 seen.append(reader)
-            assert len(readers._open) <= 2
+            with readers._slots as slots:
+                assert len(slots) <= 2
         assert seen[0] is seen[2]
         assert seen[2] is seen[4]
         assert seen[1] is not seen[5]  # it made room

@@ -80,8 +80,8 @@ class Archive:
         missing = [kind for kind in _SECTIONS if kind not in self.container]
         if missing:
             raise ArchiveError(f"{path} has no {missing[0]} section: it is not a whole archive")
-        self._allowance = chosen_allowance(allowance)
-        limits = Limits(self.file_bytes, self._allowance)
+        self.allowance = chosen_allowance(allowance)
+        limits = Limits(self.file_bytes, self.allowance)
         self.config = ArchiveConfig.from_json(decode_json(self.container.read("CONF")))
         self.entries = index_from_json(decode_json(self.container.read("INDX"), limits.of(INDEX_MEMORY)))
         self._places = {entry.name: place for place, entry in enumerate(self.entries)}
@@ -164,7 +164,7 @@ class Archive:
         """Bytes by purpose; they sum to the size of the file."""
         sizes = dict(self.container.sizes)
         weights = describe_weights(
-            self.container.read("NETW"), tensor_shapes(self.config.model), allowance=self._allowance
+            self.container.read("NETW"), tensor_shapes(self.config.model), allowance=self.allowance
         )
         assert sum(weights.values()) == sizes["NETW"]
         parts = {"keyframes": sizes["KEYF"]}
@@ -217,8 +217,8 @@ class Archive:
 
     def __reduce__(self) -> tuple[Any, ...]:
         size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
-        given = {"device": self.device, "precision": self.precision, "size": size, "allowance": self._allowance}
-        return partial(Archive, **given), (self.container,)
+        reopened = partial(Archive, device=self.device, precision=self.precision, size=size, allowance=self.allowance)
+        return reopened, (self.container,)
 
     def __enter__(self) -> Archive:
         return self
@@ -245,7 +245,7 @@ class Archive:
     def _read_model(self) -> Network:
         config = self.config.model
         with memory_errors_named("the network"):
-            weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config), allowance=self._allowance)
+            weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config), allowance=self.allowance)
             return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
 
     def _open_decoder(self) -> Decoder:
@@ -290,7 +290,7 @@ class _ClipSource:
 
     def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
         maker, layout = self._archive.maker, self._archive.layout(self._place)
-        with self._reading.held() as reading, memory_errors_named("a clip of the archive"):
+        with self._reading as reading, memory_errors_named("a clip of the archive"):
             keyframes = reading.keyframes.get(self._place, self._archive.keyframe_reader)
             return make_clip(maker, layout, clip, keyframes, reading.features, phase)
 

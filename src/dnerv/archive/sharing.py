@@ -10,9 +10,9 @@ import os
 import pickle
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
+from types import NoneType
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -20,62 +20,50 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class ForkSafeLock:
-    """A lock that is free in a forked child, whoever held it in the parent, and pickles as a free one."""
+class Guarded(Generic[Value]):
+    """A state for one thread at a time: `with guarded as state`. A forked or unpickled copy begins with a new one."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        _locks.add(self)
+    def __init__(self, make: Callable[[], Value]) -> None:
+        self._make = make
+        self.renew()
+        _guarded.add(self)
 
-    def __enter__(self) -> None:
+    def renew(self) -> None:
+        """Begin with a new state, whoever holds the old one."""
+        self._lock, self._state = threading.Lock(), self._make()
+
+    def __enter__(self) -> Value:
         self._lock.acquire()
+        return self._state
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ForkSafeLock, ()
-
-    def renew(self) -> None:
-        """Forget who holds it."""
-        self._lock = threading.Lock()
-
-
-_locks: WeakSet[ForkSafeLock] = WeakSet()
-
-
-def _renew_locks() -> None:
-    for lock in list(_locks):
-        lock.renew()
-
-
-os.register_at_fork(after_in_child=_renew_locks)
-
-
-class Guarded(Generic[Value]):
-    """A state for one thread at a time, made anew in every process."""
-
-    def __init__(self, make: Callable[[], Value]) -> None:
-        self._make, self._lock = make, ForkSafeLock()
-        self._state, self._process = make(), os.getpid()
-
-    @contextmanager
-    def held(self) -> Iterator[Value]:
-        """The state, for this thread alone until the block ends."""
-        with self._lock:
-            if self._process != os.getpid():
-                self._state, self._process = self._make(), os.getpid()
-            yield self._state
-
-    def __reduce__(self) -> tuple[Any, ...]:
         return Guarded, (self._make,)
+
+
+_guarded: WeakSet[Guarded[Any]] = WeakSet()
+
+
+def _renew_all() -> None:
+    for guarded in list(_guarded):
+        guarded.renew()
+
+
+os.register_at_fork(after_in_child=_renew_all)
+
+
+def turns() -> Guarded[None]:
+    """A lock, without a state, that a forked child finds free whoever held it in the parent."""
+    return Guarded(NoneType)
 
 
 class Once(Generic[Value]):
     """A value that is made when first asked for, by one thread, and never changes; a forked child has it too."""
 
     def __init__(self) -> None:
-        self._lock = ForkSafeLock()
+        self._lock = turns()
         self._made: list[Value] = []
 
     def get(self, make: Callable[[], Value]) -> Value:

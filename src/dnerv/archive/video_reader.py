@@ -214,7 +214,7 @@ class VideoReader:
         return torch.stack([made[place] for place in indices])
 
     def _clip(self, clip: int) -> Tensor:
-        with self._clips.held() as clips:
+        with self._clips as clips:
             return clips.get(clip, self._make_clip)
 
     def _original(self, frame: Tensor) -> Tensor:

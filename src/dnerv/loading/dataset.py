@@ -105,7 +105,7 @@ class ClipDataset(Dataset[_Item]):
         return self._opened.get()
 
     def _reader(self, place: int) -> VideoReader:
-        with self._readers.held() as readers:
+        with self._readers as readers:
             return readers.get(place, self._open)
 
     def _open(self, place: int) -> VideoReader:

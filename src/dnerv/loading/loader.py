@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 
 from dnerv.archive import Archive, checked_device
 from dnerv.archive.limits import memory_errors_named
-from dnerv.archive.sharing import ForkSafeLock, OpenedOnUse
+from dnerv.archive.sharing import OpenedOnUse, turns
 from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import InputError
 from dnerv.families import ModelConfig, family_of
@@ -112,7 +112,7 @@ class Loader:
         self._augmentation = Augmentation(resize, crop, shuffle, flip, statistics, dtype)
         self.clip_shape = (length, 3, *common_size(self._augmentation, self._catalogue.coded_sizes))
         self._prefetch, self._threads = prefetch, threads
-        self._lock = ForkSafeLock()
+        self._lock = turns()
         self._next = self._position = (0, 0)  # epoch and batch: of the next iteration, and of the one going on
 
     @property
@@ -205,7 +205,7 @@ class _InTurn:
     """An iterator that threads may share: each batch goes to one of them."""
 
     def __init__(self, batches: Iterator[Batch]) -> None:
-        self._batches, self._lock = batches, ForkSafeLock()
+        self._batches, self._lock = batches, turns()
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -224,7 +224,7 @@ def _opened(
     chosen = chosen_precision(precision or archive.precision, wanted)
     if (wanted, chosen) == (archive.device, archive.precision):
         return archive
-    return Archive(copy(archive.container), device=wanted, precision=chosen)
+    return Archive(copy(archive.container), device=wanted, precision=chosen, allowance=archive.allowance)
 
 
 def _statistics(model: ModelConfig) -> Statistics:

@@ -43,9 +43,9 @@ class KeyframeReaders:
     @contextmanager
     def reading(self, place: int) -> Iterator[KeyframeReader | None]:
         """The reader of video number `place`, this thread's alone; None for a network without keyframes."""
-        with self._slots.held() as slots:
+        with self._slots as slots:
             slot = slots.get(place, _slot)  # one in use lives on until its thread lets go
-        with slot.held() as opened:
+        with slot as opened:
             yield opened.get(place, self._archive.keyframe_reader)
 
 

@@ -7,22 +7,26 @@ import threading
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dnerv import progress
+from dnerv.archive import Archive
 from dnerv.codecs import CODECS
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate, perceptual
 from dnerv.evaluation.published import published_results
 from dnerv.studies import run_study
+from dnerv.studies.charts import difference
 from dnerv.studies.compare.deltas import NO_OVERLAP, NOT_RISING, deltas
 from dnerv.studies.compare.study import Compare, CompareOptions, _participants
 from dnerv.studies.compare.sweep import Grid, sweep
 from dnerv.studies.record import findings
 from dnerv.video import Timing, write_mp4
+from dnerv.video.cache import open_cached
 
 OPTIONS = CompareOptions(rates=(0.3, 0.6), epochs=1, codecs=("dnerv", "nerv", "x265"), preset="ultrafast")
 X264 = replace(OPTIONS, codecs=("x264",), anchor="x264")
@@ -74,6 +78,44 @@ class TestComparison:
             for point in record["codecs"][codec]["points"]:
                 again = evaluate(output / "steps" / point["files"][0]["path"], [videos])
                 assert (point["psnr"], point["bits_per_pixel"]) == (again.psnr, again.bits_per_pixel)
+
+    def test_views_are_what_the_files_hold(self, done: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+        output, record = done
+        clip = next(Compare().views(record, output, frames=4, rate=None))
+        networks, codecs = ["D-NeRV", "NeRV"], ["H.264", "D-NeRV", "NeRV"]
+        labels = [view.label for view in clip.views]
+        assert labels[:7] == ["Original", *codecs, *(f"Difference, {title}" for title in codecs)]
+        assert (clip.name, clip.frames, clip.total, clip.left, clip.right) == ("one", range(2, 6), 9, 1, 2)
+        original = open_cached("one", output / "frames").store.read(range(2, 6))
+        assert np.array_equal(clip.views[0].pictures, original)
+        for title, name in zip(networks, ("dnerv", "nerv"), strict=True):
+            point = record["codecs"][name]["points"][0]  # of the middle rate
+            with Archive(output / "steps" / point["files"][0]["path"], size="coded") as archive:
+                decoded = archive["one"][2:6].permute(0, 2, 3, 1).numpy()
+            view = clip.views[labels.index(title)]
+            assert np.array_equal(view.pictures, decoded)
+            errors = np.square(original - decoded.astype(float)).mean((1, 2, 3))
+            assert list(view.figures) == [f"{10 * np.log10(255**2 / error):.2f} dB" for error in errors]
+            assert f"{point['bytes']:,} bytes for all videos" in view.note
+            gap = clip.views[labels.index(f"Difference, {title}")].pictures[0]
+            assert np.array_equal(gap, difference(original[0], decoded[0]))
+        target = record["codecs"]["dnerv"]["points"][0]["bytes"]
+        size = int(clip.views[1].note.partition(" bytes")[0].replace(",", ""))
+        assert 0.8 < size / target <= 1.01  # short streams have coarse steps
+
+    def test_views_that_are_not_there(self, done: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+        output, record = done
+        with pytest.raises(InputError, match=r"--rate is 0.1; .* has 0.3, 0.6"):
+            next(Compare().views(record, output, frames=4, rate=0.1))
+        with pytest.raises(InputError, match="has no frames of"):
+            next(Compare().views(record, tmp_path, frames=4, rate=None))
+        copytree(output / "frames", tmp_path / "frames")
+        store = next((tmp_path / "frames").glob("*.rgb"))
+        store.write_bytes(bytes(store.stat().st_size))
+        with pytest.raises(InputError, match="other frames"):
+            next(Compare().views(record, tmp_path, frames=4, rate=None))
+        alone = record | {"codecs": {"x265": record["codecs"]["x265"]}}
+        assert list(Compare().views(alone, output, frames=4, rate=None)) == []
 
     def test_settings_cover_the_rates(self, done: tuple[Path, dict[str, Any]]) -> None:
         points = done[1]["codecs"]["x265"]["points"]

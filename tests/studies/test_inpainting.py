@@ -105,6 +105,10 @@ def test_given_masks_have_no_truth(videos: Path, tmp_path: Path, printed: Any) -
     assert record["videos"][0]["hidden"] == pytest.approx(12 * 20 / (32 * 40))
     assert [Path(file["path"]) for file in record["inputs"]["files"]] == [videos / "short", mask]
     printed(Inpaint().tables(record))
+    mask.unlink()  # the cache has it
+    clip = next(Inpaint().views(record, tmp_path / "out", frames=2, rate=None))
+    assert [(view.label, list(view.figures)) for view in clip.views][2:] == [("made up", [])]
+    assert np.array_equal(clip.views[2].pictures[0][..., 3], hidden[..., 0])
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +151,30 @@ def test_each_way_is_measured_on_its_own_archive(
         errors = np.square(frames.astype(float) - made)
         psnr = [10 * np.log10(255**2 / e[m].mean()) for e, m in zip(errors, masks, strict=True)]
         assert record["videos"][0]["psnr"][way] == pytest.approx(np.mean(psnr))
+
+
+def test_views_lie_in_their_masks(studied: tuple[Path, InpaintingOptions, dict[str, Any]], tmp_path: Path) -> None:
+    folder, options, record = studied
+    clip = next(Inpainting().views(record, folder, frames=4, rate=None))
+    assert [view.label for view in clip.views] == [
+        "original", "hidden", "fill alone", "NeRV, one each", "one NeRV for all", "D-NeRV",
+    ]  # fmt: skip
+    by_label = {view.label: view for view in clip.views}
+    span = slice(clip.frames.start, clip.frames.stop)
+    for label, way in {"D-NeRV": "dnerv", "NeRV, one each": "nerv"}.items():
+        path, name = archive_of(record, way, 0, folder)
+        with Archive(path, size="coded") as archive:
+            made = archive[name][span].permute(0, 2, 3, 1).numpy()
+        view = by_label[label]
+        for i, (picture, original) in enumerate(zip(view.pictures, by_label["original"].pictures, strict=True)):
+            mask = picture[..., 3] > 0
+            assert mask.sum() == options.box_size**2  # there is one box
+            assert np.array_equal(picture[..., 3] > 0, by_label["hidden"].pictures[i][..., 3] > 0)
+            assert np.array_equal(picture[mask][:, :3], made[i][mask])
+            error = np.square(original[mask].astype(float) - made[i][mask]).mean()
+            assert view.figures[i] == f"{10 * np.log10(255**2 / error):.2f} dB"
+    with pytest.raises(InputError, match="has no frames of"):
+        next(Inpainting().views(record, tmp_path, frames=4, rate=None))
 
 
 def test_going_on_codes_nothing_twice(

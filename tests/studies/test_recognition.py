@@ -489,4 +489,6 @@ class TestShown:
             (name, (0.1, 60), (58, 62)) for name in ("H.264", "NeRV", "D-NeRV")
         ]
         assert trained.series[0].points[1] == (0.2, 80)
+        turned = a_record() | {"rows": a_record()["rows"][::-1]}  # a lower rate may have been asked for and not reached
+        assert Recognition().charts(turned)[0].series[0].points == tested.series[0].points
         assert [(level.name, level.value) for level in trained.levels] == [("raw, both ways", 80), ("chance", 50)]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from io import BytesIO
 from math import ceil
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 from zlib import crc32
 
@@ -43,6 +44,7 @@ _BAR, _HEAD = 0.27, 0.75  # inches: a bar, and what a chart of bars takes beside
 _CELL = 2.6  # inches, the longer side of a picture
 _LARGE_ENOUGH = 256  # pixels of a side; smaller pictures are enlarged pixel by pixel, so that they stay sharp
 _PAGE_WIDTH = 5.0  # inches, of a chart in a page
+_ALONG = 36  # characters that fit beside an axis
 
 
 def check_drawing(path: Path | None = None) -> None:
@@ -184,7 +186,7 @@ def _draw_lines(ax: Any, chart: Lines, *, with_title: bool) -> None:
     if with_title:
         ax.set_title(chart.title)
     ax.set_xlabel(chart.across)
-    ax.set_ylabel(chart.up)
+    ax.set_ylabel(fill(chart.up, _ALONG))
     ax.grid(visible=True, which="both")
 
 

@@ -167,7 +167,8 @@ class TestCandidates:
 
     def test_nerv_and_h264_take_the_archives_bytes(self, candidates: dict[str, Candidate], archive: Archive) -> None:
         assert archive.file_bytes * 0.8 < candidates["H.264, 3"].size < archive.file_bytes * 1.25
-        assert candidates["NeRV fp32, 3"].size >= archive.file_bytes * 0.9
+        # So small, a width more is half of the bytes more: the nearest is within a quarter.
+        assert archive.file_bytes * 0.78 < candidates["NeRV fp32, 3"].size < archive.file_bytes * 1.25
 
     def test_a_command_gives_what_it_wrote(self, candidates: dict[str, Candidate], sample: Sample) -> None:
         with candidates["grey, 3"].open() as load:

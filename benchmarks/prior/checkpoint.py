@@ -12,6 +12,8 @@ import torch
 from prior.model import Prior, PriorConfig
 from torch import Tensor
 
+_DTYPES = {"F32": "<f4", "F16": "<f2"}
+
 
 def save(prior: Prior, path: Path, facts: Mapping[str, object]) -> None:
     """float32 weights, the configuration and some facts, whole or not at all."""
@@ -31,7 +33,7 @@ def save(prior: Prior, path: Path, facts: Mapping[str, object]) -> None:
 
 
 def load(path: Path) -> tuple[Prior, dict[str, object]]:
-    """What `save` wrote."""
+    """What `save` wrote; also with float16 in place of float32, as in `weights/`."""
     data = path.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
@@ -41,8 +43,8 @@ def load(path: Path) -> tuple[Prior, dict[str, object]]:
     state = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
-        values = np.frombuffer(data[start + first : start + last], "<f4").reshape(entry["shape"])
-        state[name] = torch.from_numpy(values.copy())
+        values = np.frombuffer(data[start + first : start + last], _DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        state[name] = torch.from_numpy(values.astype(np.float32))
     prior.load_state_dict(state)
     return prior, json.loads(metadata["facts"])
 

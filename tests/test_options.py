@@ -27,7 +27,7 @@ class Inner(Options):
 @dataclass(frozen=True)
 class Asked(Options):
     rate: float | None = option(None, "Bits per pixel.", flag="--bpp", low=0.5, high=24)
-    size: tuple[int, int] | None = option(None, "Height and width.", kind="size", low=8, high=64)
+    size: tuple[int, int] | None = option(None, "Height and width.", form="size", low=8, high=64)
     counts: tuple[int, ...] = option((1, 2), "Numbers.", low=1)
     kinds: tuple[Literal["a", "b"], ...] = option(("a",), "Names.", may_be_empty=True)
     paths: tuple[Path, ...] = option((), "Files.", is_repeatable=True)

@@ -26,7 +26,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from dnerv.errors import InputError, listed
 
-Kind = Literal["seconds", "size", "span"]
+Form = Literal["seconds", "size", "span"]
 ARGUMENTS, RUNNING, EVERYWHERE = "Arguments", "Running", "Everywhere"  # headings of the help: the first, the last two
 _KEY = "dnerv.option"
 
@@ -42,7 +42,7 @@ class Option:
     metavar: str | None = None
     low: float | None = None  # smallest value allowed
     high: float | None = None
-    kind: Kind | None = None  # 90s, 5m, 2h; 256x320; 16:24. How text is read where the type leaves it open
+    form: Form | None = None  # 90s, 5m, 2h; 256x320; 16:24. How text is read where the type leaves it open
     # Names beside those of a Literal: a table's, or a function that gives them where asking takes long.
     choices: Collection[str] | Callable[[], Collection[str]] | None = None
     unset: str | None = None  # what None stands for, in a word
@@ -122,7 +122,7 @@ def typed_options(options: type[Options]) -> list[TypedOption]:
             made += typed_options(_inner(options)[each.name])
         elif described(each).is_typed:
             hint, is_list = _without_none(hint_of(options, each.name)), False
-            if get_origin(hint) is tuple and described(each).kind is None:
+            if get_origin(hint) is tuple and described(each).form is None:
                 hint, is_list = get_args(hint)[0], True
             known = _allowed(options, each)
             choices = () if callable(known) else tuple(known or ())
@@ -185,7 +185,7 @@ def _without_none(hint: Any) -> Any:
 def _check(
     flag: str, value: Any, facts: Option, allowed: Collection[str] | Callable[[], Collection[str]] | None
 ) -> None:
-    is_list = isinstance(value, tuple) and facts.kind is None and not facts.is_repeatable
+    is_list = isinstance(value, tuple) and facts.form is None and not facts.is_repeatable
     if is_list and not value and not facts.may_be_empty:
         raise InputError(f"{flag} is empty; give one value or more")
     if is_list and len(set(value)) < len(value):

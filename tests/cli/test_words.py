@@ -16,9 +16,9 @@ from dnerv.options import Options, TypedOption, option, typed_options
 
 @dataclass(frozen=True)
 class Asked(Options):
-    budget: float | None = option(None, "Time.", kind="seconds", unset="5m")
-    size: tuple[int, int] | None = option(None, "Size.", kind="size", unset="their own")
-    frames: tuple[int | None, int | None] | None = option(None, "Frames.", kind="span")
+    budget: float | None = option(None, "Time.", form="seconds", unset="5m")
+    size: tuple[int, int] | None = option(None, "Size.", form="size", unset="their own")
+    frames: tuple[int | None, int | None] | None = option(None, "Frames.", form="span")
     fps: Fraction | None = option(None, "Rate.")
     rates: tuple[float, ...] = option((0.02, 0.1), "Rates.")
     counts: tuple[int, ...] = option((1, 4, 8), "Numbers.")
@@ -27,7 +27,7 @@ class Asked(Options):
     mode: Literal["inter", "stills"] = option("inter", "A way.")
     loss: Literal["log-mse", "mse", "l1", "l1-ssim", "mse-ssim"] = option("mse", "A loss.")
     force: bool = option(False, "Whether.")
-    wait: float = option(90.0, "Time.", kind="seconds")
+    wait: float = option(90.0, "Time.", form="seconds")
 
 
 OPTIONS: dict[str, TypedOption] = {each.name: each for each in typed_options(Asked)}

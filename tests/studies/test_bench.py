@@ -198,7 +198,7 @@ class TestH264:
         stream = CODECS["x264"].encode(frames, fps=25, crf=12, effort="medium", restart=restart)
         stored = store_stream(stream, tmp_path / "a.h264")
         assert len(stored.starts) == 19
-        assert len(stored.keyframes) >= 18 // restart
+        assert len(stored.restarts) >= 18 // restart
         ways = [partial(decode_clip, stored, parallel="clips"), partial(decode_clip, stored, parallel="frames")]
         ways += [READERS[name](stored.mp4) for name in THERE]
         for clip in range(5):

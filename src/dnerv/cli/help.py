@@ -70,7 +70,7 @@ def _facts(option: TypedOption) -> str:
     known = []
     if option.choices and metavar(option) != "|".join(option.choices):
         known.append(", ".join(option.choices))
-    if (option.facts.low, option.facts.high) != (None, None) and option.facts.kind is None:
+    if (option.facts.low, option.facts.high) != (None, None) and option.facts.form is None:
         known.append(range_text(option.facts.low, option.facts.high))
     if default := default_text(option):
         known.append(f"default: {default}")

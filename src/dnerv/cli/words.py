@@ -63,7 +63,7 @@ def metavar(option: TypedOption) -> str:
 
 
 def _form(option: TypedOption) -> Form:
-    return _FORMS.get(option.facts.kind or option.type, _TEXT)
+    return _FORMS.get(option.facts.form or option.type, _TEXT)
 
 
 def _seconds(text: str) -> float:

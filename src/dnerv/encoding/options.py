@@ -32,7 +32,7 @@ class FrameOptions(Options):
     """How frames are read; None: as they are."""
 
     resolution: tuple[int, int] | None = option(
-        None, "Scale frames to this size.", kind="size", low=8, high=8192, unset="their own", group=FRAMES
+        None, "Scale frames to this size.", form="size", low=8, high=8192, unset="their own", group=FRAMES
     )
     fps: Fraction | None = option(
         None,
@@ -63,7 +63,7 @@ class EncodeOptions(FrameOptions):
         group=DIAL,
     )
     budget_seconds: float | None = option(
-        None, "Time spent in training.", flag="--budget", kind="seconds", low=0, unset="5m", group=TIME
+        None, "Time spent in training.", flag="--budget", form="seconds", low=0, unset="5m", group=TIME
     )
     epochs: int | None = option(None, "Passes over all clips instead.", low=0, group=TIME)
     model: str = option("dnerv", "Its family.", choices=FAMILIES, group=NETWORK)

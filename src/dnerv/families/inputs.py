@@ -41,9 +41,9 @@ class ClipRequest:
 
 
 def assemble(requests: Sequence[ClipRequest], *, with_keyframes: bool = True) -> ClipInputs:
-    """Stack clips into one batch; each keyframe row is kept once per clip.
+    """Stack clips into one batch; each keyframe is kept once per clip.
 
-    Without keyframes their rows are counted and their pixels left out: for decoders that are given features.
+    Without keyframes they are counted and their pixels left out: for decoders that are given features.
     """
     rows = np.cumsum([0] + [len(r.keyframes) for r in requests])
     shifts = [row - r.first_keyframe for row, r in zip(rows, requests, strict=False)]

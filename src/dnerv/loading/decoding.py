@@ -51,15 +51,15 @@ def gather(sample: Sample, decoded: DecodedClips, clip_length: int) -> Tensor:
     clips = sample.frames // clip_length
     return torch.cat(
         [
-            _rows(decoded[sample.place, clip], sample.frames[clips == clip] - clip * clip_length)
+            _picked(decoded[sample.place, clip], sample.frames[clips == clip] - clip * clip_length)
             for clip in np.unique(clips).tolist()
         ]
     )
 
 
-def _rows(frames: Tensor, rows: NDArray[np.int64]) -> Tensor:
-    """Rows of `frames`; a view, many times faster than picking them, unless the end of a short video repeats."""
-    step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
-    if step < 1 or rows[-1] - rows[0] != step * (len(rows) - 1):
-        return frames[rows.tolist()]
-    return frames[int(rows[0]) : int(rows[-1]) + 1 : step]
+def _picked(frames: Tensor, places: NDArray[np.int64]) -> Tensor:
+    """Some of `frames`; a view, many times faster than picking them, unless the end of a short video repeats."""
+    step = int(places[1] - places[0]) if len(places) > 1 else 1
+    if step < 1 or places[-1] - places[0] != step * (len(places) - 1):
+        return frames[places.tolist()]
+    return frames[int(places[0]) : int(places[-1]) + 1 : step]

@@ -56,7 +56,7 @@ class InpaintingOptions(ArchiveOptions):
     boxes: int = like(InpaintOptions, "boxes", help="Random boxes a frame.")
     box_size: int = like(InpaintOptions, "box_size")
     crop: tuple[int, int] | None = option(
-        None, "Then cut this out of their middle.", metavar="HxW", low=8, high=8192, kind="size", group=FRAMES
+        None, "Then cut this out of their middle.", metavar="HxW", low=8, high=8192, form="size", group=FRAMES
     )
 
 

@@ -17,7 +17,7 @@ class DecodeOptions(Options):
     """Which frames, and how they are computed."""
 
     frames: tuple[int | None, int | None] | None = option(
-        None, "Only frames A to B - 1.", kind="span", unset="all", group=VIDEOS
+        None, "Only frames A to B - 1.", form="span", unset="all", group=VIDEOS
     )
     precision: Precision = option("fp32", "Of the network.", group=RUNNING)
 

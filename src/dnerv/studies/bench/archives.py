@@ -21,7 +21,7 @@ from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.timing import StageClock, drop_pages
 from dnerv.families import ClipInputs, ClipRequest, tensor_shapes
 from dnerv.loading import Loader
-from dnerv.studies.bench.candidate import Candidate, ClipPlace, Kind, Load, shuffled_batches
+from dnerv.studies.bench.candidate import Candidate, CandidateKind, ClipPlace, Load, shuffled_batches
 from dnerv.studies.bench.sample import Sample
 
 REFERENCE: ChosenPrecision = "reference"  # float32 through the plain modules, clip by clip
@@ -37,7 +37,7 @@ def network(
     device: torch.device,
     size: int,
     *,
-    kind: Kind = "archive",
+    kind: CandidateKind = "archive",
     note: str = "",
 ) -> Candidate:
     """An archive in one precision. `size`: bytes of the sampled videos in it."""

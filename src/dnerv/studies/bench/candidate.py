@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dnerv.studies.bench.sample import Sample
 
 Found = Mapping[str, Any]  # a round as it is kept: JSON
-Kind = Literal["archive", "reference", "loader", "nerv", "stored frames", "video codec", "command"]
+CandidateKind = Literal["archive", "reference", "loader", "nerv", "stored frames", "video codec", "command"]
 
 
 class ClipPlace(NamedTuple):
@@ -47,7 +47,7 @@ class Candidate:
     """One row of the table."""
 
     name: str  # what people read; with the batch size it tells rows apart
-    kind: Kind
+    kind: CandidateKind
     batch_size: int  # clips asked for at once
     files: tuple[Path, ...]  # what it reads from disk
     size: int  # bytes that the sampled videos take in this form

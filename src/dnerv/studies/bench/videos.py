@@ -1,9 +1,9 @@
 """H.264 at the archive's bytes: what a video file of the same size gives, read in every way that people have.
 
-x264, one crf for all videos ─ packets ─┬─ back to back ─ PyAV, which knows where keyframes are
+x264, one crf for all videos ─ packets ─┬─ back to back ─ PyAV, which knows where decoding can begin
                                         └─ in MP4 ─ torchcodec, decord, where they are installed
 
-PyAV is given every advantage: no container is parsed, decoding begins at the last keyframe before a clip and ends with
+PyAV is given every advantage: no container is parsed, decoding begins at the last restart before a clip and ends with
 the clip, colours are converted the quick way, and of frame threads and several clips at once the faster is taken. The
 others keep a decoder for each file and thread, or open one for every clip, as data sets of many videos do. A second
 file restarts at every clip: it decodes no frame in vain, and pays for that in quality, not in bytes.
@@ -57,7 +57,7 @@ class StoredStream:
 
     path: Path
     starts: tuple[int, ...]  # byte at which each packet begins, and the end of the last
-    keyframes: tuple[int, ...]  # packets at which decoding can begin; as many frames come before each as packets
+    restarts: tuple[int, ...]  # packets at which decoding can begin; as many frames come before each as packets
     size: tuple[int, int]  # height, width
 
     @property
@@ -69,7 +69,7 @@ class StoredStream:
 def videos(run: Run[Any], sample: Sample, file_bytes: int, restart: int | None, batch_size: int) -> Iterator[Candidate]:
     """H.264 of the sampled videos at about their share of `file_bytes`, by PyAV and by each reader that is there.
 
-    `restart`: frames between keyframes, at most; None for x264's own choice.
+    `restart`: frames from one restart to the next, at most; None for x264's own choice.
     """
     gap, name = restart or RESTART, f"H.264{'' if restart is None else ' short GOP'}"
     target = round(file_bytes * sample.share)
@@ -82,7 +82,7 @@ def videos(run: Run[Any], sample: Sample, file_bytes: int, restart: int | None, 
         return {
             "crf": crf,
             "bytes": sum(stream.size for stream in coded.values()),
-            "streams": {str(video): [s.path.name, s.starts, s.keyframes, s.size] for video, s in streams.items()},
+            "streams": {str(video): [s.path.name, s.starts, s.restarts, s.size] for video, s in streams.items()},
             "parallel": _faster(sample, streams, batch_size, run.device),
             "files": run.steps.listed(path for s in streams.values() for path in (s.path, s.mp4)),
         }
@@ -92,10 +92,10 @@ def videos(run: Run[Any], sample: Sample, file_bytes: int, restart: int | None, 
     found = run.step(name, depends_on | {"batch_size": batch_size, "device": run.options.device}, make)
     folder = run.path_of(found).parent
     streams = {
-        int(video): StoredStream(folder / path, tuple(starts), tuple(keyframes), (size[0], size[1]))
-        for video, (path, starts, keyframes, size) in found["streams"].items()
+        int(video): StoredStream(folder / path, tuple(starts), tuple(restarts), (size[0], size[1]))
+        for video, (path, starts, restarts, size) in found["streams"].items()
     }
-    made = f"x264 {EFFORT}, crf {found['crf']:g}, a keyframe every {gap} frames or at cuts"
+    made = f"x264 {EFFORT}, crf {found['crf']:g}, a restart every {gap} frames or at cuts"
     own = [streams[video] for video in sorted({place.video for place in sample.places})]
 
     def candidate(name: str, note: str, files: list[Path], opened: Callable[..., Any], *arguments: Any) -> Candidate:
@@ -112,7 +112,7 @@ def videos(run: Run[Any], sample: Sample, file_bytes: int, restart: int | None, 
 
 def match_size(sample: Sample, target: int, restart: int) -> tuple[float, Mapping[int, Stream]]:
     """The crf whose streams come closest to `target` bytes, and these, by video."""
-    progress.stage(f"coding H.264, a keyframe every {restart} frames", _MOST_CODINGS)
+    progress.stage(f"coding H.264, a restart every {restart} frames", _MOST_CODINGS)
     tried: dict[float, dict[int, Stream]] = {}
 
     def coded_bytes(crf: float) -> int:
@@ -139,9 +139,9 @@ def store_stream(stream: Stream, path: Path) -> StoredStream:
 
 def decode_clip(stream: StoredStream, frames: range, parallel: Parallel) -> Tensor:
     """Frames of one clip, by PyAV: uint8 [t, 3, H, W]."""
-    opening = bisect_right(stream.keyframes, frames.start) - 1
-    first = stream.keyframes[opening]
-    past = [*stream.keyframes, len(stream.starts) - 1][bisect_right(stream.keyframes, frames.stop - 1)]
+    opening = bisect_right(stream.restarts, frames.start) - 1
+    first = stream.restarts[opening]
+    past = [*stream.restarts, len(stream.starts) - 1][bisect_right(stream.restarts, frames.stop - 1)]
     with stream.path.open("rb") as file:
         file.seek(stream.starts[first])
         data = file.read(stream.starts[past] - stream.starts[first])

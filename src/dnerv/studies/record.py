@@ -25,8 +25,8 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerv import __version__
 from dnerv.errors import InputError
+from dnerv.version import __version__
 
 if TYPE_CHECKING:
     from dnerv.studies.steps import Work

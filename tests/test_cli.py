@@ -749,8 +749,14 @@ def test_report_of_a_record(dnerv: Callable[..., Outcome], tmp_path: Path) -> No
         "videos": [{"name": "one", "held_out": 3, "psnr": psnr}],
     }
     (tmp_path / "results.json").write_text(json.dumps(record))
+    assert_one_line(dnerv("report", tmp_path, "-o", tmp_path / "r.html"), "lacks command", "run the study again")
+    made = dict.fromkeys(("commit", "started", "ended", "seconds", "machine", "seed"))
+    made |= {"command": "dnerv study interpolation 'a b'", "version": "0", "note": "none of it is known"}
+    record |= made | {"options": {}, "inputs": {"given": ["a b"], "files": []}}
+    (tmp_path / "results.json").write_text(json.dumps(record))
     done = dnerv("report", tmp_path, "-o", tmp_path / "r.html", "--json")
     assert done.code == 0, done.err
+    assert "<code>dnerv study interpolation &#x27;a b&#x27;</code>" in (tmp_path / "r.html").read_text()
     size = (tmp_path / "r.html").stat().st_size
     assert done.json == {"path": str(tmp_path / "r.html"), "studies": ["interpolation"], "players": 0} | {
         "file_bytes": size

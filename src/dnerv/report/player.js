@@ -26,7 +26,7 @@
     fill() {
       const { width, height, views } = this.clip;
       this.root.style.setProperty("--ratio", width / height);
-      this.slider.max = this.clip.count - 1;
+      Object.assign(this.slider, { max: this.clip.count - 1, value: 0 });
       for (const canvas of this.all("canvas")) Object.assign(canvas, { width, height });
       this.all(".choice").forEach((choice, side) => {
         views.forEach((view, place) => choice.add(new Option(view.label, place)));

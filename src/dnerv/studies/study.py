@@ -2,7 +2,8 @@
 
     inputs ─ plan ─ measure ─ rows ─ results.json ─┬─ tables   text, 80 columns at most
                      │                             ├─ charts   charts.png, and SVG in a report
-                     └ steps/, each made once      └─ sheets   NAME.png: frames side by side
+                     └ steps/, each made once      ├─ sheets   NAME.png: frames side by side
+                                                   └─ views    videos to wipe between, in a report alone
 
 A study is a file with two classes, its options and itself, and a row in `dnerv.studies.STUDIES`. All the rest is done
 by `dnerv.studies.runner`, for all studies alike: the cache of frames, going on after a kill, progress, measuring in a

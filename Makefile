@@ -26,6 +26,7 @@ test: .venv/ready-test
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 	$(BIN)/python -m pytest
 
 # The theme's warning is of MkDocs 2, which pyproject.toml rules out.

@@ -24,8 +24,9 @@ def main(videos: Path, path: Path, options: dnerv.EncodeOptions | None = None) -
             video = archive[name]
             print(video)
             middle = (video.metadata.begin_stream_seconds + video.metadata.end_stream_seconds) / 2
-            frame, at, _ = video.get_frame_played_at(middle)  # uint8 [3, H, W], seconds, seconds
-            print(f"  on show at {middle:.3f} s: the frame of {at:.3f} s, mean colour {frame.float().mean():.0f}")
+            frame = video.get_frame_played_at(middle)
+            colour = frame.data.float().mean()  # of uint8 [3, H, W]
+            print(f"  on show at {middle:.3f} s: the frame of {frame.pts_seconds:.3f} s, mean colour {colour:.0f}")
             print(f"  the last four frames: {tuple(video[-4:].shape)}")  # [4, 3, H, W]
             slow = list(
                 islice(video.interpolated(4), 9)

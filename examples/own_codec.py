@@ -35,6 +35,7 @@ class Vp9(Codec):
     def _code(self, frames: CountedFrames, settings: Settings) -> list[Packet]:
         height, width = frames.padded_size(self.smallest_side)
         encoder, converter = av.CodecContext.create(self.encoder, "w"), ColourConverter()
+        assert isinstance(encoder, av.VideoCodecContext)
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
         encoder.framerate, encoder.time_base = settings.fps, 1 / settings.fps
         words = self._words(settings)

@@ -59,7 +59,8 @@ class Blend(Network):
         before, after = inputs.keyframes[inputs.start], inputs.keyframes[inputs.end]  # (B, T, 3, H, W)
         blend = torch.lerp(before, after, inputs.distance[..., None, None, None])
         shift = self.leave(F.gelu(self.enter(inputs.time[..., None])))  # (B, T, 3)
-        return (blend + shift[..., None, None]).clamp(0, 1)
+        frames: Tensor = (blend + shift[..., None, None]).clamp(0, 1)
+        return frames
 
 
 BLEND = Family(

@@ -32,21 +32,22 @@ def classifier(classes: int) -> nn.Module:
 def main(path: Path, *, epochs: int = 10, batch_size: int = 4, clip_length: int = 8) -> float:
     """Train, and return the share of clips that come out right."""
     torch.manual_seed(0)
-    given = {"clip_length": clip_length, "normalise": "archive"}
-    loader = dnerv.Loader(path, batch_size=batch_size, shuffle=True, flip=True, **given)
+    loader = dnerv.Loader(
+        path, batch_size=batch_size, clip_length=clip_length, shuffle=True, flip=True, normalise="archive"
+    )
     network = classifier(len(loader.class_names))
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for epoch in range(epochs):
         for clips, labels, _ in loader:  # float32 [B, T, 3, H, W], int64 [B]
             loss = F.cross_entropy(network(clips.transpose(1, 2)), labels)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         print(f"epoch {epoch + 1} of {epochs}: loss {loss.item():.3f}")
 
     right = seen = 0
     with torch.inference_mode():
-        for clips, labels, _ in dnerv.Loader(path, batch_size=batch_size, **given):
+        for clips, labels, _ in dnerv.Loader(path, batch_size=batch_size, clip_length=clip_length, normalise="archive"):
             right += int((network(clips.transpose(1, 2)).argmax(1) == labels).sum())
             seen += len(labels)
     print(f"{right} of {seen} clips are recognised")

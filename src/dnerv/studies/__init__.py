@@ -2,7 +2,7 @@
 
     record = run_study("joint", [Path("videos")], Path("out"), JointOptions(counts=(1, 2)))
 
-To add a study, write its file (`dnerv.studies.study` shows a whole one) and add its row below.
+To add a study, write its file (`examples/own_study.py` is a whole one) and add its row below.
 """
 
 from collections.abc import Iterator, Mapping

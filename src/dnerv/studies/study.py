@@ -7,40 +7,8 @@
 
 A study is a file with two classes, its options and itself, and a row in `dnerv.studies.STUDIES`. All the rest is done
 by `dnerv.studies.runner`, for all studies alike: the cache of frames, going on after a kill, progress, measuring in a
-fresh process, the record, its pictures. This is a whole one: how many bytes each video takes by itself.
-
-    @dataclass(frozen=True)
-    class SizesOptions(FramesOptions):                       # seed, device, resolution, fps are there
-        bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05)
-        epochs: int = option(20, "Passes over all clips.", low=1)
-
-    class Sizes(Study[SizesOptions, list[Content], list[Record]]):
-        name = "sizes"
-        title = "Sizes"
-        question = "How many bytes does each video take by itself?"
-        options = SizesOptions
-
-        def plan(self, run):                                 # read and draw; refuse what cannot be measured
-            return [run.content([member.source_path]) for member in run.members]
-
-        def measure(self, run, plan):                        # steps: each is kept in a file, and not made again
-            encoding = EncodeOptions(bits_per_pixel=run.options.bits_per_pixel, epochs=run.options.epochs)
-            return [run.archive(f"{one.videos[0].name} alone", one, encoding) for one in plan]
-
-        def rows(self, run, plan, measured):                 # what the record says; JSON
-            return {"rows": [{"video": p["videos"][0]["name"], "bytes": p["bytes"]} for p in measured]}
-
-        def tables(self, record):                            # out of the record alone, like charts
-            table = figures_table("video", "bytes")
-            for row in record["rows"]:
-                table.add_row(row["video"], f"{row['bytes']:,}")
-            return [table]
-
-        def charts(self, record):
-            bars = [Bar(row["video"], row["bytes"], "dnerv") for row in record["rows"]]
-            return [Bars("Bytes by video", "bytes", bars)]
-
-    record = run_study(Sizes(), [Path("videos")], Path("out"), SizesOptions(epochs=5))
+fresh process, the record, its pictures. `examples/own_study.py` is a whole one: how many bytes does each video take by
+itself?
 
 What `run` does for a study:
 

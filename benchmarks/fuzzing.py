@@ -264,16 +264,18 @@ def _mutated_json(dice: random.Random, data: bytes) -> bytes:
         if action < 0.1:
             del holder[key]
         elif action < 0.2 and isinstance(holder, list):
-            holder.extend([holder[key]] * dice.choice((1, 3, 1000)))
+            holder.extend(copy.deepcopy(holder[key]) for _ in range(dice.choice((1, 3, 1000))))
         elif action < 0.25 and isinstance(holder, dict):
-            holder[dice.choice(("more", "keyframes", "head", "coded", "deltas", "label"))] = dice.choice(_VALUES)
+            holder[dice.choice(("more", "keyframes", "head", "coded", "deltas", "label"))] = copy.deepcopy(
+                dice.choice(_VALUES)
+            )
         elif action < 0.35:
             other, there = dice.choice(places)
             holder[key] = copy.deepcopy(other[there])
         elif type(holder[key]) is int and action < 0.8:
             holder[key] = dice.choice((holder[key] + 1, holder[key] - 1, 2 * holder[key], *_NUMBERS))
         else:
-            holder[key] = dice.choice(_VALUES)
+            holder[key] = copy.deepcopy(dice.choice(_VALUES))
         if not list(_places(record)):
             break
     return encode_json(record)

@@ -136,6 +136,16 @@ def test_encode_writes_an_archive_and_says_how_good_it_is(
     assert again["psnr"] == pytest.approx(record["quality"]["psnr"], abs=0.01)
 
 
+def test_interpolate_writes_slow_motion_of_what_was_asked_for(
+    dnerv: Callable[..., Outcome], archive: Path, tmp_path: Path
+) -> None:
+    words = ["interpolate", archive, "-o", tmp_path / "slow", "--factor", 2, "--format", "png", "--video", "right/two"]
+    done = dnerv(*words)
+    assert done.code == 0, done.err
+    assert done.out.split() == [str(tmp_path / "slow" / "right" / "two")]
+    assert len(list((tmp_path / "slow" / "right" / "two").glob("*.png"))) == 2 * (5 - 1) + 1
+
+
 def test_labels_out_of_a_csv_file_replace_class_folders(
     dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path
 ) -> None:

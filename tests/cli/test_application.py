@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,15 @@ def test_defaults_are_within_their_ranges(name: str) -> None:
     for one in COMMANDS[name].takes:
         if all(each.default is not REQUIRED for each in typed_options(one)):
             one()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_a_command_runs_is_called_with_its_options_in_their_order(name: str) -> None:
+    made = COMMANDS[name]
+    parameters = inspect.signature(made.run, eval_str=True).parameters.values()
+    kinds = [each.annotation for each in parameters]
+    assert len(kinds) == len(made.options)
+    assert all(kind in (one, Any) for kind, one in zip(kinds, made.options, strict=True))
 
 
 def test_every_study_is_a_command() -> None:

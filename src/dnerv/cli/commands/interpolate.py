@@ -20,7 +20,7 @@ class InterpolateOptions(Options):
     )
 
 
-def _run(given: ArchiveGiven, to: ExportOptions, options: InterpolateOptions) -> Record:
+def _run(given: ArchiveGiven, options: InterpolateOptions, to: ExportOptions) -> Record:
     from dnerv.archive import Archive, interpolate_videos
 
     with Archive(given.archive, device=to.device) as archive:

@@ -169,7 +169,7 @@ def test_encode_prints_a_table_within_80_columns(
     done = dnerv("encode", videos, "-o", "new.dnerv", "--epochs", 0, *FAST)
     assert done.code == 0, done.err
     assert "left/one" in done.out
-    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert not [line for line in done.out.splitlines() if len(line) > 80]
 
 
 def test_keep_work_keeps_it(dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_text_output_fits_80_columns(
     done = dnerv(command, *words)
     assert done.code == 0, done.err
     assert done.out
-    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert not [line for line in done.out.splitlines() if len(line) > 80]
 
 
 def test_bench_shows_tables_and_then_gives_json(
@@ -258,8 +258,8 @@ def test_bench_shows_tables_and_then_gives_json(
     words = ["bench", archive.name, "-o", "out", "--originals", videos, *QUICK]
     done = dnerv(*words)
     assert done.code == 0, done.err
-    lines = done.out.splitlines()
-    assert all(len(line) <= 80 for line in lines)
+    lines = done.out.replace(str(archive.parent), "").splitlines()  # where tests run is not ours to shorten
+    assert not [line for line in lines if len(line) > 80]
     assert sum(line.startswith("dnerv fp32") for line in lines) == 2  # its speed, and what it costs
     record = dnerv(*words, "--json").json
     assert record == json.loads(Path("out/results.json").read_text())
@@ -274,7 +274,7 @@ def test_compare_shows_tables_and_then_gives_json(
     words = ["compare", videos, "-o", "out", "--codecs", "x264,x265", "--rates", "0.1,0.3", "--preset", "ultrafast"]
     done = dnerv(*words)
     assert done.code == 0, done.err
-    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert not [line for line in done.out.splitlines() if len(line) > 80]
     assert "BD-rate" in done.out
     again = dnerv(*words, "--json")
     assert again.json == json.loads(Path("out/results.json").read_text())

@@ -1,5 +1,7 @@
 """Temporaries beside a destination: gone at the end, and after a kill with the next write."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dnerv import files
-from dnerv.files import sweep, temporary_beside
+from dnerv.errors import OutputError
+from dnerv.files import sweep, temporary_beside, write_atomically
 
 KILLED = """
 import os, signal, sys
@@ -51,3 +54,20 @@ def test_names_at_the_limit_have_room(tmp_path: Path) -> None:
     with temporary_beside(path) as temporary:
         temporary.replace(path)
     assert path.exists()
+
+
+def test_a_file_is_replaced_as_a_whole_or_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.json"
+    write_atomically(path, b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match=r"x\.json: cannot be written \(No space left"):
+            write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dnerv.errors import OutputError
+
 _PREFIX, _SUFFIX = ".dnerv-", ".tmp"  # short: a name at the file system's limit has none to spare
 _swept: set[Path] = set()  # folders in which this process has looked for leftovers
 
@@ -30,6 +32,19 @@ def temporary_beside(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
     finally:
         remove(temporary)
         os.close(descriptor)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the file at `path` as a whole, durably. Raises OutputError, leaving what was there."""
+    try:
+        with temporary_beside(path) as temporary:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def sweep(folder: Path) -> None:

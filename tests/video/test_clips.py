@@ -78,17 +78,14 @@ def test_one_frame() -> None:
     timeline = Timeline(1, 8, 8)
     told = timeline.conditioning(np.array([0]))
     assert [told.start[0], told.end[0], told.distance[0], told.time[0]] == [0, 0, 0, 0]
-    assert timeline.keyframes_of(np.array([0])).tolist() == [0]
     assert timeline.padded_clip(0)[1].tolist() == [True] + [False] * 7
 
 
-def test_shapes_types_and_needed_keyframes() -> None:
+def test_shapes_and_types() -> None:
     timeline = Timeline(100, 8, 8)
     told = timeline.conditioning(np.array([[3, 99], [8, 50]], np.int32))
     assert [a.shape for a in told] == [(2, 2)] * 5
     assert [a.dtype for a in told] == [np.int64, np.int64, np.float32, np.float32, np.float32]
-    assert timeline.keyframes_of(np.array([[3, 99], [8, 50]])).tolist() == [0, 1, 2, 6, 7, 12, 13]
-    assert timeline.keyframes_of(np.array([], np.int64)).tolist() == []
 
 
 def test_nonsense_is_refused_and_a_timeline_is_small() -> None:

@@ -40,7 +40,6 @@ class Stream:
     crf: float
     height: int  # pixels, before padding
     width: int
-    frame_count: int
     packets: tuple[bytes, ...]  # in coding order; parameter sets travel in them
     restarts: tuple[int, ...]  # packets at which decoding can begin
 
@@ -127,7 +126,7 @@ class Codec(ABC):
         source = CountedFrames(frames)
         packets = self._code(source, settings)
         data, restarts = (packet.data for packet in packets), (i for i, packet in enumerate(packets) if packet.sync)
-        return Stream(self, settings.crf, source.height, source.width, source.count, tuple(data), tuple(restarts))
+        return Stream(self, settings.crf, source.height, source.width, tuple(data), tuple(restarts))
 
     def describe(self, crf: float, effort: str, *, fps: float | Fraction, restart: int = RESTART) -> str:
         """The encoder's options in its own words, for records."""

@@ -15,8 +15,8 @@ from dnerv.bitstream import encode_packet_table, packet_group_crc32s
 from dnerv.codecs import SvtAv1, decode_packets, search_crf
 from dnerv.encoding.dial import Design
 from dnerv.errors import InputError
+from dnerv.files import write_atomically
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter, Timeline
-from dnerv.video.store import write_atomically
 
 _SURELY_CODED, _SURELY_CODED_SIDE = 1 << 23, 8192  # pixels, of a frame and of a side
 _GROUP_PIXELS = 8_000_000  # decoded at most to reach one keyframe

@@ -16,9 +16,8 @@ from typing import Any
 from dnerv import progress
 from dnerv.bitstream import check_target
 from dnerv.errors import InputError, OutputError
-from dnerv.files import flush_folder
+from dnerv.files import flush_folder, write_atomically
 from dnerv.video.content import digest_of
-from dnerv.video.store import write_atomically
 
 _VERSION = 2  # raise it when an older dnerv's half-done work could not be continued
 

@@ -40,11 +40,6 @@ class Spread:
         """Of at least one value."""
         return cls(median(values), min(values), max(values))
 
-    @property
-    def half_width(self) -> float:
-        """Half of the distance from `low` to `high`, as a share of the median."""
-        return (self.high - self.low) / (2 * self.median) if self.median else 0.0
-
 
 def ratios(values: Sequence[float], reference: Sequence[float]) -> Spread:
     """`values` over `reference`, round by round."""

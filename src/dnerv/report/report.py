@@ -10,13 +10,13 @@ from typing import Any
 
 from dnerv import progress
 from dnerv.errors import DnervError, InputError, OutputError
+from dnerv.files import write_atomically
 from dnerv.report.embedding import Embedder, check_embedding
 from dnerv.report.options import ReportOptions
 from dnerv.report.page import Section, page, player, section, sheet
 from dnerv.report.records import StudyRecord, read_records
 from dnerv.studies.drawing import check_drawing
 from dnerv.studies.record import CHARTS
-from dnerv.video.store import write_atomically
 
 LARGE = 20_000_000  # bytes of a page that is slow to send and to open
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.errors import InputError
+from dnerv.files import write_atomically
 from dnerv.studies.charts import Bars, Chart, Lines, Scale, Series, Sheet
-from dnerv.video.store import write_atomically
 
 FORMATS = (".png", ".svg", ".pdf")
 # Colour and mark, so that prints without colour can be read too. The networks stand out.

@@ -162,8 +162,8 @@ class Inpaint(Study[InpaintOptions, Plan, Record]):
 def hidden_content(content: Content, masks: Masks) -> Content:
     """The videos with their hidden pixels filled, and `mask` set. Raises InputError for masks that do not fit."""
     from dnerv.studies.content import Content
-    from dnerv.studies.steps import digest_of
     from dnerv.video import hide
+    from dnerv.video.content import digest_of
 
     progress.stage("hiding pixels", len(content.videos))
     videos = []

@@ -27,18 +27,19 @@ from dnerv.archive import checked_device
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import InputError, OutputError
 from dnerv.evaluation.machine import describe_machine
+from dnerv.files import write_atomically
 from dnerv.studies.archive_quality import measured_archive
 from dnerv.studies.content import Content, read_videos
 from dnerv.studies.drawing import check_drawing, draw, draw_sheet
 from dnerv.studies.fresh import fresh
 from dnerv.studies.record import CHARTS, RESULTS, record_of
-from dnerv.studies.steps import Steps, digest_of, make_folder, plain_name
+from dnerv.studies.steps import Steps, make_folder, plain_name
 from dnerv.studies.study import MeasuredT, OptionsT, PlanT, Record, Study
 from dnerv.studies.tables import machine_line
 from dnerv.tables import Part
 from dnerv.version import __version__
 from dnerv.video import CachedVideo, Masks, Member, cache_video, discover
-from dnerv.video.store import write_atomically
+from dnerv.video.content import digest_of
 
 T = TypeVar("T")
 STEPS, FRAMES = "steps", "frames"  # in a study's folder

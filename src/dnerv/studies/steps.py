@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dnerv.errors import OutputError
+from dnerv.files import write_atomically
 from dnerv.studies.record import source_state
-from dnerv.video.store import write_atomically
+from dnerv.video.content import digest_of
 
 _VERSION = 2  # raise it when the same dependencies would give other figures
 _LONGEST_NAME = 60  # characters, of a file
@@ -98,11 +98,6 @@ class Steps:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return kept if whole and all(is_now == was for is_now, was in lengths) else None
-
-
-def digest_of(value: Any) -> str:
-    """A hash of a JSON value, 32 hexadecimal digits."""
-    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def plain_name(name: str) -> str:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from dnerv import progress
 from dnerv.errors import ArchiveError, InputError, OutputError
+from dnerv.files import write_atomically
 from dnerv.video.content import content_of, digest_of, status_of
 from dnerv.video.corpus import Member, OnBad
-from dnerv.video.store import FrameStore, FrameStoreWriter, write_atomically
+from dnerv.video.store import FrameStore, FrameStoreWriter
 from dnerv.video.timing import Timing
 
 if TYPE_CHECKING:

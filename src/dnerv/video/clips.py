@@ -119,11 +119,6 @@ class Timeline:
         blend = (since + 0.5) * 2 / self.keyframe_every - 0.5
         return blend.clip(0, 1).astype(np.float32)
 
-    def keyframes_of(self, frames: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Ordinals of the keyframes that `frames` need, int64, sorted, unique. Raises InputError as above."""
-        conditioning = self.conditioning(frames)
-        return np.unique(np.concatenate([conditioning.start.reshape(-1), conditioning.end.reshape(-1)]))
-
     def _position(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.minimum(ordinals * self.keyframe_every, self.num_frames - 1)
 

@@ -149,20 +149,5 @@ class FrameStoreWriter:
             self._partial.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the file at `path` as a whole, durably. Raises OutputError, leaving what was there."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path}: cannot be written ({error.strerror or error})")

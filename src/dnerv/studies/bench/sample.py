@@ -20,8 +20,8 @@ from dnerv.evaluation.archive_quality import find_originals, original_frames
 from dnerv.families import channels_first
 from dnerv.studies.bench.candidate import ClipPlace
 from dnerv.studies.runner import Run
-from dnerv.studies.steps import digest_of
 from dnerv.video import FrameStore, FrameStoreWriter
+from dnerv.video.content import digest_of
 
 MOST_VIDEOS = 8
 MOST_FRAMES = 128  # of a video, from its start: what lies behind is loaded just as fast

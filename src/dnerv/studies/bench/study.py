@@ -120,7 +120,7 @@ class Bench(Study[BenchOptions, Plan, Measured]):
         """Check what is given. Raises InputError for a decoder's command that cannot be used."""
         from dnerv.studies.bench.command import check_commands
         from dnerv.studies.record import hashed_files
-        from dnerv.studies.steps import digest_of
+        from dnerv.video.content import digest_of
 
         if len(run.inputs) != 1:
             raise InputError(f"{len(run.inputs)} archives are given; give one")

@@ -27,8 +27,9 @@ from dnerv.families import channels_first
 from dnerv.loading import Loader
 from dnerv.studies.content import Content
 from dnerv.studies.recognition.sampling import Clip
-from dnerv.studies.steps import digest_of, make_folder
+from dnerv.studies.steps import make_folder
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter
+from dnerv.video.content import digest_of
 
 _DECODED_TOGETHER = 4  # videos
 

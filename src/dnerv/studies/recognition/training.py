@@ -20,7 +20,7 @@ from dnerv.studies.recognition.footage import Footage
 from dnerv.studies.recognition.network import TemporalShiftNetwork, TSMConfig
 from dnerv.studies.recognition.sampling import Clip, centred_batches, training_batches
 from dnerv.studies.recognition.split import Split
-from dnerv.studies.steps import digest_of
+from dnerv.video.content import digest_of
 
 if TYPE_CHECKING:
     from dnerv.studies.recognition.study import ClassifierOptions

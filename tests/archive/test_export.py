@@ -136,8 +136,10 @@ def test_a_failure_after_some_frames_leaves_nothing(
         return make(*arguments)
 
     monkeypatch.setattr(module, "make_clip", failing)
-    with Archive(archive_path) as archive, pytest.raises(ArchiveError, match="damaged"):
+    heard = Heard()
+    with Archive(archive_path) as archive, listening(heard), pytest.raises(ArchiveError, match="damaged"):
         export_videos(archive, tmp_path / "out", names=["walk"], format=format)
+    assert heard.warnings == []  # the error says it
     assert made == [0, 1, 2]
     assert list((tmp_path / "out").iterdir()) == []
 

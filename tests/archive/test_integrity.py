@@ -1,5 +1,6 @@
 """Damage is named, wherever it is; it never becomes a frame."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from dnerv.archive import Archive, verify_archive
-from dnerv.bitstream import Container
+from dnerv.bitstream import Container, write_container
 from dnerv.errors import ArchiveError
 
 Frames = dict[str, torch.Tensor]
@@ -111,8 +112,6 @@ def test_damage_in_one_video_leaves_the_others(archive_path: Path, tmp_path: Pat
 
 def test_a_record_that_lies_under_a_right_checksum(archive_path: Path, tmp_path: Path) -> None:
     """Every section matches its checksum, and yet the packets' own do not: someone edited the file."""
-    from dnerv.bitstream import write_container
-
     with Container.open(archive_path) as container:
         contents = {kind: bytearray(container.read(kind)) for kind in container.kinds}
     contents["KEYF"][3] ^= 1
@@ -120,3 +119,20 @@ def test_a_record_that_lies_under_a_right_checksum(archive_path: Path, tmp_path:
     report = verify_archive(tmp_path / "b.dnerv")
     assert all(report["sections"].values())
     assert "packets 0 to" in report["problem"]
+
+
+def test_what_is_wrong_is_said_of_the_file(archive_path: Path, tmp_path: Path) -> None:
+    """A program that reads several has to know of which; a report names the file by itself."""
+    path = tmp_path / "several" / "one.dnerv"
+    path.parent.mkdir()
+    with Container.open(archive_path) as container:
+        contents = {kind: container.read(kind) for kind in container.kinds}
+    write_container(path, [*(contents | {"NETW": b"\x01" + contents["NETW"][1:]}).items()])
+    with Archive(path) as archive:
+        for ask in (archive.breakdown, lambda: archive.model):
+            with pytest.raises(ArchiveError, match=f"^{re.escape(str(path))}: the weights"):
+                ask()
+    assert str(verify_archive(path)["problem"]).startswith("the weights have layout")
+    write_container(path, [*(contents | {"INDX": b"{}"}).items()], force=True)
+    with pytest.raises(ArchiveError, match=f"^{re.escape(str(path))}: "):
+        Archive(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -76,11 +77,18 @@ class Archive:
             raise InputError(f"size is {size!r}; use 'original' or 'coded'")
         self._coded_size = size == "coded"
         self.container = path if isinstance(path, Container) else Container.open(path)
-        path = self.container.path
+        self.allowance = chosen_allowance(allowance)
+        with self._errors_name_it():
+            self._read_records()
+        self._packet_section: Once[bytes] = Once()
+        self._model: Once[Network] = Once()
+        self._decoder: Once[Decoder] = Once()
+
+    def _read_records(self) -> None:
+        """Configuration and index, and whether they fit each other. Raises ArchiveError."""
         missing = [kind for kind in _SECTIONS if kind not in self.container]
         if missing:
-            raise ArchiveError(f"{path} has no {missing[0]} section: it is not a whole archive")
-        self.allowance = chosen_allowance(allowance)
+            raise ArchiveError(f"it has no {missing[0]} section: it is not a whole archive")
         limits = Limits(self.file_bytes, self.allowance)
         self.config = ArchiveConfig.from_json(decode_json(self.container.read("CONF")))
         self.entries = index_from_json(decode_json(self.container.read("INDX"), limits.of(INDEX_MEMORY)))
@@ -90,9 +98,6 @@ class Archive:
         self._frames = _starts(entry.timing.num_frames for entry in self.entries)
         self._check_lengths()
         self._check_sizes(limits)
-        self._packet_section: Once[bytes] = Once()
-        self._model: Once[Network] = Once()
-        self._decoder: Once[Decoder] = Once()
 
     @property
     def names(self) -> list[str]:
@@ -163,9 +168,9 @@ class Archive:
     def breakdown(self) -> dict[str, int]:
         """Bytes by purpose; they sum to the size of the file."""
         sizes = dict(self.container.sizes)
-        weights = describe_weights(
-            self.container.read("NETW"), tensor_shapes(self.config.model), allowance=self.allowance
-        )
+        with self._errors_name_it():
+            shapes = tensor_shapes(self.config.model)
+            weights = describe_weights(self.container.read("NETW"), shapes, allowance=self.allowance)
         assert sum(weights.values()) == sizes["NETW"]
         parts = {"keyframes": sizes["KEYF"]}
         parts |= {f"network {name}": count for name, count in weights.items()}
@@ -228,6 +233,15 @@ class Archive:
     ) -> None:
         self.close()
 
+    @contextmanager
+    def _errors_name_it(self) -> Iterator[None]:
+        """What is wrong with the file is said of the file, of which a program may have several."""
+        try:
+            yield
+        except ArchiveError as error:
+            prefix = f"{self.container.path}: "
+            raise ArchiveError(prefix + str(error).removeprefix(prefix)) from error
+
     def _check_sizes(self, limits: Limits) -> None:
         """Raise ArchiveError where frames, tiles or passes of the network are beyond what such a file may ask for."""
         model = self.config.model
@@ -244,7 +258,7 @@ class Archive:
 
     def _read_model(self) -> Network:
         config = self.config.model
-        with memory_errors_named("the network"):
+        with self._errors_name_it(), memory_errors_named("the network"):
             weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config), allowance=self.allowance)
             return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
 

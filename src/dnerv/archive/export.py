@@ -165,7 +165,7 @@ def _write_all(targets: Sequence[Path], writes: Sequence[Write]) -> list[Path]:
             write(target)
             written.append(target)
         except DnervError as error:
-            if str(error) not in map(str, errors):  # what is wrong with all of them is said once
+            if len(targets) > 1 and str(error) not in map(str, errors):  # what is wrong with all of them is said once
                 progress.warning(str(error))
             errors.append(error)
     if len(errors) == 1:

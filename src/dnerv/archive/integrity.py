@@ -32,5 +32,5 @@ def _unreadable(container: Container) -> str | None:
                 for place in range(len(archive)):
                     archive.check_keyframes(place)
     except ArchiveError as error:
-        return str(error)
+        return str(error).removeprefix(f"{container.path}: ")
     return None

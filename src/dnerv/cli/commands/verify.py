@@ -18,7 +18,8 @@ def _run(given: ArchiveGiven) -> Record:
 
 def _tables(record: Record) -> Sequence[Part]:
     lines = [f"{kind}: {'ok' if ok else 'DAMAGED'}" for kind, ok in record["sections"].items()]
-    return [*lines, "intact" if record["intact"] else f"damaged: {record['problem']}"]
+    verdict = "damaged" if not all(record["sections"].values()) else "every byte as written, but not readable"
+    return [*lines, "intact" if record["intact"] else f"{verdict}: {record['problem']}"]
 
 
 def _verdict(record: Record) -> ArchiveError | None:

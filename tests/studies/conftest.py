@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
@@ -13,6 +14,7 @@ import pytest
 
 from dnerv import progress
 from dnerv.studies import run_study
+from dnerv.studies.record import findings
 from dnerv.studies.study import Record, Study
 from dnerv.tables import Part, Table
 from dnerv.terminal import print_parts
@@ -117,3 +119,14 @@ def made_twice(measured_here: None) -> Callable[..., tuple[Record, Record]]:
         return whole, resumed
 
     return run
+
+
+@pytest.fixture(scope="session")
+def located() -> Callable[[Record], Record]:
+    """What a study found, with paths as they stand in its folder: two runs in two folders find the same."""
+
+    def told(record: Record) -> Record:
+        found: Record = json.loads(json.dumps(findings(record)).replace(record["output"], "."))
+        return found
+
+    return told

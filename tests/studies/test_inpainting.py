@@ -177,6 +177,14 @@ def test_views_lie_in_their_masks(studied: tuple[Path, InpaintingOptions, dict[s
         next(Inpainting().views(record, tmp_path, frames=4, rate=None))
 
 
+def test_killed_half_way_and_given_again(
+    videos: Path, studied: tuple[Path, InpaintingOptions, dict[str, Any]], tmp_path: Path, made_twice: Any, located: Any
+) -> None:
+    for study, options in ((Inpainting(), studied[1]), (Inpaint(), OPTIONS)):
+        whole, resumed = made_twice(study, [videos], tmp_path / study.name, options)
+        assert located(resumed) == located(whole)
+
+
 def test_going_on_codes_nothing_twice(
     videos: Path, studied: tuple[Path, InpaintingOptions, dict[str, Any]], stages: Any
 ) -> None:

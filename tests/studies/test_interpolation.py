@@ -85,6 +85,13 @@ def test_results_tables_and_pictures(studied: tuple[Path, Path, dict[str, Any]],
         assert picture.std() > 20
 
 
+def test_killed_half_way_and_given_again(
+    studied: tuple[Path, Path, dict[str, Any]], tmp_path: Path, made_twice: Any, located: Any
+) -> None:
+    whole, resumed = made_twice(Interpolation(), [studied[0]], tmp_path, OPTIONS)
+    assert located(resumed) == located(whole)
+
+
 def test_going_on_codes_nothing_twice(studied: tuple[Path, Path, dict[str, Any]], stages: Any) -> None:
     videos, folder, record = studied
     with stages() as titles:

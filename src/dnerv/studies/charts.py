@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Scale = Literal["linear", "log", "counts"]  # counts: powers of two apart, a tick for each count that there is
-Spread = tuple[float, float]  # ends of an error bar
+ErrorBar = tuple[float, float]  # its two ends
 DIFFERENCE_GAIN = 4  # differences are shown so many times larger
 
 
@@ -24,7 +24,7 @@ class Series:
     name: str
     style: str
     points: Sequence[tuple[float, float]]  # (x, y) at rising x
-    spreads: Sequence[Spread | None] = ()  # around each y; none: no bars
+    spreads: Sequence[ErrorBar | None] = ()  # around each y; none: no bars
     is_dashed: bool = False  # published, or another way of the same network
 
 
@@ -33,7 +33,7 @@ class Level(NamedTuple):
 
     name: str
     value: float
-    spread: Spread | None = None
+    spread: ErrorBar | None = None
     is_dashed: bool = True
 
 
@@ -57,7 +57,7 @@ class Bar:
     value: float
     style: str
     text: str = ""  # the value, as it is to be read
-    spread: Spread | None = None
+    spread: ErrorBar | None = None
     singles: Sequence[float] = ()  # what the value is the mean of
     marks: Mapping[str, float] = field(default_factory=dict)  # other people's values, by what they are called
     heading: str = ""  # above it

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # As measured in a fresh clone on two cores; README says the same.
 DEMO_MINUTES := 8
-TEST_MINUTES := 10
+TEST_MINUTES := 9
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # As the command line sets it for itself (dnerv.process): threads that wait spin a little.

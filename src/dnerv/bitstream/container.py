@@ -1,52 +1,44 @@
-"""The `.dnerv` file as a container of named sections: checked opening and random access. See docs/format.md.
+"""The `.dnerv` file as a container of named sections and loose bytes: checked opening and random access.
 
-Opening reads the section table only. `read` checks a section's checksum; `read_range` does not, because
-whoever reads ranges keeps checksums of them (`chunks.py`); `verify` checks everything.
+Opening reads the header and the section table only. `read` checks a section's checksum; `read_at` does not, because
+whoever reads parts keeps checksums of them. See docs/format.md.
 """
+
+from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 from zlib import crc32
 
-from dnerv.bitstream.section_table import PREFIX_SIZE, Section, decode_prefix, decode_table, table_size
+from dnerv.bitstream.header import HEADER_SIZE, Section, Slot, decode_header, decode_table
 from dnerv.errors import ArchiveError
 
-_VERIFY_BYTES = 1 << 20  # read at once while verifying
 _READ_BYTES = 1 << 30  # the most one system call is asked for
 
 
-class Identity(NamedTuple):
-    """Tells a file from any other: its header holds the length and checksum of every section."""
-
-    size: int  # bytes
-    header: str  # hash of everything before the first section
-
-
 class Container:
-    """A `.dnerv` file, open for reading. Safe to read from several threads.
+    """A `.dnerv` file, open for reading. Safe to read from several threads; pickles as its path and reopens.
 
-    It pickles as its path and identity: unpickled, it opens the file anew, and refuses another one of that name.
-
-    Use `Container.open(path)`, as a context manager or with `close()`.
+    Use `Container.open(path, known)`, as a context manager or with `close()`.
     """
 
-    def __init__(self, path: Path, descriptor: int, sections: list[Section], identity: Identity) -> None:
-        self.path, self.identity = path, identity
-        self._descriptor = descriptor
+    def __init__(self, path: Path, descriptor: int, slot: Slot, sections: list[Section], known: frozenset[str]) -> None:
+        self.path, self.slot = path, slot
+        self._descriptor, self._known = descriptor, known
         self._sections = {section.kind: section for section in sections}
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], identity: Identity | None = None) -> "Container":
-        """Open a file and check its magic, version, section table and size; read no section.
+    def open(cls, path: str | os.PathLike[str], known: Collection[str]) -> Container:
+        """Open a file and check its header and section table; read no section.
 
-        ArchiveError, with the path, for anything that is not a whole archive, a missing file included; also for a
-        file that is not the one of `identity`, if given.
+        Args:
+            known: kinds that the caller understands; an essential section of another kind is refused.
+
+        Raises ArchiveError, with the path, for anything that is not a whole archive, a missing file included.
         """
         absolute = Path(path).absolute()
         with _as_archive_error(absolute):
@@ -54,50 +46,56 @@ class Container:
                 raise ArchiveError("not a regular file")
             descriptor = os.open(absolute, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                size = os.fstat(descriptor).st_size
-                count = decode_prefix(os.pread(descriptor, PREFIX_SIZE, 0))
-                table = os.pread(descriptor, table_size(count), 0)
-                sections = decode_table(table, size)
-                found = Identity(size, blake2b(table, digest_size=16).hexdigest())
-                if identity not in (None, found):
-                    raise ArchiveError("the archive has been replaced since it was opened; open it anew")
+                slot = decode_header(os.pread(descriptor, HEADER_SIZE, 0), os.fstat(descriptor).st_size)
+                sections = decode_table(os.pread(descriptor, slot.table_length, slot.table_offset), slot)
+                foreign = [s.kind for s in sections if s.is_essential and s.kind not in known]
+                if foreign:
+                    raise ArchiveError(f"the archive needs what this dnerv does not know: section {foreign[0]}; upgrade dnerv")
             except BaseException:
                 os.close(descriptor)
                 raise
-        return cls(absolute, descriptor, sections, found)
+        return cls(absolute, descriptor, slot, sections, frozenset(known))
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The sections' kinds, in file order."""
+        """The sections' kinds, in the table's order."""
         return tuple(self._sections)
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """Bytes of "header" (magic to table checksum) and of each section; they sum to the file's size."""
-        return {"header": table_size(len(self._sections))} | {s.kind: s.length for s in self._sections.values()}
+    def sections(self) -> tuple[Section, ...]:
+        """All of them, in the table's order."""
+        return tuple(self._sections.values())
+
+    @property
+    def header_bytes(self) -> int:
+        """Bytes of header and section table."""
+        return HEADER_SIZE + self.slot.table_length
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, without what an interrupted change may have left behind its end."""
+        return self.slot.end
+
+    def section(self, kind: str) -> Section:
+        """Where a section lies. ArchiveError if it is missing."""
+        if kind not in self._sections:
+            raise ArchiveError(f"{self.path}: the archive has no section {kind}; it has {', '.join(self.kinds)}")
+        return self._sections[kind]
 
     def read(self, kind: str) -> bytes:
-        """Return a whole section; ArchiveError if it is missing or its checksum does not match."""
-        section = self._section(kind)
-        with _as_archive_error(self.path):
-            data = self._pread(section.offset, section.length)
-            if crc32(data) != section.crc32:
-                raise ArchiveError(f"the archive is damaged: the checksum of section {kind} does not match")
+        """A whole section; ArchiveError if it is missing or its checksum does not match."""
+        section = self.section(kind)
+        data = self.read_at(section.offset, section.length)
+        if crc32(data) != section.crc32:
+            raise ArchiveError(f"{self.path}: the archive is damaged: the checksum of section {kind} does not match")
         return data
 
-    def read_range(self, kind: str, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset` in a section, unchecked; ArchiveError if it is shorter."""
-        section = self._section(kind)
+    def read_at(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset` in the file, unchecked; ArchiveError if they lie outside."""
         with _as_archive_error(self.path):
-            if offset < 0 or length < 0 or offset + length > section.length:
-                raise ArchiveError(
-                    f"the archive is damaged: bytes {offset} to {offset + length} are beyond section {kind}"
-                )
-            return self._pread(section.offset + offset, length)
-
-    def verify(self) -> list[tuple[str, bool]]:
-        """Return (kind, checksum matches) of every section, in file order, reading 1 MiB at a time."""
-        return [(section.kind, self._checksum_matches(section)) for section in self._sections.values()]
+            if not HEADER_SIZE <= offset <= offset + length <= self.slot.end:
+                raise ArchiveError(f"the archive is damaged: bytes {offset} to {offset + length} lie outside the file")
+            return self._pread(offset, length)
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
@@ -105,12 +103,10 @@ class Container:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def __enter__(self) -> "Container":
+    def __enter__(self) -> Container:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -119,22 +115,6 @@ class Container:
 
     def __contains__(self, kind: str) -> bool:
         return kind in self._sections
-
-    def __reduce__(self) -> tuple[object, tuple[Path, Identity]]:
-        return Container.open, (self.path, self.identity)
-
-    def _section(self, kind: str) -> Section:
-        if kind not in self._sections:
-            raise ArchiveError(f"{self.path}: the archive has no section {kind}; it has {', '.join(self.kinds)}")
-        return self._sections[kind]
-
-    def _checksum_matches(self, section: Section) -> bool:
-        checksum = 0
-        with _as_archive_error(self.path):
-            for start in range(0, section.length, _VERIFY_BYTES):
-                length = min(_VERIFY_BYTES, section.length - start)
-                checksum = crc32(self._pread(section.offset + start, length), checksum)
-        return checksum == section.crc32
 
     def _pread(self, offset: int, length: int) -> bytes:
         if self._descriptor < 0:

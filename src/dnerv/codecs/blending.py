@@ -11,8 +11,14 @@ from dnerv.codecs.keyframes import Frame
 from dnerv.video import Timeline
 
 
+def blend(start: Frame, end: Frame, share: float) -> Frame:
+    """The frame that lies `share` of the way from one coded frame to the next, uint8 [H, W, 3], in float32."""
+    weight = np.float32(share)
+    return np.rint((1 - weight) * start + weight * end.astype(np.float32)).astype(np.uint8)
+
+
 def blended(keyframes: NDArray[np.uint8], timeline: Timeline) -> Iterator[Frame]:
     """All frames of a video, uint8 [H, W, 3] each, from its keyframes, uint8 [num_keyframes, H, W, 3]."""
     conditioning = timeline.conditioning(np.arange(timeline.num_frames))
     for start, end, share in zip(conditioning.start, conditioning.end, conditioning.distance, strict=True):
-        yield np.rint((1 - share) * keyframes[start] + share * keyframes[end].astype(np.float32)).astype(np.uint8)
+        yield blend(keyframes[start], keyframes[end], share)

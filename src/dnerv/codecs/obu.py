@@ -10,6 +10,7 @@ low rates, and `unpack_temporal_unit` restores the standard form exactly (AV1 sp
 from dnerv.errors import ArchiveError
 
 TEMPORAL_DELIMITER = b"\x12\x00"
+_SEQUENCE_HEADER = 1  # OBU type
 _HAS_EXTENSION = 0b100
 _HAS_SIZE = 0b010
 _MAX_LEB128_BYTES = 8
@@ -42,6 +43,17 @@ def unpack_temporal_unit(packed: bytes) -> bytes:
     header = bytes([packed[start] | _HAS_SIZE]) + packed[start + 1 : payload_at]
     payload = packed[payload_at:]
     return TEMPORAL_DELIMITER + packed[:start] + header + _write_size(len(payload)) + payload
+
+
+def split_sequence_header(packed: bytes) -> tuple[bytes, bytes]:
+    """The sequence header that a packed sync unit begins with, its own OBU, and the rest.
+
+    Raises ArchiveError if `packed` does not begin with one.
+    """
+    if not packed or (packed[0] >> 3) & 0xF != _SEQUENCE_HEADER or not packed[0] & _HAS_SIZE:
+        raise ArchiveError("temporal unit does not begin with a sequence header")
+    size, payload_at = _read_size(packed, _header_length(packed[0]))
+    return packed[: payload_at + size], packed[payload_at + size :]
 
 
 def _last_obu(data: bytes, position: int) -> int:

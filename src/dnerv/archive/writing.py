@@ -1,78 +1,214 @@
-"""Put a trained network, its keyframes and an index into one file."""
+"""Write a new archive, or change one: videos and references go in one by one, index and configuration at the end.
+
+    with new_archive(path) as writer:                with changed_archive(path) as writer:
+        writer.add_reference(...)                        writer.remove_video("a")
+        writer.add_video(...)                            writer.add_video(...)
+        writer.finish(made)                              writer.finish(made)
+
+A new file is there whole or not at all. A change appends: killed at any moment it leaves the old file or the new one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
-
-from dnerv.archive.index import ArchiveConfig, VideoEntry, index_to_json
-from dnerv.bitstream import encode_json, pack_weights, write_container
-from dnerv.errors import DnervError, InputError
+from dnerv.archive.archive import Archive
+from dnerv.archive.config import ArchiveConfig, NetworkConfig, PlaneFormat
+from dnerv.archive.entry import OWN_INTRA, VideoEntry, sort_key
+from dnerv.archive.index import encode_directory, merged, write_blocks
+from dnerv.archive.references import Reference, digest_of, encode_references
+from dnerv.bitstream import encode_json
+from dnerv.bitstream.container_writing import Appender, changed_container, new_container
+from dnerv.errors import InputError, VideoNameError
 from dnerv.video.names import refusal
 
 
 @dataclass(frozen=True)
-class CodedVideo:
-    """One video as it goes into the archive."""
+class NewReference:
+    """A picture that groups may start from, as it goes into an archive."""
 
-    entry: VideoEntry
-    packet_table: bytes
-    keyframe_file: Path | None  # its packets back to back, `entry.keyframe_bytes` long
+    packet: bytes  # without its sequence header, which the format has
+    seed: bytes  # a sync packet whose decoded frame the picture was made from; empty: sealed
+    height: int  # of the coded picture, pixels
+    width: int
+    format: PlaneFormat
+    crf: float
+    preset: int
+
+    @property
+    def digest(self) -> bytes:
+        """Its name: groups refer to it by this."""
+        return digest_of(self.packet)
 
 
-def write_archive(
-    path: Path,
-    config: ArchiveConfig,
-    weights: Mapping[str, np.ndarray],
-    weight_bits: int,
-    videos: Sequence[CodedVideo],
-    *,
-    force: bool = False,
-) -> None:
-    """Write the `.dnerv` file at `path`, all of it or nothing.
+@dataclass(frozen=True)
+class NetworkLayer:
+    """A trained network as it goes into an archive."""
 
-    Args:
-        weights: float32 arrays in the order of `tensor_shapes(config.model)`.
-        weight_bits: levels of the quantiser, 2^bits, 4 to 8.
+    record: NetworkConfig
+    weights: bytes  # of `bitstream.pack_weights`
 
-    Raises:
-        InputError: a video's name that no reader would open, or one that stands twice.
-        DnervError: weights that the quantiser cannot hold: not finite, or beyond float16.
-        OutputError: the file exists and `force` is off, or cannot be written.
+
+@contextmanager
+def new_archive(
+    path: str | os.PathLike[str], *, network: NetworkLayer | None = None, force: bool = False
+) -> Iterator[ArchiveWriter]:
+    """A writer of a new archive at `path`; it appears when the block ends, after `finish`, or not at all.
+
+    Raises OutputError where the file exists and `force` is off, or it cannot be written.
     """
-    _check_names([video.entry.name for video in videos])
-    try:
-        network = pack_weights(weights, weight_bits)
-    except ValueError as error:
-        raise DnervError(f"the trained weights cannot be stored: {error}") from None
-    write_container(
-        path,
-        [
-            ("CONF", encode_json(config.to_json())),
-            ("INDX", encode_json(index_to_json([video.entry for video in videos]))),
-            ("PKTS", b"".join(video.packet_table for video in videos)),
-            ("NETW", network),
-            ("KEYF", _packets(videos)),
-        ],
-        force=force,
-    )
+    with new_container(path, force=force) as appender:
+        writer = ArchiveWriter(appender, network=network)
+        yield writer
+        writer.check_finished()
 
 
-def _check_names(names: Sequence[str]) -> None:
-    for name in names:
+@contextmanager
+def changed_archive(path: str | os.PathLike[str]) -> Iterator[ArchiveWriter]:
+    """A writer on top of what the archive at `path` holds; without `finish` the file stays what it was.
+
+    Raises ArchiveError where it is no archive or a damaged one, OutputError where another process is changing it or it
+    cannot be written.
+    """
+    with changed_container(path) as appender, Archive(path) as archive:
+        writer = ArchiveWriter(appender, archive)
+        yield writer
+        writer.check_finished()
+
+
+class ArchiveWriter:
+    """Takes videos and references. `archive` is the one that is being changed, None where the file is new."""
+
+    def __init__(
+        self, appender: Appender, archive: Archive | None = None, *, network: NetworkLayer | None = None
+    ) -> None:
+        self.archive = archive
+        self._appender, self._is_finished = appender, False
+        self._new: dict[str, VideoEntry] = {}
+        self._gone: set[str] = set()
+        self._formats = [] if archive is None else list(archive.config.formats)
+        self._references = [] if archive is None else list(archive.references)
+        self._places = {reference.digest: place for place, reference in enumerate(self._references)}
+        self._network = None if network is None else network.record
+        self._weights = None if network is None else appender.section("NETW", network.weights)
+        if archive is not None and archive.config.network is not None:
+            self._network, self._weights = archive.config.network, archive.container.section("NETW")
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the archive will have a video of this name."""
+        return name in self._new or self._is_kept(name)
+
+    def add_reference(self, reference: NewReference) -> int:
+        """Store a reference; its place in the archive's list. The same bytes are stored once. Raises OutputError."""
+        if reference.digest not in self._places:
+            offset, length, _ = self._appender.append(reference.packet)
+            seed_offset, seed_length, _ = self._appender.append(reference.seed)
+            self._places[reference.digest] = len(self._references)
+            self._references.append(
+                Reference(
+                    digest=reference.digest,
+                    height=reference.height,
+                    width=reference.width,
+                    format=self._format(reference.format),
+                    crf=reference.crf,
+                    preset=reference.preset,
+                    offset=offset,
+                    length=length,
+                    seed_offset=seed_offset if seed_length else 0,
+                    seed_length=seed_length,
+                )
+            )
+        return self._places[reference.digest]
+
+    def add_video(
+        self,
+        entry: VideoEntry,
+        format: PlaneFormat | None,
+        references: Sequence[bytes | None],
+        packets: bytes | Iterable[bytes],
+    ) -> None:
+        """Store a video.
+
+        Args:
+            entry: what is known of it; `offset`, `format` and `references` are filled in.
+            format: of its packets; None where it has no base layer.
+            references: for each group the digest of a reference that has been added, or None for an intra frame.
+            packets: all of them back to back, in as many pieces as is convenient.
+
+        Raises:
+            InputError: a name that no reader would open, or one that stands there already.
+            ValueError: the packets are not as long as the entry says, or a reference has not been added.
+            OutputError: the file cannot be written.
+        """
+        self._check_name(entry.name)
+        unknown = [digest.hex() for digest in references if digest is not None and digest not in self._places]
+        if unknown:
+            raise ValueError(f"video {entry.name!r} refers to {unknown[0]}, which is no reference of the archive")
+        offset, length, _ = self._appender.append(packets)
+        if length != entry.num_bytes:
+            raise ValueError(f"video {entry.name!r} has {length} bytes of packets and an entry for {entry.num_bytes}")
+        self._new[entry.name] = replace(
+            entry,
+            offset=offset,
+            format=0 if format is None else self._format(format),
+            references=tuple(OWN_INTRA if digest is None else self._places[digest] for digest in references),
+        )
+
+    def remove_video(self, name: str) -> None:
+        """Take a video out of the index; its bytes stay in the file, unused. Raises VideoNameError where there is none."""
+        if name in self._new:
+            del self._new[name]
+        elif self._is_kept(name):
+            self._gone.add(name)
+        else:
+            raise VideoNameError(f"no video is called {name!r} in this archive")
+
+    def finish(self, made: Mapping[str, Any]) -> None:
+        """Write index, references, configuration and `made`, and make all of it count.
+
+        Raises InputError where no video is left, OutputError where the file cannot be written.
+        """
+        if not self._num_videos:
+            raise InputError("an archive holds at least one video")
+        append, new = self._appender.append, sorted(self._new.values(), key=lambda entry: sort_key(entry.name))
+        if self.archive is None:
+            blocks = write_blocks(new, append)
+        else:
+            blocks = merged(self.archive.index, new, frozenset(self._gone), append)
+        config = ArchiveConfig(tuple(self._formats), len(self._references), self._network)
+        tail = {"CONF": encode_json(config.to_json()), "INDX": encode_directory(blocks)}
+        if self._references:
+            tail["REFS"] = encode_references(self._references)
+        tail["made"] = encode_json(dict(made))
+        weights = [] if self._weights is None else [self._weights]
+        self._appender.commit([*weights, *(self._appender.section(kind, data) for kind, data in tail.items())])
+        self._is_finished = True
+
+    def check_finished(self) -> None:
+        """Raise ValueError unless `finish` was called: what was added would be lost."""
+        if not self._is_finished:
+            raise ValueError("the archive was not finished")
+
+    @property
+    def _num_videos(self) -> int:
+        kept = 0 if self.archive is None else len(self.archive) - len(self._gone)
+        return kept + len(self._new)
+
+    def _is_kept(self, name: str) -> bool:
+        return self.archive is not None and name not in self._gone and name in self.archive
+
+    def _check_name(self, name: str) -> None:
         reason = refusal(name)
         if reason is not None:
             raise InputError(f"a video named {name!r} cannot be stored: it {reason}")
-    if len(set(names)) < len(names):
-        raise InputError("two videos have the same name: an archive finds them by it")
+        if name in self:
+            raise InputError(f"two videos are named {name!r}: an archive finds them by it")
 
-
-def _packets(videos: Sequence[CodedVideo]) -> Iterable[bytes]:
-    for video in videos:
-        if video.keyframe_file is not None:
-            with video.keyframe_file.open("rb") as file:
-                while block := file.read(1 << 20):
-                    yield block
+    def _format(self, format: PlaneFormat) -> int:
+        if format not in self._formats:
+            self._formats.append(format)
+        return self._formats.index(format)

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import av
 
-from dnerv.codecs import CODECS, Codec, Frame, Packet, mse, psnr, search_crf
+from dnerv.codecs import CODECS, Codec, Frame, Packet, Planes, mse, psnr, search_crf
 from dnerv.codecs.codec import CountedFrames, Settings
 from dnerv.codecs.colour import ColourConverter, pad_frame
 from dnerv.video import VideoSource
@@ -34,7 +34,7 @@ class Vp9(Codec):
 
     def _code(self, frames: CountedFrames, settings: Settings) -> list[Packet]:
         height, width = frames.padded_size(self.smallest_side)
-        encoder, converter = av.CodecContext.create(self.encoder, "w"), ColourConverter()
+        encoder, converter = av.CodecContext.create(self.encoder, "w"), ColourConverter(Planes(depth=8))
         assert isinstance(encoder, av.VideoCodecContext)
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
         encoder.framerate, encoder.time_base = settings.fps, 1 / settings.fps
@@ -42,7 +42,7 @@ class Vp9(Codec):
         encoder.options = dict(zip((word[1:] for word in words[::2]), words[1::2], strict=True))
         made = []
         for index, frame in enumerate(frames):
-            picture = converter.to_yuv(pad_frame(frame, height, width), "yuv420p")
+            picture = converter.to_yuv(pad_frame(frame, height, width))
             picture.pts, picture.time_base = index, encoder.time_base
             made += encoder.encode(picture)
         return [Packet(bytes(packet), packet.is_keyframe) for packet in [*made, *encoder.encode(None)]]

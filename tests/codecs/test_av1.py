@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from dnerv.codecs import KeyframeFormat, SvtAv1, decode_packets
+from dnerv.codecs import Planes, SvtAv1, decode_packets
 from dnerv.codecs.obu import unpack_temporal_unit
 from dnerv.errors import ArchiveError
 
@@ -92,16 +92,6 @@ def test_wrong_size_is_refused(packets, height, width):
         decoded(packets, height, width)
 
 
-def test_format_survives_json():
-    assert KeyframeFormat.from_json(SvtAv1().format.to_json()) == KeyframeFormat()
-
-
-@pytest.mark.parametrize(
-    "value",
-    [None, [], {}, {"bitstream": "av1"}, {"bitstream": "vvc", "matrix": "bt601"},
-     {"bitstream": "av1", "matrix": "bt2020"}, {"bitstream": "av1", "matrix": 5},
-     {"bitstream": [], "matrix": "bt601"}, {"bitstream": "av1", "matrix": "bt601", "more": 1}],
-)  # fmt: skip
-def test_foreign_formats_are_refused(value):
-    with pytest.raises(ArchiveError):
-        KeyframeFormat.from_json(value)
+def test_samples_of_another_depth_are_refused(packets):
+    with pytest.raises(ArchiveError, match="yuv420p10le samples"):
+        list(decode_packets(packets, height=HEIGHT, width=WIDTH, planes=Planes(depth=8)))

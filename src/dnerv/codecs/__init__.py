@@ -13,22 +13,21 @@
 code one picture (`still.encode(frame)`, `name, decode = still.decoder()`). A new codec
 is a class in a file of its own and a line in `registry`.
 
-`search_crf` is the search of a crf for a number of bytes. `SvtAv1.keyframes`, `decode_packets`, `KeyframeFormat`,
-`better_mode` and `blended` are what archives and their encoding use. `mse` and `psnr` are for NumPy and torch alike.
+`search_crf` is the search of a crf for a number of bytes. `SvtAv1.keyframes`, `decode_packets`, `Planes`,
+`blend` and `blended` are what archives and their encoding use. `mse` and `psnr` are for NumPy and torch alike.
 
 FFmpeg is imported when a codec is first asked for, not with this package.
 """
 
 from typing import TYPE_CHECKING
 
-from dnerv.codecs.blending import blended
+from dnerv.codecs.blending import blend, blended
 from dnerv.codecs.fidelity import PEAK, PSNR_OF_IDENTICAL_FRAMES, mse, psnr
-from dnerv.codecs.keyframes import Frame, KeyframeFormat, Packet
+from dnerv.codecs.keyframes import Frame, Packet, Planes
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
     from dnerv.codecs.av1 import decode_packets
-    from dnerv.codecs.choice import better_mode
     from dnerv.codecs.codec import EFFORTS, RESTART, Codec, Stream
     from dnerv.codecs.registry import CODECS, STILLS
     from dnerv.codecs.search import CrfSearch, search_crf
@@ -45,13 +44,13 @@ __all__ = [
     "Codec",
     "CrfSearch",
     "Frame",
-    "KeyframeFormat",
     "Mode",
     "Packet",
+    "Planes",
     "Still",
     "Stream",
     "SvtAv1",
-    "better_mode",
+    "blend",
     "blended",
     "decode_packets",
     "mse",
@@ -72,7 +71,6 @@ __getattr__ = imports_on_use(
         "Still": "stills",
         "Stream": "codec",
         "SvtAv1": "svtav1",
-        "better_mode": "choice",
         "decode_packets": "av1",
         "search_crf": "search",
     },

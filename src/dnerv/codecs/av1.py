@@ -15,7 +15,7 @@ from av.error import FFmpegError
 
 from dnerv.codecs.codec import Codec
 from dnerv.codecs.colour import ColourConverter, padded_size
-from dnerv.codecs.keyframes import Frame
+from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Planes
 from dnerv.codecs.obu import pack_temporal_unit, unpack_temporal_unit
 from dnerv.errors import ArchiveError
 
@@ -49,12 +49,15 @@ class Av1Codec(Codec):
         return unpack_temporal_unit(packet)
 
 
-def decode_packets(packets: Sequence[bytes], *, height: int, width: int, threads: int = 1) -> Iterator[Frame]:
+def decode_packets(
+    packets: Sequence[bytes], *, height: int, width: int, planes: Planes = DEFAULT_PLANES, threads: int = 1
+) -> Iterator[Frame]:
     """Decode the packets of consecutive keyframes, the first of them a sync packet.
 
     Args:
         packets: coded bytes, one packet per frame, in display order.
         height, width: size of the frames that went into the encoder, in pixels.
+        planes: what the encoder was told of them; what the packets themselves say of their colours is not looked at.
         threads: decoder threads; the frames do not depend on it.
 
     Yields:
@@ -62,11 +65,11 @@ def decode_packets(packets: Sequence[bytes], *, height: int, width: int, threads
         decoded.
 
     Raises:
-        ArchiveError: a packet is damaged, out of place, of another size, or does not hold exactly one frame.
+        ArchiveError: a packet is damaged, out of place, of another size or depth, or does not hold exactly one frame.
     """
     coded_height, coded_width = padded_size(height, width, smallest=SMALLEST_SIDE)
     decoder = _open_decoder(coded_height * coded_width, threads)
-    converter = ColourConverter()
+    converter = ColourConverter(planes)
     for index, data in enumerate(packets):
         frame = _decode_one(decoder, data, index)
         if (frame.height, frame.width) != (coded_height, coded_width):
@@ -74,6 +77,8 @@ def decode_packets(packets: Sequence[bytes], *, height: int, width: int, threads
                 f"keyframe packet {index} holds {frame.width}x{frame.height} pixels, "
                 f"expected {coded_width}x{coded_height}"
             )
+        if frame.format.name != planes.pixel_format:
+            raise ArchiveError(f"keyframe packet {index} holds {frame.format.name} samples, not {planes.pixel_format}")
         yield np.ascontiguousarray(converter.to_rgb(frame)[:height, :width])
     if decoder.decode(None):
         raise ArchiveError("keyframe packets hold more frames than there are packets; they are damaged")

@@ -4,8 +4,8 @@
                                                         └─ write(path) ─ counted_bytes, decode_file ─┘
 
 Notable decisions:
-- Colour is BT.601 in limited range, 4:2:0, with one conversion for all (`colour`); odd and small frames are padded by
-  repeating their border, and cropped again after decoding.
+- Colour is 4:2:0 with one conversion for all (`colour`), BT.601 in limited range but where SVT-AV1 is told otherwise;
+  odd and small frames are padded by repeating their border, and cropped again after decoding.
 - Bytes are those of the elementary stream: parameter sets and pictures, no container and nothing that any container
   would restore.
 - A codec is asked for a quality and an effort, in names common to all; what it makes of them is its own affair.

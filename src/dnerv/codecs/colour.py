@@ -1,24 +1,22 @@
 """RGB to planar YCbCr and back, in one place, so that encoders and decoders cannot disagree.
 
 Notable decisions, measured on RGB PSNR at equal bits:
-- BT.601 rather than BT.709: its luma weighs the three primaries more evenly, as an RGB error does.
+- BT.601 rather than BT.709 where nothing asks for another: its luma weighs the three primaries more evenly, as an RGB
+  error does.
 - Ten bits where the codec can: rounding to eight costs more than the finer samples do.
 - Limited range, the default of every codec here; full range measured no better.
 - swscale is asked for accurate rounding, full chroma interpolation and bit-exactness: the same frames on
   every CPU.
 """
 
-from typing import Literal
-
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from dnerv.codecs.keyframes import Frame
+from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Planes
+from dnerv.video.matrices import CODES
 
-PixelFormat = Literal["yuv420p", "yuv420p10le"]
-
-_MATRIX = Colorspace.ITU601
+_SCALER_MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
 _FLAGS = (
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
@@ -31,33 +29,43 @@ _FLAGS = (
 class ColourConverter:
     """Converts frames of one size; keeps swscale's tables between frames. One per thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, planes: Planes = DEFAULT_PLANES) -> None:
+        self._planes = planes
+        self._matrix = _SCALER_MATRICES[planes.matrix]
+        self._range = ColorRange.JPEG if planes.full_range else ColorRange.MPEG
         self._reformatter = VideoReformatter()
 
-    def to_yuv(self, frame: Frame, pixel_format: PixelFormat) -> av.VideoFrame:
-        """uint8 [H, W, 3] RGB in [0, 255], H and W even -> 4:2:0 frame, BT.601, limited range."""
+    def to_yuv(self, frame: Frame) -> av.VideoFrame:
+        """uint8 [H, W, 3] RGB in [0, 255], H and W even -> 4:2:0 frame."""
         return self._reformatter.reformat(
             av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
-            format=pixel_format,
-            dst_colorspace=_MATRIX,
+            format=self._planes.pixel_format,
+            dst_colorspace=self._matrix,
             src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
+            dst_color_range=self._range,
             interpolation=_FLAGS,
             threads=1,
         )
 
     def to_rgb(self, frame: av.VideoFrame) -> Frame:
-        """BT.601, limited range 4:2:0 frame of any depth -> uint8 [H, W, 3] RGB in [0, 255]."""
+        """4:2:0 frame of this matrix and range, of any depth -> uint8 [H, W, 3] RGB in [0, 255]."""
         rgb = self._reformatter.reformat(
             frame,
             format="rgb24",
-            src_colorspace=_MATRIX,
-            src_color_range=ColorRange.MPEG,
+            src_colorspace=self._matrix,
+            src_color_range=self._range,
             dst_color_range=ColorRange.JPEG,
             interpolation=_FLAGS,
             threads=1,
         )
         return rgb.to_ndarray().astype(np.uint8, copy=False)
+
+
+def tag(context: av.VideoCodecContext, planes: Planes) -> None:
+    """Have an encoder write down what its planes mean; unspecified is what BT.601 in limited range is known as here."""
+    context.color_range = ColorRange.JPEG if planes.full_range else ColorRange.MPEG
+    if planes.matrix != "bt601":
+        context.color_primaries, context.color_trc, context.colorspace = CODES[planes.matrix]
 
 
 def padded_size(height: int, width: int, *, smallest: int = 2) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What keyframes are between an encoder, an archive and a decoder: packets, and a note on how they are coded.
+"""What keyframes are between an encoder, an archive and a decoder: packets, and what the planes in them mean.
 
 Notable decisions:
 - One packet per frame, in display order. Frame k needs the packets from the nearest sync packet at or before
@@ -9,16 +9,15 @@ Notable decisions:
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.errors import ArchiveError
+from dnerv.errors import InputError
+from dnerv.video.matrices import CODES, Matrix
 
 Frame = NDArray[np.uint8]  # [H, W, 3] RGB in [0, 255]
-Bitstream = Literal["av1"]
-ColourMatrix = Literal["bt601"]
 
 
 @dataclass(frozen=True)
@@ -30,24 +29,23 @@ class Packet:
 
 
 @dataclass(frozen=True)
-class KeyframeFormat:
-    """What a decoder must know beside the packets; frame size and count are the archive's."""
+class Planes:
+    """How 4:2:0 luma and chroma planes stand for red, green and blue. Raises InputError for values not listed."""
 
-    bitstream: Bitstream = "av1"
-    matrix: ColourMatrix = "bt601"  # of the luma and chroma planes, limited range
+    matrix: Matrix = "bt601"
+    full_range: bool = False  # luma from 0 to the largest sample, not the limited range of video
+    depth: int = 10  # bits of a sample, 8 or 10
 
-    def to_json(self) -> dict[str, str]:
-        """Plain JSON values, for the archive."""
-        return {"bitstream": self.bitstream, "matrix": self.matrix}
+    def __post_init__(self) -> None:
+        if self.matrix not in CODES:
+            raise InputError(f"matrix is {self.matrix!r}; use one of {', '.join(CODES)}")
+        if self.depth not in (8, 10):
+            raise InputError(f"depth is {self.depth}; use 8 or 10 bits")
 
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Back from `to_json`. Raises ArchiveError for anything this version cannot decode."""
-        if not isinstance(value, dict) or set(value) != {"bitstream", "matrix"}:
-            raise ArchiveError(f"keyframe format is {value!r}; it needs exactly 'bitstream' and 'matrix'")
-        if value["bitstream"] not in get_args(Bitstream) or value["matrix"] not in get_args(ColourMatrix):
-            raise ArchiveError(
-                f"keyframe format is {value!r}; this version decodes bitstream {get_args(Bitstream)} "
-                f"and matrix {get_args(ColourMatrix)}"
-            )
-        return cls(bitstream=value["bitstream"], matrix=value["matrix"])
+    @property
+    def pixel_format(self) -> Literal["yuv420p", "yuv420p10le"]:
+        """FFmpeg's name of them."""
+        return "yuv420p" if self.depth == 8 else "yuv420p10le"
+
+
+DEFAULT_PLANES = Planes()  # best by RGB error where nothing asks for others

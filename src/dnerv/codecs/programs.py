@@ -130,7 +130,7 @@ def _feed(
     broken, converter = False, ColourConverter()
     try:
         for frame in frames:
-            process.stdin.write(_planes(converter.to_yuv(pad_frame(frame, *size), "yuv420p10le")))
+            process.stdin.write(_planes(converter.to_yuv(pad_frame(frame, *size))))
         process.stdin.close()
     except BrokenPipeError:  # it has given up, and said why
         broken = True

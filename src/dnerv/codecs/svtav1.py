@@ -10,6 +10,8 @@ Notable decisions:
   half the speed, preset 4 costs 2 to 4 %, preset 6 some 10 %; groups of 128 save 0 to 6 %.
 - Options that gained on some material and lost on other stay at SVT-AV1's defaults: sharpness,
   startup-mg-size, hierarchical-levels, startup-qp-offset. Other tunes, aq-mode 0 and 1, and overlays lost.
+- `shares_first` costs what aq-mode and temporal filtering gain: both make the first packet depend on what follows.
+- One thread is one level of parallelism; SVT-AV1 makes threads for its stages all the same, and they mostly wait.
 - FFmpeg ignores options it does not know and SVT-AV1 only warns; both happen silently here, so tests check
   every option in `_parameters`.
 """
@@ -27,8 +29,8 @@ from av.error import FFmpegError
 
 from dnerv.codecs.av1 import Av1Codec
 from dnerv.codecs.codec import CountedFrames, Settings
-from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
-from dnerv.codecs.keyframes import Frame, KeyframeFormat, Packet
+from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size, tag
+from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Packet, Planes
 from dnerv.codecs.obu import pack_temporal_unit
 from dnerv.codecs.priority import priority_kept
 from dnerv.errors import InputError
@@ -49,6 +51,9 @@ class SvtAv1(Av1Codec):
     mode: Mode = "inter"  # whether frames of a group predict each other
     preset: int = 3  # of keyframes: effort, 0 (slow) to 10 (fast)
     group: int = 64  # of keyframes: most of them from one sync packet to the next
+    shares_first: bool = False  # the first packet is the same whatever frames follow the first
+    low_delay: bool = False  # frames predict only from what is before them: better in groups that are short and spread
+    planes: Planes = DEFAULT_PLANES  # what is coded, and written into the sequence header
     threads: int = field(default=0, compare=False)  # 0: SVT-AV1 decides; the bytes do not depend on it
 
     name = "svtav1"
@@ -57,7 +62,6 @@ class SvtAv1(Av1Codec):
     crf_step = 0.25
     efforts: ClassVar[Mapping[str, str]] = {"veryslow": "2", "slow": "4", "medium": "6", "fast": "8", "ultrafast": "10"}
     encoder = "libsvtav1"
-    format = KeyframeFormat(bitstream="av1", matrix="bt601")
 
     def __post_init__(self) -> None:
         if self.mode not in ("inter", "stills"):
@@ -83,7 +87,7 @@ class SvtAv1(Av1Codec):
         source = CountedFrames(frames)
         height, width = source.padded_size(self.smallest_side)
         try:
-            return _send(self._open_encoder(crf, height, width), source, height, width)
+            return _send(self._open_encoder(crf, height, width), ColourConverter(self.planes), source, height, width)
         except FFmpegError as error:
             raise InputError(f"SVT-AV1 cannot code {width}x{height} frames: {error.strerror}") from error
 
@@ -106,7 +110,8 @@ class SvtAv1(Av1Codec):
         os.environ.update(_SILENCE)
         encoder = av.CodecContext.create("libsvtav1", "w")
         assert isinstance(encoder, av.VideoCodecContext)
-        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p10le"
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, self.planes.pixel_format
+        tag(encoder, self.planes)
         encoder.framerate, encoder.time_base = _FRAME_RATE, 1 / _FRAME_RATE
         encoder.options = {"svtav1-params": ":".join(f"{k}={v}" for k, v in self._parameters(crf).items())}
         with priority_kept():  # it makes all of its threads here
@@ -114,21 +119,26 @@ class SvtAv1(Av1Codec):
         return encoder
 
     def _parameters(self, crf: float) -> dict[str, float]:
-        """SVT-AV1's own option names; what is not here was measured and left as it is."""
+        """SVT-AV1's own option names; what is not here was measured and left as it is. It takes whole numbers alone."""
+        further = ({"aq-mode": 0, "enable-tf": 0} if self.shares_first else {}) | (
+            {"pred-struct": 1} if self.low_delay else {}
+        )
         return {
             "crf": crf,
             "preset": self.preset,
             "keyint": 1 if self.mode == "stills" else self.group,
             "lp": self.threads,
+            **further,
         }
 
 
-def _send(encoder: av.VideoCodecContext, frames: CountedFrames, height: int, width: int) -> list[Packet]:
+def _send(
+    encoder: av.VideoCodecContext, converter: ColourConverter, frames: CountedFrames, height: int, width: int
+) -> list[Packet]:
     """Send every frame, padded to height x width, then drain."""
-    converter = ColourConverter()
     coded: list[tuple[int | None, Packet]] = []
     for index, frame in enumerate(frames):
-        picture = converter.to_yuv(pad_frame(frame, height, width), "yuv420p10le")
+        picture = converter.to_yuv(pad_frame(frame, height, width))
         picture.pts, picture.time_base = index, encoder.time_base
         coded += map(_take, encoder.encode(picture))
     coded += map(_take, encoder.encode(None))

@@ -21,7 +21,7 @@ from av.error import FFmpegError
 
 from dnerv.codecs.codec import EFFORTS, Codec, CountedFrames, Settings
 from dnerv.codecs.colour import ColourConverter, pad_frame
-from dnerv.codecs.keyframes import Packet
+from dnerv.codecs.keyframes import Packet, Planes
 from dnerv.errors import InputError
 
 
@@ -38,10 +38,10 @@ class _X26x(Codec):
         height, width = frames.padded_size(self.smallest_side)
         try:
             encoder = self._open_encoder(height, width, settings)
-            converter = ColourConverter()
+            converter = ColourConverter(Planes(depth=8))
             packets: list[Packet] = []
             for index, frame in enumerate(frames):
-                picture = converter.to_yuv(pad_frame(frame, height, width), "yuv420p")
+                picture = converter.to_yuv(pad_frame(frame, height, width))
                 picture.pts, picture.time_base = index, encoder.time_base
                 packets += map(_take, encoder.encode(picture))
             packets += map(_take, encoder.encode(None))

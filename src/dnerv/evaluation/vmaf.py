@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from dnerv.codecs import Frame
+from dnerv.codecs import Frame, Planes
 from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
 from dnerv.codecs.ffmpeg_program import ffmpeg_names, run_ffmpeg
 from dnerv.errors import InputError
@@ -54,11 +54,11 @@ def vmaf(frames: Iterable[Frame], decoded: Iterable[Frame], scratch: Path) -> fl
 
 
 def _write(frames: Iterable[Frame], path: Path) -> tuple[int, int, int]:
-    converter, count, size = ColourConverter(), 0, (0, 0)
+    converter, count, size = ColourConverter(Planes(depth=8)), 0, (0, 0)
     with path.open("wb") as file:
         for frame in frames:
             size = padded_size(frame.shape[0], frame.shape[1])
-            picture = converter.to_yuv(pad_frame(frame, *size), "yuv420p")
+            picture = converter.to_yuv(pad_frame(frame, *size))
             file.write(np.ascontiguousarray(picture.to_ndarray()).tobytes())
             count += 1
     return count, *size

@@ -5,6 +5,8 @@
     archive["bikes"][16:24]      # uint8 [8, 3, H, W], RGB
 
     dnerv.encode(["videos/"], "collection.dnerv", dnerv.EncodeOptions(bits_per_pixel=0.05))
+    dnerv.add("collection.dnerv", ["new/"])
+    dnerv.remove("collection.dnerv", ["new/dull*"])
 
     for clips, labels, info in dnerv.Loader("collection.dnerv", batch_size=8, shuffle=True, device="cuda"):
         ...                      # float32 [8, T, 3, H, W], int64 [8]
@@ -22,7 +24,9 @@ from dnerv.on_use import imports_on_use
 if TYPE_CHECKING:
     from dnerv.archive import Archive as open
     from dnerv.archive import Frame, FrameBatch, VideoMetadata, VideoReader
+    from dnerv.archive.changing import Change, compact, extract, merge, remove
     from dnerv.encoding import EncodeOptions, EncodeResult, encode
+    from dnerv.encoding.adding import add
     from dnerv.evaluation import ArchiveQuality, evaluate
     from dnerv.loading import ClipDataset, Loader
     from dnerv.progress import Listener, TrainingProgress, listening
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArchiveError",
     "ArchiveQuality",
+    "Change",
     "ClipDataset",
     "DnervError",
     "EncodeOptions",
@@ -45,10 +50,15 @@ __all__ = [
     "VideoMetadata",
     "VideoReader",
     "__version__",
+    "add",
+    "compact",
     "encode",
     "evaluate",
+    "extract",
     "listening",
+    "merge",
     "open",
+    "remove",
 ]
 
 
@@ -64,6 +74,12 @@ __getattr__ = imports_on_use(
         "FrameBatch": "archive",
         "VideoMetadata": "archive",
         "VideoReader": "archive",
+        "Change": "archive.changing",
+        "compact": "archive.changing",
+        "extract": "archive.changing",
+        "merge": "archive.changing",
+        "remove": "archive.changing",
+        "add": "encoding.adding",
         "EncodeOptions": "encoding",
         "EncodeResult": "encoding",
         "encode": "encoding",

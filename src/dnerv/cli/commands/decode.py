@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.given import VIDEOS, ArchiveGiven, ExportOptions
@@ -19,17 +20,20 @@ class DecodeOptions(Options):
     frames: tuple[int | None, int | None] | None = option(
         None, "Only frames A to B - 1.", form="span", unset="all", group=VIDEOS
     )
+    layers: Literal["all", "base"] = option(
+        "all", "What frames are made of: base leaves the network out, where there is one.", group=VIDEOS
+    )
     precision: Precision = option("fp32", "Of the network.", group=RUNNING)
 
 
 def _run(given: ArchiveGiven, to: ExportOptions, options: DecodeOptions) -> Record:
-    from dnerv.archive import Archive, checked_device, export_videos
-    from dnerv.engine import chosen_precision
+    from dnerv.archive import Archive, export_videos
+    from dnerv.archive.changing import matching
 
-    chosen = chosen_precision(options.precision, checked_device(to.device))
-    with Archive(given.archive, device=to.device, precision=chosen) as archive:
+    with Archive(given.archive, device=to.device, precision=options.precision, layers=options.layers) as archive:
+        names = matching(archive, to.video) if to.video else None
         written = export_videos(
-            archive, to.output, names=to.video or None, frames=options.frames, format=to.format, force=to.force
+            archive, to.output, names=names, frames=options.frames, format=to.format, force=to.force
         )
     return {"written": [str(path) for path in written]}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dnerv.cli.command import Command, Record
+from dnerv.cli.commands.changed import count
 from dnerv.cli.commands.given import ArchiveGiven
-from dnerv.tables import LONGEST_LIST, Part, table
+from dnerv.tables import LONGEST_LIST, Part, Table, table
 
 if TYPE_CHECKING:
-    from dnerv.archive import Archive
+    from dnerv.archive import Archive, VideoEntry
 
 
 def _run(given: ArchiveGiven) -> Record:
@@ -21,68 +23,177 @@ def _run(given: ArchiveGiven) -> Record:
 
 
 def _record(archive: Archive) -> Record:
-    from dnerv.families import config_to_json, count_parameters, family_of
-
-    videos = [
+    videos, users = [], [list[str]() for _ in archive.references]
+    groups = Counter[int]()
+    for entry in archive.entries:
+        of_video = Counter(place for place in entry.references if place >= 0)
+        groups.update(of_video)
+        for place in of_video:
+            users[place].append(entry.name)
+        videos.append(_video(entry, sorted(of_video)))
+    known = archive.made.get("references")
+    said = known if isinstance(known, dict) else {}
+    references = [
         {
-            "name": e.name,
-            "label": e.label,
-            "frames": e.timing.num_frames,
-            "height": e.original_size[0],
-            "width": e.original_size[1],
-            "coded_height": e.coded_size[0],
-            "coded_width": e.coded_size[1],
-            "fps": float(e.timing.average_fps),
-            "seconds": e.timing.end_seconds - e.timing.begin_seconds,
-            "keyframe_bytes": e.keyframe_bytes,
+            "name": reference.digest.hex(),
+            "height": reference.height,
+            "width": reference.width,
+            "crf": reference.crf,
+            "bytes": reference.length + reference.seed_length,
+            "is_sealed": reference.seed_length == 0,
+            "videos": users[place],
+            "groups": groups[place],
+            "made_of": said.get(reference.digest.hex()),
         }
-        for e in archive.entries
+        for place, reference in enumerate(archive.references)
     ]
-    config = archive.config
     return {
         "file_bytes": archive.file_bytes,
         "bits_per_pixel": archive.bits_per_pixel,
         "frames": archive.num_frames,
+        "access": max(video["access"] for video in videos),
         "breakdown": archive.breakdown(),
-        "model": config_to_json(config.model) | {"parameters": count_parameters(config.model)},
-        "network": family_of(config.model).title,
-        "canvas": list(config.model.canvas),
-        "keyframe_codec": None if config.keyframes is None else config.keyframes.to_json(),
-        "source": dict(config.source),
+        "formats": [each.to_json() for each in archive.config.formats],
+        "network": _network(archive),
+        "references": references,
+        "made": dict(archive.made),
         "videos": videos,
     }
 
 
+def _video(entry: VideoEntry, references: Sequence[int]) -> Record:
+    uses_network, frames = entry.network_frame is not None, entry.timing.num_frames
+    return {
+        "name": entry.name,
+        "label": entry.label,
+        "frames": frames,
+        "height": entry.original_size[0],
+        "width": entry.original_size[1],
+        "coded_height": entry.coded_size[0],
+        "coded_width": entry.coded_size[1],
+        "fps": float(entry.timing.average_fps),
+        "seconds": entry.timing.end_seconds - entry.timing.begin_seconds,
+        "every": entry.distance or None,
+        "groups": entry.num_groups,
+        "group_length": min(entry.group_length, entry.num_coded) or None,
+        "access": _access(entry),
+        "made_frames": frames if uses_network else frames - entry.num_coded,
+        "uses_network": uses_network,
+        "crf": entry.crf if entry.num_coded else None,
+        "format": entry.format if entry.num_coded else None,
+        "references": list(references),
+        "bytes": entry.num_bytes,
+    }
+
+
+def _access(entry: VideoEntry) -> int:
+    """Coded frames that are decoded at most, beside a reference, before any frame is there."""
+    reaches_next = entry.distance > 1  # a blend at the end of a group needs the first frame of the next
+    return min(entry.group_length + reaches_next, entry.num_coded)
+
+
+def _network(archive: Archive) -> Record | None:
+    network = archive.config.network
+    if network is None:
+        return None
+    from dnerv.families import config_to_json, count_parameters, family_of
+
+    model = network.model
+    return {
+        "title": family_of(model).title,
+        "width": model.base_channels,
+        "parameters": count_parameters(model),
+        "canvas": list(model.canvas),
+        "model": config_to_json(model),
+    }
+
+
 def _tables(record: Record) -> Sequence[Part]:
-    videos = table("video", ">frames", ">size", ">coded at", ">fps", ">seconds", ">keyframes B")
+    parts: list[Part] = [_video_table(record)]
+    if record["references"]:
+        parts.append(_reference_table(record))
+    parts += [*_format_lines(record), _access_line(record), _network_line(record), _breakdown_table(record)]
+    return [*parts, f"{record['bits_per_pixel']:.4f} bits per pixel"]
+
+
+def _video_table(record: Record) -> Table:
+    """One line a video: every which frame is coded, in groups of how many, and what makes the frames that are not."""
+    made = table("video", ">frames", ">size", ">fps", ">every", ">group", "made by", ">bytes")
     for v in record["videos"][:LONGEST_LIST]:
-        sizes = f"{v['height']}x{v['width']}", f"{v['coded_height']}x{v['coded_width']}"
-        length = str(v["frames"]), *sizes, f"{v['fps']:.2f}", f"{v['seconds']:.2f}", f"{v['keyframe_bytes']:,}"
-        videos.add_row(v["name"], *length)
-    videos.add_rest(record["videos"])
-    parts = table("bytes of", ">bytes", ">share")
-    for name, count in record["breakdown"].items():
-        parts.add_row(name, f"{count:,}", f"{count / record['file_bytes']:.1%}")
-    parts.add_section()
-    parts.add_row("the file", f"{record['file_bytes']:,}", "100.0%")
-    return [videos, _network_line(record), parts, f"{record['bits_per_pixel']:.4f} bits per pixel"]
+        coded = _shown(v["every"]), "all" if v["groups"] == 1 else _shown(v["group_length"])
+        facts = str(v["frames"]), f"{v['height']}x{v['width']}", f"{v['fps']:.4g}", *coded, _maker(v)
+        made.add_row(v["name"], *facts, f"{v['bytes']:,}")
+    made.add_rest(record["videos"])
+    return made
+
+
+def _maker(video: Record) -> str:
+    return "network" if video["uses_network"] else "blends" if video["made_frames"] else "-"
+
+
+def _reference_table(record: Record) -> Table:
+    """One line a picture; where it is from and what it saves is what its encoder said, if it did."""
+    made = table("reference", "made of", "used by", ">groups", ">bytes", ">saves")
+    for r in record["references"][:LONGEST_LIST]:
+        said = r["made_of"] if isinstance(r["made_of"], dict) else {}
+        which = f"{said['video']}, {said['frame']}" if {"video", "frame"} <= said.keys() else ""
+        made.add_row(r["name"], which, _users(r["videos"]), str(r["groups"]), f"{r['bytes']:,}", _saved(said))
+    made.add_rest(record["references"])
+    return made
+
+
+def _users(names: Sequence[str]) -> str:
+    first = names[0] if names else "none"
+    return first if len(names) < 2 else f"{first} and {len(names) - 1:,} more"
+
+
+def _saved(said: Record) -> str:
+    """`made` is free text of whoever made the archive: shown as it is, whatever it is."""
+    saved = said.get("saved", "")
+    return f"{saved:,}" if isinstance(saved, int) else str(saved)[:12]
+
+
+def _format_lines(record: Record) -> list[str]:
+    """How base layers are stored, a line for each format."""
+    used = Counter(video["format"] for video in record["videos"] if video["format"] is not None)
+    lines = []
+    for place, videos in sorted(used.items()):
+        known = record["formats"][place]
+        scale = "full range" if known["full_range"] else "limited range"
+        source = f", sources of {known['shown_depth']} bits" if known["shown_depth"] != known["depth"] else ""
+        crfs = sorted({video["crf"] for video in record["videos"] if video["format"] == place})
+        crf = f"crf {crfs[0]:g}" if len(crfs) == 1 else f"crf {crfs[0]:g} to {crfs[-1]:g}"
+        name = f"{known['bitstream']}, {known['matrix']}, {known['depth']} bits, {scale}{source}"
+        lines.append(f"{count(videos, 'video')} in {name}; {crf}")
+    return lines
+
+
+def _access_line(record: Record) -> str:
+    blended = sum(video["made_frames"] > 0 and not video["uses_network"] for video in record["videos"])
+    text = f"any frame comes back by decoding {count(record['access'], 'coded frame')} at most"
+    return f"{text}; {count(blended, 'video')} with blended frames" if blended else text
 
 
 def _network_line(record: Record) -> str:
-    """`source` is free text of whoever made the archive: shown as it is, whatever it is."""
-    model, canvas = record["model"], "x".join(map(str, record["canvas"]))
-    text = f"{record['network']} of width {model['base_channels']}, {model['parameters']:,} parameters, canvas {canvas}"
-    if record["keyframe_codec"] is None:
-        return text
-    crf = f", crf {_plain(record['source']['crf'])}" if "crf" in record["source"] else ""
-    every, codec = model.get("keyframe_every", 8), record["keyframe_codec"]["bitstream"]
-    mode = f" {record['source']['mode']}" if "mode" in record["source"] else ""
-    head = f"{model.get('head', 'paper')} head"
-    return f"{text}, {head}; a keyframe every {every} frames, {codec}{mode}{crf}"
+    network = record["network"]
+    if network is None:
+        return "no network"
+    users, canvas = sum(v["uses_network"] for v in record["videos"]), "x".join(map(str, network["canvas"]))
+    what = f"{network['title']} of width {network['width']}, {network['parameters']:,} parameters, canvas {canvas}"
+    return f"{what}, for {users:,} of {count(len(record['videos']), 'video')}"
 
 
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+def _breakdown_table(record: Record) -> Table:
+    made = table("bytes of", ">bytes", ">share")
+    for name, number in record["breakdown"].items():
+        made.add_row(name, f"{number:,}", f"{number / record['file_bytes']:.1%}")
+    made.add_section()
+    made.add_row("the file", f"{record['file_bytes']:,}", "100.0%")
+    return made
+
+
+def _shown(value: int | None) -> str:
+    return "-" if value is None else str(value)
 
 
 COMMAND = Command("info", "Say what an archive holds and where its bytes go.", (ArchiveGiven,), _run, _tables)

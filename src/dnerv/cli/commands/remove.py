@@ -1,0 +1,31 @@
+"""`dnerv remove`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dnerv.cli.command import Command, Record
+from dnerv.cli.commands.changed import PATTERNS, NamesGiven, change_tables, count
+from dnerv.tables import Part
+
+
+def _run(given: NamesGiven) -> Record:
+    from dnerv.archive.changing import remove
+
+    return remove(given.archive, given.names).to_json()
+
+
+def _tables(record: Record) -> Sequence[Part]:
+    return [f"removed {count(len(record['videos']), 'video')}", *change_tables(record)]
+
+
+COMMAND = Command(
+    "remove",
+    f"""Take videos out of an archive, in place.
+
+    No byte of the others is touched, and a kill leaves the old archive or the new one. What the videos took stays in
+    the file, unused, until `dnerv compact`. {PATTERNS}""",
+    (NamesGiven,),
+    _run,
+    _tables,
+)

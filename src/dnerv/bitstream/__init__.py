@@ -1,36 +1,44 @@
-"""Bytes only: quantisation, entropy coding and the `.dnerv` container. See docs/format.md."""
+"""Bytes only: quantisation, entropy coding, lists of integers and the `.dnerv` container. See docs/format.md."""
 
-from dnerv.bitstream.chunks import (
-    PacketGroup,
-    PacketTable,
-    decode_packet_table,
-    encode_packet_table,
-    packet_group_crc32s,
+from dnerv.bitstream.container import Container, Identity
+from dnerv.bitstream.container_writing import Appender, changed_container, check_target, new_container
+from dnerv.bitstream.header import FORMAT_VERSION, Section
+from dnerv.bitstream.integers import (
+    Cursor,
+    Integers,
+    decode_integers,
+    encode_integers,
+    split_integers,
+    unzigzag,
+    zigzag,
 )
-from dnerv.bitstream.container import Container
-from dnerv.bitstream.container_writing import check_target, write_container
 from dnerv.bitstream.json_section import JSON_LIMIT, decode_json, encode_json
 from dnerv.bitstream.quantisation import QuantisedTensor, quantisation_axis, quantise
-from dnerv.bitstream.section_table import FORMAT_VERSION
 from dnerv.bitstream.weights import describe_weights, pack_weights, unpack_weights
 
 __all__ = [
     "FORMAT_VERSION",
     "JSON_LIMIT",
+    "Appender",
     "Container",
-    "PacketGroup",
-    "PacketTable",
+    "Cursor",
+    "Identity",
+    "Integers",
     "QuantisedTensor",
+    "Section",
+    "changed_container",
     "check_target",
+    "decode_integers",
     "decode_json",
-    "decode_packet_table",
     "describe_weights",
+    "encode_integers",
     "encode_json",
-    "encode_packet_table",
+    "new_container",
     "pack_weights",
-    "packet_group_crc32s",
     "quantisation_axis",
     "quantise",
+    "split_integers",
     "unpack_weights",
-    "write_container",
+    "unzigzag",
+    "zigzag",
 ]

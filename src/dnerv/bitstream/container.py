@@ -1,7 +1,8 @@
 """The `.dnerv` file as a container of named sections and loose bytes: checked opening and random access.
 
-Opening reads the header and the section table only. `read` checks a section's checksum; `read_at` does not, because
-whoever reads parts keeps checksums of them. See docs/format.md.
+Opening takes two reads, of the header and of the tail, which stays in memory: what is asked for from there costs no
+read. `read` checks a section's checksum; `read_at` does not, because whoever reads parts keeps checksums of them. See
+docs/format.md.
 """
 
 from __future__ import annotations
@@ -10,35 +11,59 @@ import os
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from dnerv.bitstream.header import HEADER_SIZE, Section, Slot, decode_header, decode_table
 from dnerv.errors import ArchiveError
 
+TAIL_BYTES = 1 << 26  # of a tail that are kept in memory at most: its last ones
+_VERIFY_BYTES = 1 << 20  # read at once while verifying
 _READ_BYTES = 1 << 30  # the most one system call is asked for
 
 
+class Identity(NamedTuple):
+    """Tells one state of a file from any other: its section table holds the checksum of every section."""
+
+    slot: Slot
+    table: str  # hash of the section table
+
+
 class Container:
-    """A `.dnerv` file, open for reading. Safe to read from several threads; pickles as its path and reopens.
+    """A `.dnerv` file, open for reading. Safe to read from several threads, and in forked processes.
+
+    It pickles as its path and identity: unpickled, it opens the file anew at the very state that it had, which changes
+    do not touch, and refuses another file of that name.
 
     Use `Container.open(path, known)`, as a context manager or with `close()`.
     """
 
-    def __init__(self, path: Path, descriptor: int, slot: Slot, sections: list[Section], known: frozenset[str]) -> None:
+    def __init__(self, path: Path, descriptor: int, slot: Slot, known: Collection[str]) -> None:
+        """`descriptor`: of the open file, taken over. Reads the tail. Raises ArchiveError."""
         self.path, self.slot = path, slot
-        self._descriptor, self._known = descriptor, known
-        self._sections = {section.kind: section for section in sections}
+        self._descriptor, self._known = descriptor, frozenset(known)
+        self._tail_start = max(slot.start, slot.end - TAIL_BYTES)
+        self._tail = self._pread(self._tail_start, slot.end - self._tail_start)
+        table = self._tail[slot.table_offset - self._tail_start :]
+        self._sections = {section.kind: section for section in decode_table(table, slot)}
+        foreign = [s.kind for s in self.sections if s.is_essential and s.kind not in self._known]
+        if foreign:
+            raise ArchiveError(f"the archive needs section {foreign[0]}, which this dnerv does not know: upgrade dnerv")
+        self.identity = Identity(slot, blake2b(table, digest_size=16).hexdigest())
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], known: Collection[str]) -> Container:
-        """Open a file and check its header and section table; read no section.
+    def open(cls, path: str | os.PathLike[str], known: Collection[str], identity: Identity | None = None) -> Container:
+        """Open a file and check its header and section table; check no section.
 
         Args:
             known: kinds that the caller understands; an essential section of another kind is refused.
+            identity: of the state to open, by default the newest.
 
-        Raises ArchiveError, with the path, for anything that is not a whole archive, a missing file included.
+        Raises ArchiveError, with the path, for anything that is not a whole archive, a missing file included; also for
+        a file that does not hold the state of `identity`.
         """
         absolute = Path(path).absolute()
         with _as_archive_error(absolute):
@@ -46,15 +71,28 @@ class Container:
                 raise ArchiveError("not a regular file")
             descriptor = os.open(absolute, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                slot = decode_header(os.pread(descriptor, HEADER_SIZE, 0), os.fstat(descriptor).st_size)
-                sections = decode_table(os.pread(descriptor, slot.table_length, slot.table_offset), slot)
-                foreign = [s.kind for s in sections if s.is_essential and s.kind not in known]
-                if foreign:
-                    raise ArchiveError(f"the archive needs what this dnerv does not know: section {foreign[0]}; upgrade dnerv")
+                size = os.fstat(descriptor).st_size
+                slot = decode_header(os.pread(descriptor, HEADER_SIZE, 0), size)
+                if identity is None:
+                    return cls(absolute, descriptor, slot, known)
+                return cls._reopened(absolute, descriptor, size, known, identity)
             except BaseException:
                 os.close(descriptor)
                 raise
-        return cls(absolute, descriptor, slot, sections, frozenset(known))
+
+    @classmethod
+    def _reopened(cls, path: Path, descriptor: int, size: int, known: Collection[str], identity: Identity) -> Container:
+        replaced = ArchiveError("the archive has been replaced since it was opened; open it anew")
+        if size < identity.slot.end:
+            raise replaced
+        try:
+            container = cls(path, descriptor, identity.slot, known)
+        except ArchiveError:
+            raise replaced from None
+        if container.identity != identity:
+            container._descriptor = -1  # the caller closes it
+            raise replaced
+        return container
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -67,14 +105,14 @@ class Container:
         return tuple(self._sections.values())
 
     @property
-    def header_bytes(self) -> int:
-        """Bytes of header and section table."""
-        return HEADER_SIZE + self.slot.table_length
-
-    @property
     def size(self) -> int:
         """Bytes of the file, without what an interrupted change may have left behind its end."""
         return self.slot.end
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of "header" (header and section table) and of each section; the rest of the file lies outside of sections."""
+        return {"header": HEADER_SIZE + self.slot.table_length} | {s.kind: s.length for s in self.sections}
 
     def section(self, kind: str) -> Section:
         """Where a section lies. ArchiveError if it is missing."""
@@ -95,7 +133,14 @@ class Container:
         with _as_archive_error(self.path):
             if not HEADER_SIZE <= offset <= offset + length <= self.slot.end:
                 raise ArchiveError(f"the archive is damaged: bytes {offset} to {offset + length} lie outside the file")
+            self._check_open()
+            if offset >= self._tail_start:
+                return self._tail[offset - self._tail_start : offset - self._tail_start + length]
             return self._pread(offset, length)
+
+    def verify(self) -> list[tuple[str, bool]]:
+        """(kind, checksum matches) of every section, in the table's order, read from the file 1 MiB at a time."""
+        return [(section.kind, self._checksum_matches(section)) for section in self.sections]
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
@@ -106,19 +151,35 @@ class Container:
     def __enter__(self) -> Container:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_descriptor"):
+        if hasattr(self, "identity"):  # else opening failed, and whoever opened the file closes it
             self.close()
 
     def __contains__(self, kind: str) -> bool:
         return kind in self._sections
 
-    def _pread(self, offset: int, length: int) -> bytes:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Container.open, (self.path, self._known, self.identity)
+
+    def _checksum_matches(self, section: Section) -> bool:
+        checksum = 0
+        with _as_archive_error(self.path):
+            for start in range(0, section.length, _VERIFY_BYTES):
+                length = min(_VERIFY_BYTES, section.length - start)
+                checksum = crc32(self._pread(section.offset + start, length), checksum)
+        return checksum == section.crc32
+
+    def _check_open(self) -> None:
         if self._descriptor < 0:
             raise ValueError(f"{self.path} is closed")
+
+    def _pread(self, offset: int, length: int) -> bytes:
+        self._check_open()
         pieces, missing = [], length
         while missing:
             piece = os.pread(self._descriptor, min(missing, _READ_BYTES), offset + length - missing)

@@ -49,7 +49,7 @@ class SvtAv1(Av1Codec):
     """
 
     mode: Mode = "inter"  # whether frames of a group predict each other
-    preset: int = 3  # of keyframes: effort, 0 (slow) to 10 (fast)
+    preset: int = 3  # of keyframes: effort, 0 (slow) to 13 (fast)
     group: int = 64  # of keyframes: most of them from one sync packet to the next
     shares_first: bool = False  # the first packet is the same whatever frames follow the first
     low_delay: bool = False  # frames predict only from what is before them: better in groups that are short and spread
@@ -66,8 +66,8 @@ class SvtAv1(Av1Codec):
     def __post_init__(self) -> None:
         if self.mode not in ("inter", "stills"):
             raise InputError(f"mode is {self.mode!r}; use 'inter' or 'stills'")
-        if not 0 <= self.preset <= 10:
-            raise InputError(f"preset is {self.preset}; use 0 (slow) to 10 (fast)")
+        if not 0 <= self.preset <= 13:
+            raise InputError(f"preset is {self.preset}; use 0 (slow) to 13 (fast)")
         if self.group < 1:
             raise InputError(f"group is {self.group}; use at least 1 keyframe")
 

@@ -26,7 +26,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from dnerv.errors import InputError, listed
 
-Form = Literal["seconds", "size", "span"]
+Form = Literal["seconds", "size", "span", "frames"]
 ARGUMENTS, RUNNING, EVERYWHERE = "Arguments", "Running", "Everywhere"  # headings of the help: the first, the last two
 _KEY = "dnerv.option"
 
@@ -42,7 +42,7 @@ class Option:
     metavar: str | None = None
     low: float | None = None  # smallest value allowed
     high: float | None = None
-    form: Form | None = None  # 90s, 5m, 2h; 256x320; 16:24. How text is read where the type leaves it open
+    form: Form | None = None  # 90s, 5m, 2h; 256x320; 16:24; 8 or all. How text is read where the type leaves it open
     # Names beside those of a Literal: a table's, or a function that gives them where asking takes long.
     choices: Collection[str] | Callable[[], Collection[str]] | None = None
     unset: str | None = None  # what None stands for, in a word

@@ -28,6 +28,7 @@ class Asked(Options):
     loss: Literal["log-mse", "mse", "l1", "l1-ssim", "mse-ssim"] = option("mse", "A loss.")
     force: bool = option(False, "Whether.")
     wait: float = option(90.0, "Time.", form="seconds")
+    access: int = option(65_536, "Frames at most.", form="frames", low=1)
 
 
 OPTIONS: dict[str, TypedOption] = {each.name: each for each in typed_options(Asked)}
@@ -46,6 +47,8 @@ OPTIONS: dict[str, TypedOption] = {each.name: each for each in typed_options(Ask
         ("frames", ":24", (None, 24)),
         ("frames", "16:", (16, None)),
         ("frames", ":", (None, None)),
+        ("access", "8", 8),
+        ("access", "all", 65_536),
         ("fps", "30000/1001", Fraction(30000, 1001)),
         ("fps", "23.976", Fraction(23976, 1000)),
         ("rates", "0.02", (0.02,)),
@@ -72,6 +75,7 @@ def test_read(name: str, text: str, value: Any) -> None:
         ("size", "٣x٣", "256x320"),
         ("frames", "5", "16:24"),
         ("frames", "a:b", "16:24"),
+        ("access", "some", "a number of frames, or all"),
         ("fps", "1/0", "30000/1001"),
         ("fps", "much", "30000/1001"),
         ("rates", "0.1,many", "a number"),
@@ -102,8 +106,9 @@ def test_defaults_are_shown_as_they_are_typed() -> None:
         "loss": "mse",
         "force": "",
         "wait": "90s",
+        "access": "all",
     }
-    for name in ("rates", "counts", "mode", "wait"):
+    for name in ("rates", "counts", "mode", "wait", "access"):
         assert read(OPTIONS[name], default_text(OPTIONS[name])) == getattr(Asked(), name)
 
 
@@ -121,4 +126,5 @@ def test_what_stands_for_values() -> None:
         "loss": "NAME",
         "force": "",
         "wait": "TIME",
+        "access": "N|all",
     }

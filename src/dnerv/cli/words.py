@@ -1,4 +1,4 @@
-"""How values are typed and shown: `90s`, `256x320`, `30000/1001`, `16:24`, `1,4,8`."""
+"""How values are typed and shown: `90s`, `256x320`, `30000/1001`, `16:24`, `1,4,8`, `all`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dnerv.options import TypedOption
 
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 _NOTHING = "none"  # a list without values
+ALL_FRAMES = 65_536  # what `all` stands for as a number of frames
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,22 @@ def _span(text: str) -> tuple[int | None, int | None]:
     return (_natural(first) if first else None, _natural(past) if past else None)
 
 
+def _frames(text: str) -> int:
+    return ALL_FRAMES if text == "all" else int(text)
+
+
+def _frames_text(count: int) -> str:
+    return "all" if count == ALL_FRAMES else str(count)
+
+
+def _frames(text: str) -> int:
+    return ALL_FRAMES if text == "all" else _natural(text)
+
+
+def _frames_text(frames: int) -> str:
+    return "all" if frames == ALL_FRAMES else str(frames)
+
+
 def _natural(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise ValueError(text)
@@ -101,6 +118,8 @@ _FORMS: dict[Any, Form] = {
     "seconds": Form(_seconds, _seconds_text, "a time, 90s, 5m or 2h for example", "TIME"),
     "size": Form(_size, lambda size: "x".join(map(str, size)), "height x width in pixels, 256x320 for example", "HxW"),
     "span": Form(_span, str, "A:B for frames A to B - 1, 16:24 for example", "A:B"),
+    "frames": Form(_frames, _frames_text, "a number of frames, or all", "N|all"),
+    "frames": Form(_frames, _frames_text, "a number of frames, or all", "N|all"),
     int: Form(int, str, "a whole number", "N"),
     float: Form(float, lambda number: f"{number:g}", "a number", "X"),
     Fraction: Form(Fraction, str, "frames per second, 25 or 30000/1001 for example", "RATE"),

@@ -92,14 +92,6 @@ def _span(text: str) -> tuple[int | None, int | None]:
 
 
 def _frames(text: str) -> int:
-    return ALL_FRAMES if text == "all" else int(text)
-
-
-def _frames_text(count: int) -> str:
-    return "all" if count == ALL_FRAMES else str(count)
-
-
-def _frames(text: str) -> int:
     return ALL_FRAMES if text == "all" else _natural(text)
 
 
@@ -118,7 +110,6 @@ _FORMS: dict[Any, Form] = {
     "seconds": Form(_seconds, _seconds_text, "a time, 90s, 5m or 2h for example", "TIME"),
     "size": Form(_size, lambda size: "x".join(map(str, size)), "height x width in pixels, 256x320 for example", "HxW"),
     "span": Form(_span, str, "A:B for frames A to B - 1, 16:24 for example", "A:B"),
-    "frames": Form(_frames, _frames_text, "a number of frames, or all", "N|all"),
     "frames": Form(_frames, _frames_text, "a number of frames, or all", "N|all"),
     int: Form(int, str, "a whole number", "N"),
     float: Form(float, lambda number: f"{number:g}", "a number", "X"),

@@ -1,30 +1,51 @@
-"""The `.dnerv` file: written whole, opened fast, read at random."""
+"""The `.dnerv` file: written whole, changed in place, opened fast, read at random."""
 
-from dnerv.archive.archive import Archive, checked_device
-from dnerv.archive.clip_maker import ClipLayout, ClipMaker
+from typing import TYPE_CHECKING
+
+from dnerv.archive.archive import Archive, Layers, checked_device
+from dnerv.archive.base_layer import BaseLayer, BaseReader
+from dnerv.archive.config import ArchiveConfig, NetworkConfig, PlaneFormat
+from dnerv.archive.entry import VideoEntry
 from dnerv.archive.export import ExportFormat, export_videos, interpolate_videos
-from dnerv.archive.index import ArchiveConfig, VideoEntry
 from dnerv.archive.integrity import verify_archive
-from dnerv.archive.keyframe_reader import KeyframeReader
+from dnerv.archive.references import Reference
 from dnerv.archive.video_reader import Frame, FrameBatch, VideoMetadata, VideoReader
-from dnerv.archive.writing import CodedVideo, write_archive
+from dnerv.archive.writing import ArchiveWriter, NetworkLayer, NewReference, changed_archive, new_archive
+from dnerv.on_use import imports_on_use
+
+if TYPE_CHECKING:
+    from dnerv.archive.clip_maker import ClipLayout, ClipMaker
+    from dnerv.archive.network_layer import ArchiveNetwork
 
 __all__ = [
     "Archive",
     "ArchiveConfig",
+    "ArchiveNetwork",
+    "ArchiveWriter",
+    "BaseLayer",
+    "BaseReader",
     "ClipLayout",
     "ClipMaker",
-    "CodedVideo",
     "ExportFormat",
     "Frame",
     "FrameBatch",
-    "KeyframeReader",
+    "Layers",
+    "NetworkConfig",
+    "NetworkLayer",
+    "NewReference",
+    "PlaneFormat",
+    "Reference",
     "VideoEntry",
     "VideoMetadata",
     "VideoReader",
+    "changed_archive",
     "checked_device",
     "export_videos",
     "interpolate_videos",
+    "new_archive",
     "verify_archive",
-    "write_archive",
 ]
+
+__getattr__ = imports_on_use(
+    __name__, {"ArchiveNetwork": "network_layer", "ClipLayout": "clip_maker", "ClipMaker": "clip_maker"}
+)

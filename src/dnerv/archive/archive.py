@@ -1,57 +1,59 @@
-"""Open a `.dnerv` file: names, videos, sizes, integrity."""
+"""Open a `.dnerv` file: names, videos, sizes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dnerv.archive.clip_maker import ClipLayout, ClipMaker, make_clip
-from dnerv.archive.index import ArchiveConfig, VideoEntry, index_from_json
-from dnerv.archive.keyframe_reader import KeyframeReader
+from dnerv.archive.base_layer import BaseLayer, BaseReader
+from dnerv.archive.config import ArchiveConfig
+from dnerv.archive.entry import VideoEntry
+from dnerv.archive.index import Index, decode_directory
 from dnerv.archive.limits import (
-    CLIP_PIXELS,
     CODED_PIXELS,
     FRAMES,
-    INDEX_MEMORY,
-    PASS_PIXELS,
     SHOWN_PIXELS,
-    TILES,
     Limits,
     chosen_allowance,
     memory_errors_named,
 )
-from dnerv.archive.sharing import Guarded, Once, Recent
-from dnerv.archive.video_reader import VideoReader
-from dnerv.bitstream import Container, PacketTable, decode_json, decode_packet_table, describe_weights, unpack_weights
-from dnerv.engine import Decoder, Features, Precision, chosen_precision
+from dnerv.archive.references import Reference, decode_references
+from dnerv.archive.sharing import Guarded, Once
+from dnerv.archive.video_reader import FrameSource, VideoReader
+from dnerv.bitstream import Container, decode_json
 from dnerv.errors import ArchiveError, InputError, VideoNameError
-from dnerv.families import Network, model_from_weights, tensor_shapes
-from dnerv.video import TileGrid, Timeline
 
-_SECTIONS = ("CONF", "INDX", "PKTS", "NETW", "KEYF")
+if TYPE_CHECKING:
+    from dnerv.archive.network_layer import ArchiveNetwork
+    from dnerv.engine import ChosenPrecision, Precision
+
+Layers = Literal["all", "base"]
+KINDS = ("CONF", "INDX", "REFS", "NETW", "made")  # sections that are known
+_NEEDED = ("CONF", "INDX")
 
 
 class Archive:
     """A collection of videos in one file.
 
-    Opening checks the header and reads configuration and index; the network is read when the first frame is asked
-    for, and keyframes clip by clip. Close it, or use it in a `with` statement. Threads may share it and its readers.
-    It pickles as its path and what it found there: another process opens the file for itself, and refuses another file.
+    Opening reads the file's beginning and end; the index is read block by block, and networks, references and packets
+    when a frame is asked for that needs them. Close it, or use it in a `with` statement. Threads may share it and its
+    readers. It pickles as its path and what it found there: another process opens the file for itself, and refuses
+    another file.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str] | Container,
         *,
+        layers: Layers = "all",
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
         size: Literal["original", "coded"] = "original",
@@ -60,169 +62,163 @@ class Archive:
         """Open the archive at `path`, or in a container that is open already and is closed with the archive.
 
         Args:
+            layers: "base" does without the network: frames between coded ones are blends.
             device: where the network runs and frames come out.
             precision: of the network: fp32 gives the archive's own frames; bf16 and fp16 are faster and less exact;
                 auto is bf16 where the device computes in it; reference runs the plain modules.
-            size: whether frames are scaled back to the size that the videos had, or stay as the network knows them.
+            size: whether frames are scaled back to the size that the videos had, or stay as they are coded.
             allowance: how many times what a file of its length may ask for (`dnerv.archive.limits`) this one may; by
                 default what DNERV_ALLOWANCE in the environment says, or 1.
 
         Raises:
             ArchiveError: not an archive, damaged, of a version that this dnerv does not read, or asking for too much.
-            InputError: `device`, `precision` or `size` is not one of the allowed.
+            InputError: `layers`, `device`, `precision` or `size` is not one of the allowed.
         """
         self.device = checked_device(device)
-        self.precision = chosen_precision(precision, self.device)
+        self.precision = _checked_precision(precision, self.device)
         if size not in ("original", "coded"):
             raise InputError(f"size is {size!r}; use 'original' or 'coded'")
+        if layers not in ("all", "base"):
+            raise InputError(f"layers is {layers!r}; use 'all' or 'base'")
+        self.layers: Layers = layers
         self._coded_size = size == "coded"
-        self.container = path if isinstance(path, Container) else Container.open(path)
+        self.container = path if isinstance(path, Container) else Container.open(path, KINDS)
         self.allowance = chosen_allowance(allowance)
-        with self._errors_name_it():
+        self._network: Once[ArchiveNetwork] = Once()
+        with self.errors_name_it():
             self._read_records()
-        self._packet_section: Once[bytes] = Once()
-        self._model: Once[Network] = Once()
-        self._decoder: Once[Decoder] = Once()
 
     def _read_records(self) -> None:
-        """Configuration and index, and whether they fit each other. Raises ArchiveError."""
-        missing = [kind for kind in _SECTIONS if kind not in self.container]
+        """Configuration, references and the index's directory. Raises ArchiveError."""
+        missing = [kind for kind in _NEEDED if kind not in self.container]
         if missing:
             raise ArchiveError(f"it has no {missing[0]} section: it is not a whole archive")
-        limits = Limits(self.file_bytes, self.allowance)
+        self._limits = Limits(self.file_bytes, self.allowance)
         self.config = ArchiveConfig.from_json(decode_json(self.container.read("CONF")))
-        self.entries = index_from_json(decode_json(self.container.read("INDX"), limits.of(INDEX_MEMORY)))
-        self._places = {entry.name: place for place, entry in enumerate(self.entries)}
-        self._tables = _starts(entry.table_bytes for entry in self.entries)
-        self._keyframes = _starts(entry.keyframe_bytes for entry in self.entries)
-        self._frames = _starts(entry.timing.num_frames for entry in self.entries)
-        self._check_lengths()
-        self._check_sizes(limits)
+        count = self.config.num_references
+        self.references: tuple[Reference, ...] = (
+            decode_references(self.container.read("REFS"), count) if count or "REFS" in self.container else ()
+        )
+        self.index = Index(decode_directory(self.container.read("INDX")), self.container.read_at)
+        self._limits.check(FRAMES, self.num_frames)
+        self.base = BaseLayer(self.container.read_at, self.config.formats, self.references)
+        if self.config.network is not None and "NETW" not in self.container:
+            raise ArchiveError("it has no NETW section, and its configuration describes a network")
+
+    @property
+    def entries(self) -> Entries:
+        """What is known of each video, in the order of names; read from the file as they are asked for."""
+        return Entries(self)
 
     @property
     def names(self) -> list[str]:
-        """Names of the videos, in archive order."""
+        """Names of the videos, in the order of their bytes."""
         return [entry.name for entry in self.entries]
 
     @property
     def num_frames(self) -> int:
         """Frames of all videos."""
-        return self._frames[-1]
+        return self.index.num_frames
 
     @property
     def num_pixels(self) -> int:
         """Pixels of all frames at the size that was coded: what bits per pixel are counted on."""
-        return sum(e.timing.num_frames * e.coded_size[0] * e.coded_size[1] for e in self.entries)
+        return self.index.num_pixels
 
     @property
     def file_bytes(self) -> int:
         """Size of the file."""
-        return sum(self.container.sizes.values())
+        return self.container.size
 
     @property
     def bits_per_pixel(self) -> float:
         """The whole file's bits over `num_pixels`."""
         return 8 * self.file_bytes / self.num_pixels
 
+    @property
+    def made(self) -> Mapping[str, Any]:
+        """How the archive was encoded, for people; empty where it does not say. Raises ArchiveError."""
+        if "made" not in self.container:
+            return {}
+        with self.errors_name_it():
+            record = decode_json(self.container.read("made"))
+            if not isinstance(record, dict):
+                raise ArchiveError("the archive's note on how it was made is no JSON object")
+            return record
+
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.index)
 
     def __repr__(self) -> str:
         return f"<dnerv archive {str(self.container.path)!r}: {len(self)} videos, {self.num_frames} frames>"
 
     def __contains__(self, name: str) -> bool:
-        return name in self._places
+        return self.place_of(name) is not None
 
     def __iter__(self) -> Iterator[VideoReader]:
-        return (self[name] for name in self.names)
+        return map(self.reader, self.entries)
 
     def __getitem__(self, name: str) -> VideoReader:
         """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""
-        if name not in self._places:
-            there = ", ".join(self.names[:5]) + (", ..." if len(self) > 5 else "")
+        place = self.place_of(name)
+        if place is None:
+            there = ", ".join(entry.name for entry in self.entries[:5]) + (", ..." if len(self) > 5 else "")
             raise VideoNameError(f"no video is called {name!r} in this archive; it holds {len(self)}: {there}")
-        place = self._places[name]
-        return VideoReader(
-            self.entries[place],
-            self.config.model.clip_length,
-            _ClipSource(self, place),
-            device=self.device,
-            coded_size=self._coded_size,
-        )
+        return self.reader(self.entries[place])
+
+    def place_of(self, name: str) -> int | None:
+        """The place of the video of this name in `entries`, None where there is none. Raises ArchiveError."""
+        with self.errors_name_it():
+            return self.index.find(name)
+
+    def reader(self, entry: VideoEntry) -> VideoReader:
+        """A reader of the video of an entry of this archive. Raises ArchiveError where its frames are too large."""
+        with self.errors_name_it():
+            self._limits.check(SHOWN_PIXELS, entry.original_size[0] * entry.original_size[1])
+            self._limits.check(CODED_PIXELS, entry.coded_size[0] * entry.coded_size[1])
+        return VideoReader(entry, self._source(entry), device=self.device, coded_size=self._coded_size)
+
+    def uses_network(self, entry: VideoEntry) -> bool:
+        """Whether the network makes the video's frames, as the archive was opened."""
+        return self.layers == "all" and entry.network_frame is not None
 
     @property
-    def model(self) -> Network:
-        """The network with the archive's weights, on the CPU. Raises ArchiveError where they are damaged."""
-        return self._model.get(self._read_model)
-
-    @property
-    def decoder(self) -> Decoder:
-        """The network, ready to decode on the archive's device in its precision."""
-        return self._decoder.get(self._open_decoder)
-
-    @property
-    def maker(self) -> ClipMaker:
-        """Clips out of the decoder."""
-        return ClipMaker(self.decoder)
+    def network(self) -> ArchiveNetwork:
+        """The network layer. Raises InputError where the archive has none, ArchiveError where it asks for too much."""
+        return self._network.get(self._open_network)
 
     def breakdown(self) -> dict[str, int]:
-        """Bytes by purpose; they sum to the size of the file."""
-        sizes = dict(self.container.sizes)
-        with self._errors_name_it():
-            shapes = tensor_shapes(self.config.model)
-            weights = describe_weights(self.container.read("NETW"), shapes, allowance=self.allowance)
-        assert sum(weights.values()) == sizes["NETW"]
-        parts = {"keyframes": sizes["KEYF"]}
-        parts |= {f"network {name}": count for name, count in weights.items()}
-        parts |= {"keyframe tables": sizes["PKTS"], "index": sizes["INDX"], "configuration": sizes["CONF"]}
-        return parts | {"header": sizes["header"]}
-
-    def packet_table(self, place: int) -> PacketTable:
-        """Where the keyframes of video number `place` lie. Raises ArchiveError where the table is damaged."""
-        entry = self.entries[place]
-        section = self._packet_section.get(partial(self.container.read, "PKTS"))
-        table = decode_packet_table(section[self._tables[place] : self._tables[place + 1]])
-        timeline = self.timeline(place)
-        if len(table) != timeline.num_keyframes or table.byte_length != entry.keyframe_bytes:
-            raise ArchiveError(f"the keyframe table of video {entry.name!r} does not fit its entry in the index")
-        return table
-
-    def check_keyframes(self, place: int) -> None:
-        """Compare the keyframe packets of video number `place` with their checksums. Raises ArchiveError."""
-        for group in self.packet_table(place).groups:
-            start = self._keyframes[place] + group.byte_offset
-            group.check(self.container.read_range("KEYF", start, group.byte_length))
-
-    def timeline(self, place: int) -> Timeline:
-        """Clips and keyframes of video number `place`."""
-        return self._timeline(self.entries[place])
-
-    def layout(self, place: int) -> ClipLayout:
-        """How the clips of video number `place` are asked of the network."""
-        model, size = self.config.model, self.entries[place].coded_size
-        absolute = (self._frames[place], self.num_frames) if model.absolute_time else None
-        return ClipLayout(self.timeline(place), TileGrid(*size, *model.canvas, self.config.overlap), absolute)
-
-    def keyframe_reader(self, place: int) -> KeyframeReader | None:
-        """A reader of the keyframes of video number `place`; None where the network has none."""
-        if self.config.keyframes is None:
-            return None
-        entry = self.entries[place]
-        return KeyframeReader(
-            self.container, self.packet_table(place), self._keyframes[place], entry.coded_size, entry.name
-        )
-
-    def first_frame(self, place: int) -> int:
-        """Place of the video's first frame in the concatenation of all."""
-        return self._frames[place]
+        """Bytes by purpose; they sum to the size of the file. Raises ArchiveError."""
+        sizes = self.container.sizes
+        with self.errors_name_it():
+            parts = {
+                "base layers": self.index.packet_bytes,
+                "references": sum(reference.length for reference in self.references),
+                "seeds": sum(reference.seed_length for reference in self.references),
+            }
+            if self.config.network is not None:
+                parts |= {f"network {name}": count for name, count in self.network.weight_bytes().items()}
+            parts["index"] = sizes["INDX"] + self.index.block_bytes + sizes.get("REFS", 0)
+            parts["configuration"] = sizes["CONF"] + sizes.get("made", 0)
+            parts["header"] = sizes["header"]
+            parts["unused"] = self.file_bytes - sum(parts.values())
+            if parts["unused"] < 0:
+                raise ArchiveError("the archive's index is damaged: its packets take more than the whole file")
+        return parts
 
     def close(self) -> None:
         """Close the file."""
         self.container.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
-        reopened = partial(Archive, device=self.device, precision=self.precision, size=size, allowance=self.allowance)
+        reopened = partial(
+            Archive,
+            layers=self.layers,
+            device=self.device,
+            precision=self.precision,
+            size="coded" if self._coded_size else "original",
+            allowance=self.allowance,
+        )
         return reopened, (self.container,)
 
     def __enter__(self) -> Archive:
@@ -234,7 +230,7 @@ class Archive:
         self.close()
 
     @contextmanager
-    def _errors_name_it(self) -> Iterator[None]:
+    def errors_name_it(self) -> Iterator[None]:
         """What is wrong with the file is said of the file, of which a program may have several."""
         try:
             yield
@@ -242,75 +238,78 @@ class Archive:
             prefix = f"{self.container.path}: "
             raise ArchiveError(prefix + str(error).removeprefix(prefix)) from error
 
-    def _check_sizes(self, limits: Limits) -> None:
-        """Raise ArchiveError where frames, tiles or passes of the network are beyond what such a file may ask for."""
-        model = self.config.model
-        canvas = model.canvas[0] * model.canvas[1]
-        limits.check(FRAMES, self.num_frames)
-        limits.check(PASS_PIXELS, model.clip_length * canvas)
-        for height, width in {entry.original_size for entry in self.entries}:
-            limits.check(SHOWN_PIXELS, height * width)
-        for size in {entry.coded_size for entry in self.entries}:
-            tiles = TileGrid(*size, *model.canvas, self.config.overlap).num_tiles
-            limits.check(CODED_PIXELS, size[0] * size[1])
-            limits.check(TILES, tiles)
-            limits.check(CLIP_PIXELS, model.clip_length * tiles * canvas)
+    def _source(self, entry: VideoEntry) -> FrameSource:
+        if not self.uses_network(entry):
+            return _BaseSource(self, entry)
+        from dnerv.archive.network_layer import NetworkSource
 
-    def _read_model(self) -> Network:
-        config = self.config.model
-        with self._errors_name_it(), memory_errors_named("the network"):
-            weights = unpack_weights(self.container.read("NETW"), tensor_shapes(config), allowance=self.allowance)
-            return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
+        return NetworkSource(self, entry)
 
-    def _open_decoder(self) -> Decoder:
-        with memory_errors_named("the network"):
-            return Decoder(self.model, self.device, self.precision)
+    def _open_network(self) -> ArchiveNetwork:
+        if self.config.network is None:
+            raise InputError(f"{self.container.path}: the archive has no network")
+        from dnerv.archive.network_layer import ArchiveNetwork
 
-    def _timeline(self, entry: VideoEntry) -> Timeline:
-        model = self.config.model
-        return Timeline(entry.timing.num_frames, model.clip_length, model.keyframe_every)
-
-    def _check_lengths(self) -> None:
-        sizes = self.container.sizes
-        if self._tables[-1] != sizes["PKTS"] or self._keyframes[-1] != sizes["KEYF"]:
-            raise ArchiveError("the archive's index does not fit the lengths of its keyframe sections")
-        for entry in self.entries if self.config.model.uses_keyframes else ():
-            if self._timeline(entry).num_keyframes > entry.table_bytes:  # a packet takes a byte of the table at least
-                raise ArchiveError(
-                    f"video {entry.name[:80]!r} has {entry.timing.num_frames} frames, more than its keyframe table of "
-                    f"{entry.table_bytes} bytes can serve"
-                )
-        if self.config.keyframes is None and self.config.model.uses_keyframes:
-            raise ArchiveError("the archive's network needs keyframes, but its configuration has none")
+        with self.errors_name_it():
+            return ArchiveNetwork(self.container, self.config.network, self.device, self.precision, self._limits)
 
 
-@dataclass
-class _Reading:
-    """Where a video's reader is."""
+class Entries(Sequence[VideoEntry]):
+    """The videos of an archive, read from its index block by block. Errors name the file."""
 
-    keyframes: Recent[int, KeyframeReader | None] = field(default_factory=partial(Recent, 1))
-    features: dict[int, Features] = field(default_factory=dict)  # of the keyframes of the last clip
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def __len__(self) -> int:
+        return len(self._archive)
+
+    @overload
+    def __getitem__(self, place: int) -> VideoEntry: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[VideoEntry]: ...
+    def __getitem__(self, place: int | slice) -> VideoEntry | list[VideoEntry]:
+        with self._archive.errors_name_it():
+            if isinstance(place, slice):
+                return [self._archive.index[i] for i in range(*place.indices(len(self)))]
+            return self._archive.index[place if place >= 0 else place + len(self)]
+
+    def __iter__(self) -> Iterator[VideoEntry]:
+        with self._archive.errors_name_it():
+            yield from self._archive.index
 
 
-class _ClipSource:
-    """Clips of one video by number, for its reader; sets up on first use."""
+class _BaseSource:
+    """Frames of one video out of its base layer. Threads may share it: they take turns."""
 
-    def __init__(self, archive: Archive, place: int) -> None:
-        self._archive, self._place = archive, place
-        self._reading = Guarded(_Reading)
+    def __init__(self, archive: Archive, entry: VideoEntry) -> None:
+        self._archive, self._entry = archive, entry
+        self._reader: Guarded[Once[BaseReader]] = Guarded(Once)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _ClipSource, (self._archive, self._place)  # open decoders stay behind
+        return _BaseSource, (self._archive, self._entry)  # open decoders stay behind
 
-    def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
-        maker, layout = self._archive.maker, self._archive.layout(self._place)
-        with self._reading as reading, memory_errors_named("a clip of the archive"):
-            keyframes = reading.keyframes.get(self._place, self._archive.keyframe_reader)
-            return make_clip(maker, layout, clip, keyframes, reading.features, phase)
+    def frames(self, indices: Sequence[int]) -> Iterator[Tensor]:
+        """See `FrameSource.frames`."""
+        return iter(self._read(indices))
+
+    def interpolated(self, factor: int) -> Iterator[Tensor]:
+        """See `FrameSource.interpolated`."""
+        last = self._entry.timing.num_frames - 1
+        return (self._read([step / factor])[0] for step in range(factor * last + 1))
+
+    def _read(self, positions: Sequence[int] | Sequence[float]) -> Tensor:
+        with self._archive.errors_name_it(), memory_errors_named("the frames asked for"), self._reader as reader:
+            base = reader.get(partial(self._archive.base.reader, self._entry))
+            frames: np.ndarray = base.frames(positions)
+        return torch.from_numpy(frames).to(self._archive.device).movedim(-1, -3)
 
 
-def _starts(lengths: Iterable[int]) -> list[int]:
-    return [0, *accumulate(lengths)]
+def _checked_precision(precision: Precision, device: torch.device) -> ChosenPrecision:
+    if precision == "fp32":
+        return precision  # what a base layer needs no other package for
+    from dnerv.engine import chosen_precision
+
+    return chosen_precision(precision, device)
 
 
 def checked_device(device: str | torch.device) -> torch.device:

@@ -2,14 +2,15 @@
 
     entry, frames wanted ── coded frames needed ── groups ── [reference packet] + packets ── dav1d ── RGB ── blends
 
-Decoding needs neither torch nor the network. A group's checksum is compared before its packets are decoded.
+Decoding needs neither torch nor the network. A group's checksum is compared before its packets are decoded. A frame is
+the same to the bit in whatever order frames are asked for.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from threading import local
 from zlib import crc32
 
 import numpy as np
@@ -18,104 +19,160 @@ from numpy.typing import NDArray
 from dnerv.archive.config import PlaneFormat
 from dnerv.archive.entry import OWN_INTRA, VideoEntry
 from dnerv.archive.references import Reference, digest_of
-from dnerv.codecs import decode_packets
+from dnerv.codecs import Frame, decode_packets
 from dnerv.codecs.blending import blend
-from dnerv.errors import ArchiveError
+from dnerv.errors import ArchiveError, InputError
 
-Frames = NDArray[np.uint8]  # [n, H, W, 3] RGB in [0, 255]
-ReadAt = Callable[[int, int], bytes]
+ReadAt = Callable[[int, int], bytes]  # bytes of the file by offset and length
+_KEPT_BYTES = 4 << 20  # of decoded frames that a reader holds beside the two that a blend needs
 
 
 class BaseLayer:
-    """Coded frames, and blends of them, of the videos of one archive. Safe to share between threads."""
+    """Coded frames, and blends of them, of the videos of one archive. Threads may share it: it has no state."""
 
     def __init__(self, read_at: ReadAt, formats: Sequence[PlaneFormat], references: Sequence[Reference]) -> None:
         self._read_at, self._formats, self._references = read_at, formats, references
-        self._state = local()  # an open decoder for each thread
 
-    def frames(self, entry: VideoEntry, indices: Sequence[int]) -> Frames:
-        """Frames of these indices, in their order: uint8 [n, H, W, 3] at the coded size.
+    def frames(self, entry: VideoEntry, positions: Sequence[int] | Sequence[float]) -> NDArray[np.uint8]:
+        """Frames in the order asked for: uint8 [n, H, W, 3] RGB at the coded size. See `BaseReader.frames`."""
+        return self.reader(entry).frames(positions)
 
-        Raises ArchiveError where their packets are damaged.
-        """
-        conditioning = entry.timeline.conditioning(np.asarray(indices, np.int64))
-        needed = np.unique(np.concatenate([conditioning.start, conditioning.end[conditioning.distance > 0]]))
-        coded = dict(zip(needed.tolist(), self.coded(entry, needed.tolist()), strict=True))
-        made = [
-            coded[start] if share == 0 else blend(coded[start], coded[end], share)
-            for start, end, share in zip(*(c.tolist() for c in conditioning[:3]), strict=True)
-        ]
-        return np.stack(made) if made else np.empty((0, *entry.coded_size, 3), np.uint8)
+    def coded(self, entry: VideoEntry, ordinals: Sequence[int]) -> list[Frame]:
+        """Coded frames by ordinal: uint8 [H, W, 3] each. Raises ArchiveError, InputError as `reader`."""
+        return self.reader(entry).coded(ordinals)
 
-    def coded(self, entry: VideoEntry, ordinals: Sequence[int]) -> list[NDArray[np.uint8]]:
-        """Coded frames by ordinal, ascending: uint8 [H, W, 3] each. Raises ArchiveError."""
-        walk = self._walk(entry)
-        return [walk.frame(ordinal) for ordinal in ordinals]
+    def reader(self, entry: VideoEntry) -> BaseReader:
+        """A reader of one video, which goes on where it was. Raises InputError for a video without a base layer."""
+        if not entry.distance:
+            raise InputError(f"video {entry.name!r} has no base layer: only the network makes its frames")
+        return BaseReader(self, entry)
 
     def check(self, entry: VideoEntry) -> None:
-        """Compare every group with its checksum. Raises ArchiveError."""
+        """Compare every group with its checksum, and its reference with what it must be. Raises ArchiveError."""
+        if not entry.distance:
+            return
+        self.format_of(entry)
+        for place in sorted(set(entry.references) - {OWN_INTRA}):
+            self.reference_packet(place, entry)
+        ends = packet_ends(entry)
         for group in range(entry.num_groups):
-            self._packets(entry, group)
+            self.packets(entry, group, ends)
 
-    def reference_packet(self, place: int) -> bytes:
-        """The packet of a reference. Raises ArchiveError where it is damaged or there is none of this place."""
+    def format_of(self, entry: VideoEntry) -> PlaneFormat:
+        """Of a video's packets. Raises ArchiveError where the archive does not describe it."""
+        if not 0 <= entry.format < len(self._formats):
+            raise ArchiveError(f"video {entry.name!r} is of a format that the archive does not describe")
+        return self._formats[entry.format]
+
+    def reference_packet(self, place: int, entry: VideoEntry | None = None) -> bytes:
+        """The packet of a reference, without its sequence header.
+
+        Raises ArchiveError where it is damaged, there is none of this place, or it does not fit the video.
+        """
         if not 0 <= place < len(self._references):
             raise ArchiveError(f"the archive has no reference {place}")
         reference = self._references[place]
+        if entry is not None and (reference.format, reference.height, reference.width) != (
+            entry.format,
+            *entry.coded_size,
+        ):
+            raise ArchiveError(f"video {entry.name!r} starts from reference {place}, which is of another size or format")
         packet = self._read_at(reference.offset, reference.length)
         if digest_of(packet) != reference.digest:
             raise ArchiveError(f"the archive is damaged: reference {place} does not match its name")
         return packet
 
-    def _walk(self, entry: VideoEntry) -> _Walk:
-        """The thread's place in this video; another video begins anew."""
-        kept: tuple[VideoEntry, _Walk] | None = getattr(self._state, "walk", None)
-        if kept is None or kept[0].offset != entry.offset or kept[0].name != entry.name:
-            kept = self._state.walk = (entry, _Walk(entry, self._group))
-        return kept[1]
+    def check_reference(self, place: int) -> None:
+        """Compare a reference with its name, and decode its seed where it has one. Raises ArchiveError."""
+        self.reference_packet(place)
+        self.seed(place)
 
-    def _group(self, entry: VideoEntry, group: int) -> Iterator[NDArray[np.uint8]]:
-        packets, place = self._packets(entry, group), entry.references[group]
-        if not 0 <= entry.format < len(self._formats):
-            raise ArchiveError(f"video {entry.name!r} is of a format that the archive does not describe")
-        header, (height, width) = self._formats[entry.format].header, entry.coded_size
+    def seed(self, place: int) -> Frame | None:
+        """The picture that a reference was made from, uint8 [H, W, 3]; None where it is sealed. Raises ArchiveError."""
+        reference = self._references[place]
+        if not reference.seed_length:
+            return None
+        if not 0 <= reference.format < len(self._formats):
+            raise ArchiveError(f"reference {place} is of a format that the archive does not describe")
+        data, planes = self._read_at(reference.seed_offset, reference.seed_length), self._formats[reference.format].planes
+        return next(decode_packets([data], height=reference.height, width=reference.width, planes=planes))
+
+    def packets(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> list[bytes]:
+        """The packets of a group. `ends`: of `packet_ends`. Raises ArchiveError where they are damaged."""
+        places = entry.group_packets(group)
+        first, past = int(ends[places.start]), int(ends[places.stop])
+        data = self._read_at(entry.offset + first, past - first)
+        if crc32(data) & 0xFFFF != entry.checksums[group]:
+            raise ArchiveError(f"video {entry.name!r} is damaged: the checksum of group {group} does not match")
+        bounds = accumulate(entry.packet_lengths[places.start : places.stop], initial=0)
+        return [data[a:b] for a, b in pairwise(bounds)]
+
+    def decoder(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> Iterator[Frame]:
+        """A group's coded frames, uint8 [H, W, 3], one after the other. Raises ArchiveError."""
+        packets, place, format = self.packets(entry, group, ends), entry.references[group], self.format_of(entry)
+        height, width = entry.coded_size
         if place == OWN_INTRA:
-            return decode_packets([header + packets[0], *packets[1:]], height=height, width=width)
-        decoded = decode_packets([header + self.reference_packet(place), *packets], height=height, width=width)
+            packets[0] = format.header + packets[0]
+            return decode_packets(packets, height=height, width=width, planes=format.planes)
+        packets.insert(0, format.header + self.reference_packet(place, entry))
+        decoded = decode_packets(packets, height=height, width=width, planes=format.planes)
         next(decoded)
         return decoded
 
-    def _packets(self, entry: VideoEntry, group: int) -> list[bytes]:
-        data = self._read_at(*entry.group_span(group))
-        if crc32(data) & 0xFFFF != entry.checksums[group]:
-            raise ArchiveError(f"video {entry.name!r} is damaged: the checksum of group {group} does not match")
-        places = entry.group_packets(group)
-        ends = accumulate(entry.packet_lengths[places.start : places.stop], initial=0)
-        return [data[a:b] for a, b in pairwise(ends)]
 
+class BaseReader:
+    """Frames of one video, for one thread at a time: an open decoder goes on where it was, and begins where it must.
 
-class _Walk:
-    """Coded frames of one video in ascending order; an open decoder and the last two frames are kept for the next call."""
+    It holds the last frames decoded: a blend reaches from one group into the next.
+    """
 
-    def __init__(self, entry: VideoEntry, open_group: Callable[[VideoEntry, int], Iterator[NDArray[np.uint8]]]) -> None:
-        self._entry, self._open = entry, open_group
-        self._kept: dict[int, NDArray[np.uint8]] = {}  # the last frames decoded: blends reach from one group to the next
+    def __init__(self, base: BaseLayer, entry: VideoEntry) -> None:
+        self.entry, self._base = entry, base
+        self._ends = packet_ends(entry)
+        self._limit = max(2, _KEPT_BYTES // (3 * entry.coded_size[0] * entry.coded_size[1]))
+        self._kept: OrderedDict[int, Frame] = OrderedDict()
         self._next, self._end = 0, 0  # ordinal that the open decoder gives next; first one beyond its group
-        self._decoder: Iterator[NDArray[np.uint8]] = iter(())
+        self._decoder: Iterator[Frame] = iter(())
 
-    def frame(self, ordinal: int) -> NDArray[np.uint8]:
-        """The coded frame of this ordinal, uint8 [H, W, 3]."""
+    def frames(self, positions: Sequence[int] | Sequence[float]) -> NDArray[np.uint8]:
+        """Frames in the order asked for, repeats allowed: uint8 [n, H, W, 3] RGB at the coded size.
+
+        Args:
+            positions: indices of frames in [0, N - 1]; one between two frames gives the blend that lies there.
+
+        Raises:
+            InputError: a position outside the video.
+            ArchiveError: packets are damaged.
+        """
+        wanted, places = np.unique(np.asarray(positions), return_inverse=True)
+        made = np.empty((len(wanted), *self.entry.coded_size, 3), np.uint8)
+        conditioning = self.entry.timeline.conditioning(wanted)
+        for row, (start, end, share) in enumerate(zip(*(c.tolist() for c in conditioning[:3]), strict=True)):
+            made[row] = self._between(start, end, share)
+        return made if np.array_equal(places, np.arange(len(made))) else made[places]
+
+    def coded(self, ordinals: Sequence[int]) -> list[Frame]:
+        """Coded frames by ordinal: uint8 [H, W, 3] each, not to be written to. Raises ArchiveError."""
+        return [self._coded(ordinal) for ordinal in ordinals]
+
+    def _between(self, start: int, end: int, share: float) -> Frame:
+        if share in (0, 1):
+            return self._coded(end if share else start)
+        return blend(self._coded(start), self._coded(end), share)
+
+    def _coded(self, ordinal: int) -> Frame:
         if ordinal not in self._kept:
             self._decode(ordinal)
+        self._kept.move_to_end(ordinal)
         return self._kept[ordinal]
 
     def _decode(self, ordinal: int) -> None:
         if not self._next <= ordinal < self._end:
-            group = ordinal // self._entry.group_length
-            places = self._entry.group_packets(group)
-            self._next, self._end = places.start, 0
-            self._decoder = self._open(self._entry, group)
-            self._end = places.stop
+            group = ordinal // self.entry.group_length
+            places = self.entry.group_packets(group)
+            self._end = 0
+            self._decoder = self._base.decoder(self.entry, group, self._ends)
+            self._next, self._end = places.start, places.stop
         while self._next <= ordinal:
             try:
                 frame = next(self._decoder)
@@ -123,5 +180,12 @@ class _Walk:
                 self._end = 0  # a decoder that has failed once yields nothing more: begin with another
                 raise
             self._kept[self._next] = frame
-            self._kept = {k: v for k, v in self._kept.items() if k >= self._next - 1}
+            self._kept.move_to_end(self._next)
             self._next += 1
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+
+
+def packet_ends(entry: VideoEntry) -> NDArray[np.int64]:
+    """Where each packet ends, after a 0, counted from the video's first byte: int64 [packets + 1]."""
+    return np.cumsum([0, *entry.packet_lengths], dtype=np.int64)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dnerv.archive.keyframe_reader import KeyframeReader
+from dnerv.archive.base_layer import BaseReader
 from dnerv.engine import Decoder, Features
 from dnerv.families import ClipRequest, absolute_time, assemble, channels_first
 from dnerv.video import Conditioning, TileGrid, Timeline
@@ -62,22 +63,22 @@ class ClipLayout:
     grid: TileGrid
     absolute: tuple[int, int] | None  # (the video's first frame, all frames) of the archive where time is absolute
 
-    def requests(self, clip: int, keyframes: KeyframeReader | None, phase: float = 0.0) -> list[ClipRequest]:
+    def requests(self, clip: int, base: BaseReader | None, phase: float = 0.0) -> list[ClipRequest]:
         """One request per tile of clip `clip`, row by row; reads the keyframes that it needs.
 
         Args:
-            keyframes: None for a network without keyframes.
+            base: of the video, whose coded frames are the network's keyframes; None for a network without any.
             phase: how far after its frames the clip is made, in frames, [0, 1).
 
         Raises:
-            ArchiveError: the keyframes are damaged.
+            ArchiveError: the base layer is damaged.
         """
         conditioning = self._conditioning(clip, phase)
         first, last = int(conditioning.start.min()), int(conditioning.end.max())
-        if keyframes is None:
+        if base is None:
             nothing = torch.empty(0, 3, self.grid.tile_height, self.grid.tile_width, dtype=torch.uint8)
             return [ClipRequest(conditioning, first, nothing)] * self.grid.num_tiles
-        rgb = channels_first(keyframes.read(first, last))
+        rgb = channels_first(np.stack(base.coded(range(first, last + 1))))
         return [ClipRequest(conditioning, first, self.grid.cut_one(rgb, tile)) for tile in range(self.grid.num_tiles)]
 
     def join(self, clip: int, tiles: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ def make_clip(
     maker: ClipMaker,
     layout: ClipLayout,
     clip: int,
-    keyframes: KeyframeReader | None,
+    base: BaseReader | None,
     known: dict[int, Features] | None = None,
     phase: float = 0.0,
 ) -> Tensor:
@@ -115,6 +116,6 @@ def make_clip(
     ArchiveError.
     """
     real = len(layout.timeline.clip(clip))
-    requests = layout.requests(clip, keyframes, phase)
+    requests = layout.requests(clip, base, phase)
     tiles = [maker(request, known if len(requests) == 1 else None)[:real] for request in requests]
     return layout.join(clip, torch.stack(tiles))

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import index
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from dnerv.archive.index import VideoEntry
-from dnerv.archive.sharing import Guarded, Recent
+from dnerv.archive.entry import VideoEntry
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.video import scale_frames
 
 LARGEST_FACTOR = 64  # of interpolation: beyond it a single clip would fill the memory
-_KEPT_CLIPS = 4  # decoded clips that a reader holds, so that walking a video frame by frame decodes each clip once
 
 
-class MakeClip(Protocol):
-    """Makes a clip by number: uint8 [t, 3, h, w]; with a phase in (0, 1), frames that lie so far after the clip's."""
+class FrameSource(Protocol):
+    """Where a video's frames come from: its base layer, or the network. Threads may share it."""
 
-    def __call__(self, clip: int, phase: float = 0.0) -> Tensor:
-        """Decode."""
+    def frames(self, indices: Sequence[int]) -> Iterator[Tensor]:
+        """Frames of ascending indices inside the video: uint8 [3, h, w] each, not to be written to.
+
+        At the coded size, on the archive's device. Raises ArchiveError, InputError.
+        """
+        ...
+
+    def interpolated(self, factor: int) -> Iterator[Tensor]:
+        """All frames with `factor` - 1 more between each and the next, as `frames` gives them."""
         ...
 
 
@@ -37,7 +41,7 @@ class VideoMetadata:
     num_frames: int
     height: int  # of the frames that decoding returns, pixels
     width: int
-    coded_height: int  # of the frames that the network knows, pixels
+    coded_height: int  # of the frames that are coded, pixels
     coded_width: int
     average_fps: float
     duration_seconds: float
@@ -76,25 +80,18 @@ class FrameBatch:
 
 
 class VideoReader:
-    """Random access to the frames of one video; only the clips asked for are decoded.
+    """Random access to the frames of one video; only what is needed for the frames asked for is decoded.
 
     Frames are uint8 RGB [3, H, W] at the original size, on the archive's device. `reader[i]` is a frame,
     `reader[a:b:c]` a batch [N, 3, H, W]. Threads may share a reader: they take turns at decoding.
     """
 
     def __init__(
-        self,
-        entry: VideoEntry,
-        clip_length: int,
-        make_clip: MakeClip,
-        *,
-        device: torch.device,
-        coded_size: bool = False,
+        self, entry: VideoEntry, source: FrameSource, *, device: torch.device, coded_size: bool = False
     ) -> None:
-        """`device`: where `make_clip` makes them. `coded_size`: do not scale back to the original size."""
-        self.entry, self._device = entry, device
-        self._clip_length, self._make_clip, self._coded_size = clip_length, make_clip, coded_size
-        self._clips: Guarded[Recent[int, Tensor]] = Guarded(partial(Recent, _KEPT_CLIPS))
+        """`device`: where `source` makes frames. `coded_size`: do not scale back to the original size."""
+        self.entry, self._source = entry, source
+        self._device, self._coded_size = device, coded_size
 
     @property
     def metadata(self) -> VideoMetadata:
@@ -170,21 +167,12 @@ class VideoReader:
         """All frames with `factor` - 1 more between each and the next, (N - 1) * factor + 1 in all: uint8 [3, H, W].
 
         The frames at multiples of `factor` are the video's own, to the bit. A network that was given a keyframe for
-        every frame has never made one in between, and gives little more than the blend of two keyframes there.
-        Raises InputError for a factor outside 1 to 64.
+        every frame has never made one in between, and gives little more than the blend of two keyframes there; without
+        a network they are blends. Raises InputError for a factor outside 1 to 64.
         """
         if not 1 <= factor <= LARGEST_FACTOR:
             raise InputError(f"factor {factor}: allowed are 1 to {LARGEST_FACTOR}")
-        return self._interpolated(factor)
-
-    def _interpolated(self, factor: int) -> Iterator[Tensor]:
-        last = len(self) - 1
-        for clip in range(last // self._clip_length + 1):
-            # Phase by phase, each a whole clip: neighbours stay one frame apart, as in training.
-            phases = [self._clip(clip).clone(), *(self._make_clip(clip, step / factor) for step in range(1, factor))]
-            for place in range(len(phases[0])):
-                is_last = clip * self._clip_length + place == last
-                yield from (self._original(frames[place]) for frames in phases[: 1 if is_last else factor])
+        return (self._scaled(frame).clone() for frame in self._source.interpolated(factor))
 
     def _index(self, place: int) -> int:
         if not -len(self) <= place < len(self):
@@ -201,23 +189,15 @@ class VideoReader:
         return FrameBatch(self._frames(indices), torch.from_numpy(starts), torch.from_numpy(ends - starts))
 
     def _frames(self, indices: Sequence[int]) -> Tensor:
-        """Frames in the order asked for; each clip is decoded once, in ascending order."""
+        """Frames in the order asked for; the source is asked for each once, in ascending order."""
         if not indices:
             height, width = self.entry.coded_size if self._coded_size else self.entry.original_size
             return torch.empty(0, 3, height, width, dtype=torch.uint8, device=self._device)
-        made: dict[int, Tensor] = {}
-        for clip in sorted({place // self._clip_length for place in indices}):
-            frames = self._clip(clip)
-            for place in indices:
-                if place // self._clip_length == clip and place not in made:
-                    made[place] = self._original(frames[place % self._clip_length])
-        return torch.stack([made[place] for place in indices])
+        wanted = sorted(set(indices))
+        made = dict(zip(wanted, map(self._scaled, self._source.frames(wanted)), strict=True))
+        return torch.stack([made[index] for index in indices])
 
-    def _clip(self, clip: int) -> Tensor:
-        with self._clips as clips:
-            return clips.get(clip, self._make_clip)
-
-    def _original(self, frame: Tensor) -> Tensor:
+    def _scaled(self, frame: Tensor) -> Tensor:
         if self._coded_size or tuple(frame.shape[-2:]) == self.entry.original_size:
             return frame
-        return scale_frames(frame[None], self.entry.original_size, "bicubic")[0].contiguous()
+        return scale_frames(frame[None], self.entry.original_size, "bicubic")[0]

@@ -22,7 +22,7 @@ from pathlib import Path
 from dnerv.video import Timing, VideoSource, discover, write_mp4
 
 CUTS, FRAMES = 4, 12  # different clips, and frames of each
-ENCODE = "--width 2 --epochs 1 --batch 2 --keyframe-every 4 --keyframe-crf 50 --keyframe-mode inter --precision fp32"
+ENCODE = "--width 2 --epochs 1 --batch 2 --every 4 --crf 50 --precision fp32"
 
 
 def main() -> None:

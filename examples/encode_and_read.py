@@ -13,8 +13,8 @@ import dnerv
 
 
 def main(videos: Path, path: Path, options: dnerv.EncodeOptions | None = None) -> None:
-    """Encode, then read each video. `options`: three minutes of training at 0.05 bits per pixel unless given."""
-    options = options or dnerv.EncodeOptions(bits_per_pixel=0.05, budget_seconds=180)
+    """Encode, then read each video. `options`: 0.05 bits per pixel, and no training, unless given."""
+    options = options or dnerv.EncodeOptions(bits_per_pixel=0.05)
     result = dnerv.encode([videos], path, options, force=True)
     print(f"{path}: {result.file_bytes:,} bytes, {result.bits_per_pixel:.4f} bits per pixel")
     print(f"decoded from it, {result.quality.psnr:.2f} dB")

@@ -31,7 +31,7 @@ from dnerv.terminal import print_parts
 class SizesOptions(ArchiveOptions):
     """Beside the rate, the time for training, seed, device, resolution and frame rate."""
 
-    keyframe_every: int = option(4, "Frames from one keyframe to the next.", low=1)
+    every: int = option(4, "Frames from one coded to the next.", low=1)
 
 
 class Sizes(Study[SizesOptions, list[Content], list[Record]]):
@@ -48,7 +48,7 @@ class Sizes(Study[SizesOptions, list[Content], list[Record]]):
 
     def measure(self, run: Run[SizesOptions], plan: list[Content]) -> list[Record]:
         """An archive of each, kept: one that is there is not made again."""
-        encoding = run.options.encoding(keyframe_every=run.options.keyframe_every)
+        encoding = run.options.encoding()
         return [run.archive(f"{one.videos[0].name} alone", one, encoding) for one in plan]
 
     def rows(self, run: Run[SizesOptions], plan: list[Content], measured: list[Record]) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from dnerv.archive import Archive, VideoReader
 from dnerv.codecs import Frame
 from dnerv.evaluation import measure_archive
-from dnerv.families import config_to_json, count_parameters
+from dnerv.families import ModelConfig, config_to_json, count_parameters
 from dnerv.studies.content import Content
 from dnerv.studies.measures import mean_scores, take
 
@@ -26,15 +26,19 @@ def measured_archive(path: Path, content: Content, device: str, measures: Sequen
             take(measures, partial(iter, by_name[r.entry.name].store), partial(_decoded, r), Path(gettempdir()))
             for r in archive
         ]
-        model = archive.config.model
         return {
             "bytes": quality.pop("file_bytes"),
             **quality,
             **mean_scores(scores),
-            "model": config_to_json(model) | {"parameters": count_parameters(model)},
-            "source": dict(archive.config.source),
+            "model": None if archive.config.network is None else network_facts(archive.network.config.model),
+            "made": dict(archive.made),
             "breakdown": archive.breakdown(),
         }
+
+
+def network_facts(model: ModelConfig) -> dict[str, Any]:
+    """A network's configuration and the number of its parameters, as JSON values."""
+    return config_to_json(model) | {"parameters": count_parameters(model)}
 
 
 def _decoded(reader: VideoReader) -> Iterator[Frame]:

@@ -87,12 +87,8 @@ class Diversity(Study[DiversityOptions, list[Draw], list[Record]]):
             run.archive(
                 f"{network} {draw.sources} sources draw {draw.number}",
                 draw.content,
-                EncodeOptions(
-                    model=network,
-                    bits_per_pixel=options.bits_per_pixel,
-                    epochs=options.epochs,
-                    seed=options.seed + draw.number,
-                ),
+                # The clips are files, at their size and rate already.
+                options.encoding(model=network, resolution=None, fps=None, seed=options.seed + draw.number),
                 facts={"network": network, "sources": draw.sources, "draw": draw.number},
             )
             for draw in plan

@@ -36,17 +36,19 @@ _PURE = {
 def flow_to_keyframe(archive: Archive, name: str, first: int, count: int) -> Flow | None:
     """The finest flow of frames `first` ... of a video, to the keyframe before each: [count, H, W, 2] at coded size.
 
-    It says where, in the keyframe before, the network looks for what each pixel shows. None for a network that has no
-    keyframes or no flow.
+    It says where, in the keyframe before, the network looks for what each pixel shows. None where there is no network
+    for it, or one that has no keyframes or no flow.
     """
-    network, place = archive.model, archive.names.index(name)
-    layout, reader, length = archive.layout(place), archive.keyframe_reader(place), archive.config.model.clip_length
-    parts = []
+    entry = archive[name].entry
+    if entry.network_frame is None or not archive.network.config.model.uses_keyframes:
+        return None
+    network, reader = archive.network, archive.base.reader(entry)
+    layout, length, parts = network.layout(entry), network.config.model.clip_length, []
     for clip in range(first // length, (first + count - 1) // length + 1):
         tiles = []
         for request in layout.requests(clip, reader):
             with torch.inference_mode():
-                motion = network.motion(assemble([request]))
+                motion = network.model.motion(assemble([request]))
             if motion is None:
                 return None
             tiles.append(motion.to_start)

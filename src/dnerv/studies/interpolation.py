@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnerv import progress
 from dnerv.codecs.fidelity import mse, psnr
-from dnerv.encoding.options import KEYFRAMES
+from dnerv.encoding.options import EncodeOptions
 from dnerv.errors import InputError
-from dnerv.options import option
+from dnerv.options import like
 from dnerv.studies.charts import DIFFERENCE_GAIN, Bar, Bars, Cell, Sheet, difference
 from dnerv.studies.study import ArchiveOptions, Record, Study
 from dnerv.studies.tables import figures_table
@@ -40,7 +40,7 @@ _MOST_ROWS = 8  # of the picture
 class InterpolationOptions(ArchiveOptions):
     """Of the archive of the frames kept, which its rate and keyframe distance count."""
 
-    keyframe_every: int = option(2, "Frames kept from one to the next.", low=1, high=65535, group=KEYFRAMES)
+    every: int = like(EncodeOptions, "every", default=2, help="Frames kept from one coded to the next.", unset=None)
 
 
 class Plan(NamedTuple):
@@ -81,7 +81,7 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
     def measure(self, run: Run[InterpolationOptions], plan: Plan) -> Record:
         """The archive of the frames kept, against all frames."""
         # The frames kept are files, at their size and rate already.
-        encoding = run.options.encoding(resolution=None, fps=None, keyframe_every=run.options.keyframe_every)
+        encoding = run.options.encoding(resolution=None, fps=None)
         whole = plan.whole
         return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[whole])
 
@@ -159,7 +159,7 @@ def measured_gaps(path: Path, kept: Content, device: str, whole: Content) -> Rec
     with Archive(path, device=device, size="coded") as archive:
         for video in whole.videos:
             _measure_video(archive, video, meters)
-        model, per_video = archive.config.model, {name: meter.per_video() for name, meter in meters.items()}
+        model, per_video = archive.network.config.model, {name: meter.per_video() for name, meter in meters.items()}
         return {
             "archive": {
                 "file_bytes": archive.file_bytes,

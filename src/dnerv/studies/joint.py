@@ -44,17 +44,6 @@ class JointOptions(FramesOptions):
     bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05, help="Bits per pixel, both ways.")
     epochs: int = like(EncodeOptions, "epochs", default=40, help="Passes over all clips.", low=1)
 
-    def encoding(self, network: str) -> EncodeOptions:
-        """Of every archive of a network."""
-        return EncodeOptions(
-            model=network,
-            bits_per_pixel=self.bits_per_pixel,
-            resolution=self.resolution,
-            fps=self.fps,
-            epochs=self.epochs,
-            seed=self.seed,
-        )
-
 
 class Encoded(NamedTuple):
     """The archives of one row: of one network, in one way, of so many videos."""
@@ -140,7 +129,7 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
 def _archive(run: Run[JointOptions], network: str, members: Sequence[Member]) -> Record:
     content = run.content([member.source_path for member in members])
     which = f"{len(members)} videos" if len(members) > 1 else f"{members[0].source_path.stem} alone"
-    encoding = run.options.encoding(network)
+    encoding = run.options.encoding(model=network)
     return run.archive(f"{network} {which}", content, encoding, facts={"pixels": content.num_pixels})
 
 

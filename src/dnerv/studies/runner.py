@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -115,6 +116,7 @@ class Run(Generic[OptionsT]):
         masks: Masks | None = None,
         measure: Callable[..., Record] = measured_archive,
         arguments: Sequence[Any] = (),
+        is_timed: bool = False,
     ) -> Record:
         """Encode once, and measure in a fresh process what the archive gives back.
 
@@ -125,10 +127,10 @@ class Run(Generic[OptionsT]):
             name: what is made, "dnerv 0.05 bpp". facts: added to what is found, JSON; they tell steps apart.
             masks: of pixels that are hidden from the encoding.
             measure: `measure(path, content, device, *arguments) -> Record`, a function of a module. arguments: JSON
-            values, or `Content`s.
+            values, or `Content`s. is_timed: encode in one go, whatever an interrupted run has left.
 
         Returns:
-            What `measure` found, `facts`, and `files`, the archive.
+            What `measure` found, `facts`, and `files`, the archive; where `is_timed`, `encoding_seconds` too.
         """
         facts = dict(facts or {})
         if not encoding.uses_keyframes:
@@ -136,12 +138,24 @@ class Run(Generic[OptionsT]):
 
         def make(stem: Path) -> Record:
             path = stem.with_name(stem.name + ".dnerv")
-            if not path.exists():  # else it was finished, and interrupted in being measured
-                encode(content.sources, path, encoding, masks=masks, device=self.options.device, frames=content.folder)
+            timed: Record = {}
+            if is_timed or not path.exists():  # else it was finished, and interrupted in being measured
+                started = time.monotonic()
+                encode(
+                    content.sources,
+                    path,
+                    encoding,
+                    masks=masks,
+                    device=self.options.device,
+                    frames=content.folder,
+                    force=is_timed,
+                    restart=is_timed,
+                )
+                timed = {"encoding_seconds": time.monotonic() - started} if is_timed else {}
             rmtree(path.with_name(path.name + ".work"), ignore_errors=True)
             progress.stage("decoding the archive in a fresh process", content.num_frames)
             found = self.fresh(measure, path, content, self.options.device, *arguments)
-            return {**facts, **found, "files": self.steps.listed([path])}
+            return {**facts, **timed, **found, "files": self.steps.listed([path])}
 
         depends_on = {
             "encoding": encoding.to_json(),

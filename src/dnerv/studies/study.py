@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dnerv.studies.views import Clip
 
 Record = dict[str, Any]  # JSON
+_OF_ARCHIVES = ("resolution", "fps", "bits_per_pixel", "budget_seconds", "epochs", "every", "seed")
 PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
 
 
@@ -49,6 +50,14 @@ class StudyOptions(Options):
 
     seed: int = option(0, "Of all that is drawn at random.", low=0, group=RUNNING)
     device: str = like(RunOptions, "device", group=RUNNING)
+
+    def encoding(self, **changes: Any) -> EncodeOptions:
+        """Of an archive whose network is what is studied: it is kept, whether it wins over the base layer or not.
+
+        What a study asks of its archives under a name of `_OF_ARCHIVES` is taken from it; `changes`: other options.
+        """
+        own = {name: getattr(self, name) for name in _OF_ARCHIVES if hasattr(self, name)}
+        return EncodeOptions(**({"network": "always"} | own | changes))
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,6 @@ class ArchiveOptions(FramesOptions):
         """Raise InputError for what `encode` would refuse, too."""
         super().__post_init__()
         self.encoding()
-
-    def encoding(self, **changes: Any) -> EncodeOptions:
-        """Of an archive; `changes`: other options of it."""
-        names = ("resolution", "fps", "bits_per_pixel", "budget_seconds", "epochs", "seed")
-        return EncodeOptions(**({name: getattr(self, name) for name in names} | changes))
 
 
 OptionsT = TypeVar("OptionsT", bound=StudyOptions)

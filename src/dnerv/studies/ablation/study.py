@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -37,7 +37,7 @@ class AblationOptions(FramesOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._plain()
+        self.encoding(epochs=self.passes)
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -49,26 +49,17 @@ class AblationOptions(FramesOptions):
         """Epochs of each archive; None where time bounds the training."""
         return DEFAULT_EPOCHS if self.epochs is None and self.budget_seconds is None else self.epochs
 
-    def encoding(self, variant: Variant, seed: int) -> EncodeOptions:
+    def encoding_of(self, variant: Variant, seed: int) -> EncodeOptions:
         """Of one archive."""
         from dnerv.families import Components
 
-        return replace(
-            self._plain(),
-            keyframe_every=variant.clip_length if variant.uses_keyframes else None,
+        return self.encoding(
+            every=variant.clip_length if variant.uses_keyframes else None,
             clip_length=variant.clip_length,
             components=Components(**variant.parts),
             network_share=variant.network_share,
-            seed=seed,
-        )
-
-    def _plain(self) -> EncodeOptions:
-        return EncodeOptions(
-            bits_per_pixel=self.bits_per_pixel,
-            resolution=self.resolution,
-            fps=self.fps,
             epochs=self.passes,
-            budget_seconds=self.budget_seconds,
+            seed=seed,
         )
 
 
@@ -90,7 +81,7 @@ class Ablation(Study[AblationOptions, "Content", dict[str, list[Record]]]):
         found: dict[str, list[Record]] = {name: [] for name in variants}
         for seed in range(run.options.seed, run.options.seed + run.options.seeds):
             for name, variant in variants.items():
-                encoding = run.options.encoding(variant, seed)
+                encoding = run.options.encoding_of(variant, seed)
                 found[name].append(run.archive(f"{name} seed {seed}", plan, encoding, facts={"seed": seed}))
         return found
 

@@ -98,7 +98,7 @@ def draw_sample(
         store = FrameStore(folder / f"{video}.rgb", *entry.coded_size, count)
         original = members[entry.name].source_path if members else None
         videos[video] = SampledVideo(video, entry.name, entry.timing.average_fps, store, original)
-    length = archive.config.model.clip_length
+    length = archive.config.network.model.clip_length
     places = draw_places(counts, length, clips, seed)
     pixels = sum(s.store.height * s.store.width * len(s.store) for s in videos.values())
     return Sample(videos, places, length, pixels / archive.num_pixels, digest)
@@ -114,7 +114,7 @@ def draw_places(lengths: dict[int, int], clip_length: int, clips: int, seed: int
 
 def _frames_taken(archive: Archive, video: int, videos: int) -> int:
     """All frames, or as many whole clips as the limits allow, at least one."""
-    entry, length = archive.entries[video], archive.config.model.clip_length
+    entry, length = archive.entries[video], archive.config.network.model.clip_length
     height, width = entry.coded_size
     limit = min(MOST_FRAMES, MOST_BYTES // (videos * height * width * 3))
     return min(entry.timing.num_frames, max(1, limit // length) * length)

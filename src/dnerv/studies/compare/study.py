@@ -68,25 +68,18 @@ class CompareOptions(FramesOptions):
             raise InputError(f"--rates is {self.rates[0]:g}; give two or more, four for a curve")
         if self.codecs is not None and self.anchor not in self.codecs:
             raise InputError(f"--anchor is {self.anchor}; it must be one of --codecs {','.join(self.codecs)}")
-        self.encoding(EncodeOptions.model, self.rates[0])
+        self.encoding_of(EncodeOptions.model, self.rates[0])
 
     @property
     def measures(self) -> tuple[str, ...]:
         """Those asked for beside PSNR and MS-SSIM."""
         return tuple(name for name in ("vmaf", "perceptual") if getattr(self, name))
 
-    def encoding(self, network: str, rate: float) -> EncodeOptions:
+    def encoding_of(self, network: str, rate: float) -> EncodeOptions:
         """Of one archive."""
         untold = self.budget_seconds is None and self.epochs is None
-        return EncodeOptions(
-            model=network,
-            bits_per_pixel=rate,
-            resolution=self.resolution,
-            fps=self.fps,
-            budget_seconds=DEFAULT_BUDGET_SECONDS if untold else self.budget_seconds,
-            epochs=self.epochs,
-            seed=self.seed,
-        )
+        budget = DEFAULT_BUDGET_SECONDS if untold else self.budget_seconds
+        return self.encoding(model=network, bits_per_pixel=rate, budget_seconds=budget)
 
 
 class Plan(NamedTuple):
@@ -187,7 +180,7 @@ def _archives(run: Run[CompareOptions], network: str, content: Content) -> Recor
     points = []
     for rate in sorted(run.options.rates):
         setting = f"{rate:g} bpp"
-        facts, encoding = {"codec": network, "setting": setting, "rate": rate}, run.options.encoding(network, rate)
+        facts, encoding = {"codec": network, "setting": setting, "rate": rate}, run.options.encoding_of(network, rate)
         measures = [list(run.options.measures)]
         points.append(run.archive(f"{network} {setting}", content, encoding, facts=facts, arguments=measures))
     return {"library": library(), "points": points}

@@ -110,7 +110,7 @@ def _flow(archive: Archive, name: str, video: CachedVideo, span: range) -> Itera
     flow = flow_to_keyframe(archive, video.name, span.start, len(span))
     if flow is None:
         return
-    full, every = full_colour(flow), archive.timeline(0).keyframe_every
+    full, every = full_colour(flow), archive[video.name].entry.distance
     note = (
         f"where each pixel is looked for in the keyframe before, at the finest scale: red to the right, yellow below, "
         f"blue to the left, violet above; full colour: {full:.1f} pixels. "

@@ -93,19 +93,7 @@ class RecognitionOptions(FramesOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.encoding(NETWORKS[0], self.rates[0])
-
-    def encoding(self, network: str, rate: float) -> EncodeOptions:
-        """Of one archive."""
-        return EncodeOptions(
-            model=network,
-            bits_per_pixel=rate,
-            resolution=self.resolution,
-            fps=self.fps,
-            budget_seconds=self.budget_seconds,
-            epochs=self.epochs,
-            seed=self.seed,
-        )
+        self.encoding(model=NETWORKS[0], bits_per_pixel=self.rates[0])
 
 
 class Plan(NamedTuple):
@@ -275,7 +263,7 @@ def _coded(run: Run[RecognitionOptions], content: Content) -> list[Record]:
         setting = f"{rate:g} bpp"
         for network in NETWORKS:
             facts = {"codec": network, "setting": setting, "rate": rate}
-            encoding = run.options.encoding(network, rate)
+            encoding = run.options.encoding(model=network, bits_per_pixel=rate)
             found[network].append(run.archive(f"{network} {setting}", content, encoding, facts=facts))
         target = found["dnerv"][-1]["bytes"]
         made = coded_at_bytes(run.steps, CODECS["x264"], target, run.options.preset, content, setting)

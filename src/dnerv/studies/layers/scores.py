@@ -1,0 +1,152 @@
+"""How close frames come back, frame by frame: of a stream coded alone, or of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from math import log10
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dnerv import progress
+from dnerv.archive import Archive
+from dnerv.archive.entry import OWN_INTRA, VideoEntry
+from dnerv.codecs import Frame, SvtAv1, decode_packets, psnr
+from dnerv.evaluation.machine import usable_cores
+from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, ms_ssim_per_frame, mse_per_frame
+from dnerv.families import channels_first
+from dnerv.studies.content import Content
+from dnerv.video import CachedVideo
+
+T = TypeVar("T")
+WORST = 0.05  # of all frames
+MS_SSIM_STEP = 5  # frames from one that is scored to the next; no multiple of a distance of coded frames
+_AT_ONCE = 16  # frames
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of the frames of one video."""
+
+    errors: NDArray[np.float64]  # mean squared error of each
+    similarities: NDArray[np.float64]  # MS-SSIM of every `MS_SSIM_STEP`-th; none where it was not asked for
+
+
+def code_alone(codec: SvtAv1, content: Content, crf: float, with_ms_ssim: bool, title: str) -> dict[str, Any]:
+    """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back."""
+
+    def one(video: CachedVideo, stop: Event) -> tuple[int, Scores]:
+        packets = [packet.data for packet in codec.keyframes(_until(video.store, stop), crf)]
+        made = decode_packets(packets, height=video.height, width=video.width, planes=codec.planes)
+        return sum(map(len, packets)), _scores(video, made, with_ms_ssim)
+
+    coded = _each(content.videos, title, one)
+    return _summary(content, sum(size for size, _ in coded), [scores for _, scores in coded])
+
+
+def measured_layers(path: Path, content: Content, device: str, with_ms_ssim: bool) -> dict[str, Any]:
+    """An archive's bytes, what it gives back, and what was chosen for its videos, as JSON values."""
+    with Archive(path, device=device, size="coded") as archive:
+
+        def one(video: CachedVideo, stop: Event) -> Scores:
+            reader = archive[video.name]
+            parts = (reader[i : i + _AT_ONCE] for i in _until(range(0, len(reader), _AT_ONCE), stop))
+            frames = (frame for part in parts for frame in part.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+            return _scores(video, frames, with_ms_ssim)
+
+        summary = _summary(content, archive.file_bytes, _each(content.videos, "decoding the archive", one))
+        entries = list(archive.entries)
+        references = archive.references
+        return summary | {
+            "references": len(references),
+            "reference_bytes": sum(reference.length + reference.seed_length for reference in references),
+            "videos_by_distance": _counted([entry.distance for entry in entries]),
+            "videos_by_group_length": _counted([entry.group_length for entry in entries]),
+            "videos_with_reference": sum(_shared_groups(entry) > 0 for entry in entries),
+            "groups": sum(entry.num_groups for entry in entries),
+            "groups_with_reference": sum(map(_shared_groups, entries)),
+        }
+
+
+def _shared_groups(entry: VideoEntry) -> int:
+    return sum(place != OWN_INTRA for place in entry.references)
+
+
+def _counted(values: Sequence[int]) -> dict[str, int]:
+    return {str(value): values.count(value) for value in sorted(set(values))}
+
+
+def _scores(video: CachedVideo, made: Iterable[Frame], with_ms_ssim: bool) -> Scores:
+    """Raises ValueError where there are not as many frames as the video has."""
+    errors, similarities = list[torch.Tensor](), list[torch.Tensor]()
+    scored = with_ms_ssim and min(video.height, video.width) >= SMALLEST_SIDE_OF_MS_SSIM
+    frames, first = iter(made), 0
+    for originals in _batches(video):
+        pair = channels_first(originals), channels_first(np.stack(list(islice(frames, len(originals)))))
+        errors.append(mse_per_frame(*pair))
+        if scored:
+            chosen = slice(-first % MS_SSIM_STEP, None, MS_SSIM_STEP)
+            similarities.append(ms_ssim_per_frame(*(frames[chosen] for frames in pair)))
+        first += len(originals)
+    if next(frames, None) is not None:
+        raise ValueError(f"{video.name} came back with more than its {first} frames")
+    return Scores(torch.cat(errors).numpy(), torch.cat(similarities).numpy() if similarities else np.empty(0))
+
+
+def _batches(video: CachedVideo) -> Iterator[NDArray[np.uint8]]:
+    count = video.timing.num_frames
+    for first in range(0, count, _AT_ONCE):
+        yield video.store.read(range(first, min(first + _AT_ONCE, count)))
+
+
+def _summary(content: Content, size: int, scores: Sequence[Scores]) -> dict[str, Any]:
+    of_each = np.sort(psnr(np.concatenate([one.errors for one in scores])))
+    similarity = np.concatenate([one.similarities for one in scores])
+    is_whole = all(len(one.similarities) for one in scores)
+    return {
+        "bytes": size,
+        "bits_per_pixel": 8 * size / content.num_pixels,
+        "psnr": float(of_each.mean()),
+        "psnr_of_worst": float(of_each[: max(1, round(WORST * len(of_each)))].mean()),
+        "ms_ssim": float(similarity.mean()) if is_whole else None,
+    }
+
+
+def ms_ssim_in_decibels(score: float) -> float:
+    """-10 log10(1 - MS-SSIM): nearly a straight line over log rates, as PSNR is."""
+    return -10 * log10(max(1 - score, 1e-9))
+
+
+def _each(videos: Sequence[CachedVideo], title: str, work: Callable[[CachedVideo, Event], T]) -> list[T]:
+    """`work` of every video, one a thread, on all cores. An interruption ends it at the next frame."""
+    progress.stage(title, len(videos))
+    pool, stop, done = ThreadPoolExecutor(min(usable_cores(), len(videos))), Event(), list[T]()
+    try:
+        for job in [pool.submit(partial(work, video, stop)) for video in videos]:
+            done.append(job.result())
+            progress.advance()
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return done
+
+
+class _Stopped(Exception):
+    """The study was interrupted."""
+
+
+def _until(values: Iterable[T], stop: Event) -> Iterator[T]:
+    for value in values:
+        if stop.is_set():
+            raise _Stopped
+        yield value

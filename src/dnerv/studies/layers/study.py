@@ -1,0 +1,258 @@
+"""Encode all videos in each way at each crf, and compare the curves with those of the anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from math import exp
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from dnerv.encoding.options import EncodeOptions
+from dnerv.errors import InputError
+from dnerv.options import like, option
+from dnerv.studies.charts import Chart, Lines, Series
+from dnerv.studies.layers.tables import tables
+from dnerv.studies.study import FramesOptions, Record, Study
+from dnerv.tables import Part
+
+if TYPE_CHECKING:
+    from dnerv.studies.content import Content
+    from dnerv.studies.runner import Run
+
+ANCHORS = {
+    "A": "one group for each video",
+    "B": "a sync frame every 8 frames",
+    "C": "a sync frame every 2 frames, preset 12, crf 30, 8 bits: what LeRobot does",
+}
+_ALL = 65_536  # frames: what `all` stands for as a number of them
+MEASURES = ("psnr", "psnr_of_worst", "ms_ssim")
+_ANCHOR_GROUPS = {"A": _ALL, "B": 8}
+_MOST_ADDED = 3  # qualities beyond those asked for, to reach the anchors' best
+
+
+class Way(NamedTuple):
+    """How an archive is made."""
+
+    access: int
+    every: int | None  # None: chosen for each video
+    references: bool
+
+    @property
+    def name(self) -> str:
+        """As tables have it."""
+        distance = {None: "", 1: ", every frame"}.get(self.every, f", every {self.every} frames")
+        access = "all" if self.access == _ALL else self.access
+        return f"{access}{distance}{'' if self.references else ', alone'}"
+
+
+@dataclass(frozen=True)
+class LayersOptions(FramesOptions):
+    """Which qualities, in which ways."""
+
+    crf: tuple[float, ...] = option((40.0, 47.0, 55.0, 63.0), "Qualities of the anchors.", low=1, high=70)
+    own_crf: tuple[float, ...] | None = option(
+        None, "Those of the archives.", low=1, high=70, unset="the same, and better ones up to the anchors' best"
+    )
+    effort: Literal["fast", "default", "small"] = like(EncodeOptions, "effort", group="Options")
+    access: tuple[str, ...] = option(("8", "all"), "Frames decoded to reach any one, at most: numbers, or all.")
+    every: tuple[Literal["chosen", "1", "2", "4"], ...] = option(("chosen", "1"), "Frames from one coded to the next.")
+    references: tuple[Literal["shared", "none"], ...] = option(
+        ("shared",), "With shared pictures, or each video alone."
+    )
+    anchors: tuple[Literal["A", "B", "C"], ...] = option(("A", "B", "C"), "Who takes part.", may_be_empty=True)
+    ms_ssim: bool = option(True, "Do not measure MS-SSIM, which takes long.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.crf) < 2:
+            raise InputError(f"--crf is {self.crf[0]:g}; give two or more, four for a curve")
+        for word in self.access:
+            if word != "all" and not (word.isdecimal() and int(word) > 0):
+                raise InputError(f"--access is {word!r}; give numbers of frames from 1, or all")
+        self.encoding_of(self.ways[0], self.crf[0])
+
+    @property
+    def ways(self) -> list[Way]:
+        """All that are compared."""
+        return [
+            Way(
+                _ALL if access == "all" else int(access),
+                None if every == "chosen" else int(every),
+                references == "shared",
+            )
+            for references, access, every in product(self.references, self.access, self.every)
+        ]
+
+    def encoding_of(self, way: Way, crf: float) -> EncodeOptions:
+        """Of one archive."""
+        return self.encoding(network="none", effort=self.effort, crf=crf, **way._asdict())
+
+
+class Measured(NamedTuple):
+    """Points of each anchor and of each way, at rising crf."""
+
+    anchors: dict[str, list[Record]]
+    ways: dict[str, list[Record]]
+
+
+class Layers(Study[LayersOptions, "Content", Measured]):
+    """The study."""
+
+    name = "layers"
+    title = "Base layer"
+    question = "How many bytes does an archive without a network save against AV1 files, and what costs random access?"
+    options = LayersOptions
+
+    def plan(self, run: Run[LayersOptions]) -> Content:
+        """The videos' frames."""
+        return run.content()
+
+    def measure(self, run: Run[LayersOptions], plan: Content) -> Measured:
+        """Anchors first: their best is what ours have to reach."""
+        anchors = {name: list(_anchor(run, name, plan)) for name in run.options.anchors}
+        top = max((point["psnr"] for points in anchors.values() for point in points), default=0.0)
+        return Measured(anchors, {way.name: _way(run, way, plan, top) for way in run.options.ways})
+
+    def rows(self, run: Run[LayersOptions], plan: Content, measured: Measured) -> Mapping[str, Any]:
+        """Points, BD-rates against A and B, and ratios of bytes to C."""
+        from dnerv.studies.layers.scores import MS_SSIM_STEP, WORST
+
+        against = [name for name in _ANCHOR_GROUPS if name in measured.anchors]
+        ms_ssim = f"{plan.ms_ssim_in_words}; every {MS_SSIM_STEP}th frame, mean over frames"
+        return {
+            "content": plan.to_json(),
+            "measures": {
+                "bits_per_pixel": "archives: the whole file; anchors: packets of all videos, without container",
+                "psnr": "RGB, 8 bits, mean over all frames, dB",
+                "psnr_of_worst": f"mean over the {WORST:.0%} of all frames that came out worst, dB",
+                "ms_ssim": ms_ssim if run.options.ms_ssim else "not asked for",
+            },
+            "anchors": {name: {"title": ANCHORS[name], "points": found} for name, found in measured.anchors.items()},
+            "ways": {name: {"points": points} for name, points in measured.ways.items()},
+            "deltas": [
+                {"way": way, "anchor": anchor, **_deltas(measured.anchors[anchor], points)}
+                for way, points in measured.ways.items()
+                for anchor in against
+            ],
+            "ratios": [
+                {"way": way, **_ratio(point, points)}
+                for point in measured.anchors.get("C", ())
+                for way, points in measured.ways.items()
+            ],
+        }
+
+    def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
+        """BD-rates, ratios, what was chosen, all points."""
+        return tables(record)
+
+    def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
+        """PSNR of all frames, and of the worst, against bits per pixel."""
+        series = [
+            (f"{name}: AV1", "svtav1" if name == "A" else f"svtav1-{name}", found["points"], False)
+            for name, found in record["anchors"].items()
+        ]
+        for name, found in record["ways"].items():
+            style = "plain" if name.endswith("alone") else "dnerv" if name.startswith("all") else "loader"
+            series.append((f"access {name}", style, found["points"], "every" in name))
+        up = {"psnr": "PSNR, dB (RGB, mean over frames)", "psnr_of_worst": "PSNR of the worst frames, dB"}
+        return [
+            Lines(
+                f"{words.split(',')[0]} by rate",
+                "bits per pixel of the whole file (log scale)",
+                words,
+                [
+                    Series(title, style, sorted((p["bits_per_pixel"], p[key]) for p in points), (), is_dashed)
+                    for title, style, points, is_dashed in series
+                ],
+                "log",
+            )
+            for key, words in up.items()
+        ]
+
+
+def _anchor(run: Run[LayersOptions], name: str, content: Content) -> Iterator[Record]:
+    from dnerv.codecs import Planes, SvtAv1
+    from dnerv.encoding.options import EFFORTS
+    from dnerv.studies.layers.scores import code_alone
+
+    if name == "C":
+        codec, qualities = SvtAv1(preset=12, group=2, planes=Planes(depth=8), threads=1), (30.0,)
+    else:
+        codec = SvtAv1(preset=EFFORTS[run.options.effort], group=_ANCHOR_GROUPS[name], threads=1)
+        qualities = tuple(sorted(run.options.crf))
+    for crf in qualities:
+        told = {"preset": codec.preset, "group": codec.group, "crf": crf, "depth": codec.planes.depth}
+        title = f"{name}: AV1 crf {crf:g}"
+
+        def make(_: Any, crf: float = crf, title: str = title) -> Record:
+            return {"crf": crf, **code_alone(codec, content, crf, run.options.ms_ssim, title)}
+
+        depends_on = told | {"ms_ssim": run.options.ms_ssim, "library": codec.library(), "content": content.digest}
+        yield run.step(title, depends_on, make)
+
+
+def _way(run: Run[LayersOptions], way: Way, content: Content, top: float) -> list[Record]:
+    """Points at the qualities asked for and, where they were not, at better ones up to a PSNR of `top`."""
+    from dnerv.studies.layers.scores import measured_layers
+
+    def at(crf: float) -> Record:
+        return run.archive(
+            f"access {way.name} crf {crf:g}",
+            content,
+            run.options.encoding_of(way, crf),
+            facts={"crf": crf},
+            measure=measured_layers,
+            arguments=[run.options.ms_ssim],
+            is_timed=True,
+        )
+
+    asked = sorted(run.options.own_crf or run.options.crf)
+    points = [at(crf) for crf in asked]
+    return points if run.options.own_crf else _covering(points, top, asked[1] - asked[0], at)
+
+
+def _covering(points: list[Record], top: float, step: float, at: Callable[[float], Record]) -> list[Record]:
+    """The points, and better ones until they reach `top`, get no better, or are three more."""
+    added: list[Record] = []
+    while len(added) < _MOST_ADDED:
+        best = (added or points)[0]
+        if best["psnr"] >= top or best["crf"] - step < 1:
+            break
+        added.insert(0, at(best["crf"] - step))
+    return [*added, *points]
+
+
+def _deltas(anchor: Sequence[Record], points: Sequence[Record]) -> Record:
+    """By measure a BD-rate in per cent with the range that it is a mean over, or why there is none."""
+    from dnerv.studies.compare.deltas import rate_delta
+
+    found: Record = {}
+    for measure in MEASURES:
+        delta, note = rate_delta(_curve(anchor, measure), _curve(points, measure))
+        found[measure] = note if delta is None else delta
+    return found
+
+
+def _curve(points: Sequence[Record], measure: str) -> Any:
+    from dnerv.evaluation.bjontegaard import Curve
+    from dnerv.studies.layers.scores import ms_ssim_in_decibels
+
+    values = [point[measure] for point in points]
+    if len(points) < 2 or None in values:
+        return None
+    decibels = list(map(ms_ssim_in_decibels, values)) if measure == "ms_ssim" else values
+    return Curve([point["bits_per_pixel"] for point in points], decibels)
+
+
+def _ratio(anchor: Record, points: Sequence[Record]) -> Record:
+    """The anchor's bytes over those of an archive of the same PSNR; None where ours do not reach it."""
+    import numpy as np
+
+    rising = sorted(points, key=lambda point: float(point["psnr"]))
+    qualities, sizes = [p["psnr"] for p in rising], [p["bytes"] for p in rising]
+    psnr = anchor["psnr"]
+    ratio = None
+    if qualities[0] <= psnr <= qualities[-1] and all(a < b for a, b in pairwise(sizes)):
+        ratio = anchor["bytes"] / exp(float(np.interp(psnr, qualities, np.log(sizes))))
+    return {"psnr": psnr, "bytes": anchor["bytes"], "ratio": ratio}

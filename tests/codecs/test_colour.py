@@ -3,8 +3,7 @@ import pytest
 
 from dnerv.codecs.colour import ColourConverter, pad_frame, padded_size
 from dnerv.codecs.keyframes import Planes
-from dnerv.errors import InputError
-from dnerv.video.matrices import CODES
+from dnerv.video.planes import CODES
 
 EVERY = [Planes(matrix, full_range, depth) for matrix in CODES for full_range in (False, True) for depth in (8, 10)]
 KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
@@ -31,13 +30,7 @@ def test_planes_are_those_of_the_standards(planes):
     by_hand = rgb_by_hand(picture, planes)[8::16, 8::16]  # amid each patch, where filters see nothing else
     assert np.abs(by_hand - colours).max() < (2.2 if planes.depth == 8 else 0.8)
     again = converter.to_rgb(picture)[16::32, 16::32]
-    assert np.abs(again - np.clip(by_hand, 0, 255)).max() < 1.2
-
-
-@pytest.mark.parametrize("wrong", [{"matrix": "bt470"}, {"depth": 12}])
-def test_planes_that_nobody_codes_are_refused(wrong):
-    with pytest.raises(InputError):
-        Planes(**wrong)
+    assert np.abs(again - np.clip(by_hand, 0, 255)).max() < 1
 
 
 @pytest.mark.parametrize("rgb", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (37, 140, 201)])

@@ -45,6 +45,7 @@ def test_caches_what_the_source_gives(tmp_path: Path, member: Member) -> None:
     assert video.timing == stream.timing
     assert (video.name, video.label, video.remarks) == ("class/grey", "class", ())
     assert (video.height, video.width, video.original_height, video.original_width) == (24, 32, 48, 64)
+    assert (video.matrix, video.full_range, video.depth) == ("bt601", False, 8)  # of a file that does not say
     assert pickle.loads(pickle.dumps(video)) == video
 
 
@@ -103,6 +104,17 @@ def test_an_image_replaced_in_its_folder(tmp_path: Path, decodings: list[Path]) 
     assert first.digest != second.digest
 
 
+def test_what_the_source_was_is_kept(tmp_path: Path, grey_video: MakeVideo) -> None:
+    told = {"colorspace": 9, "color_range": 2}
+    path = grey_video("deep.mkv", pixel_format="yuv420p10le", codec="ffv1", tags=told)
+    for _ in range(2):  # decoded, then found
+        video = cache_video(Member("v", path, None), tmp_path / "c")
+        assert (video.matrix, video.full_range, video.depth) == ("bt2020", True, 10)
+    write_png_folder(tmp_path / "v", [np.full((8, 8, 3), 10, np.uint8)] * 2)
+    video = cache_video(Member("images", tmp_path / "v", None), tmp_path / "c")
+    assert (video.matrix, video.full_range, video.depth) == ("bt709", False, 8)
+
+
 class Warned(Listener):
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -149,6 +161,7 @@ DAMAGE: list[Callable[[Path], object]] = [
     lambda folder: sidecar_of(folder).write_text("[]"),
     lambda folder: sidecar_of(folder).write_text(sidecar_of(folder).read_text().replace('"sizes"', '"seizes"')),
     lambda folder: sidecar_of(folder).write_text(sidecar_of(folder).read_text().replace('"count": 10', '"count": -1')),
+    lambda folder: sidecar_of(folder).write_text(sidecar_of(folder).read_text().replace('"bt601"', '"bt602"')),
     lambda folder: frames_of(folder).unlink(),
     lambda folder: os.truncate(frames_of(folder), 100),
 ]

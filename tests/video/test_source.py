@@ -11,6 +11,7 @@ from PIL import Image
 
 from dnerv.errors import InputError
 from dnerv.video import FrameStream, Timing, VideoSource, discover, write_mp4
+from dnerv.video.planes import Planes
 
 Number = Callable[[np.ndarray], int]
 MakeVideo = Callable[..., Path]
@@ -92,6 +93,20 @@ def test_every_frame_comes_in_order_with_its_time(grey_video: MakeVideo, number_
     assert np.allclose(np.diff(stream.timing.seconds), 0.04, atol=2e-3)
     assert stream.timing.end_seconds - stream.timing.begin_seconds == pytest.approx(0.4, abs=2e-3)
     assert stream.bad_packets == 0
+
+
+def test_planes_are_known_once_a_frame_is_read(grey_video: MakeVideo) -> None:
+    stream = VideoSource(grey_video(tags={"colorspace": 1})).frames()
+    with pytest.raises(RuntimeError, match="once a frame"):
+        _ = stream.planes
+    next(stream)
+    assert stream.planes == Planes("bt709", depth=8)
+
+
+def test_still_images_are_taken_for_bt709(tmp_path: Path) -> None:
+    Image.fromarray(corners()).save(tmp_path / "1.jpg")  # which by itself is BT.601 in full range
+    _, stream = read(tmp_path)
+    assert stream.planes == Planes("bt709", depth=8)
 
 
 def test_one_frame_video(grey_video: MakeVideo) -> None:

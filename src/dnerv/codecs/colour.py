@@ -5,6 +5,8 @@ Notable decisions, measured on RGB PSNR at equal bits:
   error does.
 - Ten bits where the codec can: rounding to eight costs more than the finer samples do.
 - Limited range, the default of every codec here; full range measured no better.
+- swscale reads full range beyond 8 bits as if its largest sample were 1020 of 1023; such planes go to limited range
+  first.
 - swscale is asked for accurate rounding, full chroma interpolation and bit-exactness: the same frames on
   every CPU.
 """
@@ -14,7 +16,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Planes
-from dnerv.video.matrices import CODES
+from dnerv.video.planes import CODES
 
 _SCALER_MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
 _FLAGS = (
@@ -33,7 +35,7 @@ class ColourConverter:
         self._planes = planes
         self._matrix = _SCALER_MATRICES[planes.matrix]
         self._range = ColorRange.JPEG if planes.full_range else ColorRange.MPEG
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._limiter = VideoReformatter(), VideoReformatter()
 
     def to_yuv(self, frame: Frame) -> av.VideoFrame:
         """uint8 [H, W, 3] RGB in [0, 255], H and W even -> 4:2:0 frame."""
@@ -49,11 +51,23 @@ class ColourConverter:
 
     def to_rgb(self, frame: av.VideoFrame) -> Frame:
         """4:2:0 frame of this matrix and range, of any depth -> uint8 [H, W, 3] RGB in [0, 255]."""
+        source_range = self._range
+        if source_range == ColorRange.JPEG and frame.format.components[0].bits > 8:
+            frame = self._limiter.reformat(
+                frame,
+                src_colorspace=self._matrix,
+                dst_colorspace=self._matrix,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=_FLAGS,
+                threads=1,
+            )
+            source_range = ColorRange.MPEG
         rgb = self._reformatter.reformat(
             frame,
             format="rgb24",
             src_colorspace=self._matrix,
-            src_color_range=self._range,
+            src_color_range=source_range,
             dst_color_range=ColorRange.JPEG,
             interpolation=_FLAGS,
             threads=1,

@@ -9,13 +9,11 @@ Notable decisions:
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.errors import InputError
-from dnerv.video.matrices import CODES, Matrix
+from dnerv.video.planes import Planes
 
 Frame = NDArray[np.uint8]  # [H, W, 3] RGB in [0, 255]
 
@@ -26,26 +24,6 @@ class Packet:
 
     data: bytes
     sync: bool  # decoding can start here
-
-
-@dataclass(frozen=True)
-class Planes:
-    """How 4:2:0 luma and chroma planes stand for red, green and blue. Raises InputError for values not listed."""
-
-    matrix: Matrix = "bt601"
-    full_range: bool = False  # luma from 0 to the largest sample, not the limited range of video
-    depth: int = 10  # bits of a sample, 8 or 10
-
-    def __post_init__(self) -> None:
-        if self.matrix not in CODES:
-            raise InputError(f"matrix is {self.matrix!r}; use one of {', '.join(CODES)}")
-        if self.depth not in (8, 10):
-            raise InputError(f"depth is {self.depth}; use 8 or 10 bits")
-
-    @property
-    def pixel_format(self) -> Literal["yuv420p", "yuv420p10le"]:
-        """FFmpeg's name of them."""
-        return "yuv420p" if self.depth == 8 else "yuv420p10le"
 
 
 DEFAULT_PLANES = Planes()  # best by RGB error where nothing asks for others

@@ -7,7 +7,7 @@ The JSON is written last and as a whole: where it is valid the frames are comple
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,14 @@ from dnerv.errors import ArchiveError, InputError, OutputError
 from dnerv.files import write_atomically
 from dnerv.video.content import content_of, digest_of, status_of
 from dnerv.video.corpus import Member, OnBad
+from dnerv.video.planes import Matrix, Planes
 from dnerv.video.store import FrameStore, FrameStoreWriter
 from dnerv.video.timing import Timing
 
 if TYPE_CHECKING:
     from dnerv.video.source import VideoSource
 
-_VERSION = 2  # raise it when the same source and options would give other frames
+_VERSION = 3  # raise it when the same source and options would give other frames
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,11 @@ class CachedVideo:
     original_width: int  # upright, before scaling, pixels
     timing: Timing  # one time per cached frame
     remarks: tuple[str, ...]  # what a user should know of the source, a sentence each: damage, what is not kept
-    digest: str  # of frames and times: what is made of other ones is no good for these
+    digest: str  # of frames, times and colours: what is made of other ones is no good for these
     store: FrameStore
+    matrix: Matrix = "bt709"  # these three are of the source: what its frames were before they became RGB
+    full_range: bool = False
+    depth: int = 8  # bits, 8 or 10; the frames here have 8
     mask: FrameStore | None = None  # 255 in all channels where a pixel is hidden and `store` holds a fill
 
 
@@ -111,7 +115,7 @@ def open_cached(name: str, directory: Path) -> CachedVideo:
     member = Member(name, sidecar, None)
     try:
         video = _from_facts(json.loads(sidecar.read_bytes()), sidecar.with_suffix(".rgb"), member)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ArchiveError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ArchiveError, InputError):
         raise InputError(f"{directory} has no frames of {name!r}: run what has made it again") from None
     if not video.store.is_complete():
         raise InputError(f"{directory} has not all frames of {name!r}: run what has made it again")
@@ -132,7 +136,7 @@ def _reuse(
             return None
         video = _from_facts(facts, frames, member)
         known = facts["status"], facts["content"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ArchiveError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ArchiveError, InputError):
         return None
     if not video.store.is_complete():
         return None
@@ -154,7 +158,21 @@ def _from_facts(facts: dict[str, Any], frames: Path, member: Member) -> CachedVi
         raise ValueError("remarks and digest must be text")
     store = FrameStore(frames, height, width, timing.num_frames)
     original = original_height, original_width
-    return CachedVideo(member.name, member.label, height, width, *original, timing, tuple(remarks), digest, store)
+    planes = Planes(**facts["planes"])
+    return CachedVideo(
+        member.name,
+        member.label,
+        height,
+        width,
+        *original,
+        timing,
+        tuple(remarks),
+        digest,
+        store,
+        planes.matrix,
+        planes.full_range,
+        planes.depth,
+    )
 
 
 def _decode(
@@ -176,7 +194,7 @@ def _decode(
     with FrameStoreWriter(frames) as writer:
         for _, frame in stream:
             writer.append(frame)
-    store, timing = writer.store(), stream.timing.to_json()
+    store, timing, planes = writer.store(), stream.timing.to_json(), asdict(stream.planes)
     facts: dict[str, object] = {
         "options": options,
         "status": status,
@@ -184,7 +202,8 @@ def _decode(
         "sizes": [store.height, store.width, *stream.original_size],
         "timing": timing,
         "remarks": list(stream.remarks),
-        "digest": digest_of([writer.digest, store.height, store.width, timing]),
+        "planes": planes,
+        "digest": digest_of([writer.digest, store.height, store.width, timing, planes]),
     }
     write_atomically(sidecar, json.dumps(facts).encode())
     return _from_facts(facts, frames, member)

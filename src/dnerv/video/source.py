@@ -18,10 +18,12 @@ from dnerv.errors import InputError
 from dnerv.video.cadence import Clock, checked_rate, resample, stamped
 from dnerv.video.decoder import Decoder, FileDecoder, ImageDecoder, Picture, is_animated
 from dnerv.video.listing import image_sequences, is_image_name, numbered_images
-from dnerv.video.picture import upright_rgb, upright_size
+from dnerv.video.picture import planes_of, upright_rgb, upright_size
+from dnerv.video.planes import Planes
 from dnerv.video.timing import Timing
 
 DEFAULT_IMAGE_FPS = Fraction(24)
+_PLANES_OF_IMAGES = Planes("bt709", depth=8)  # what players expect of a video made of pictures
 _LARGEST_SIDE = 16384  # pixels; swscale's own limit is near, and a larger one is a typing error
 
 
@@ -29,8 +31,8 @@ class FrameStream:
     """Iterator over (pts, frame): ticks of the timing's time base, uint8 [H, W, 3] RGB in [0, 255].
 
     A frame shown at several ticks is one array, given several times: do not write into it.
-    Once exhausted it knows `timing`, `original_size`, `bad_packets` and `remarks`. Iterating raises InputError, in one
-    line that names the file, when it cannot be read or not a single frame decodes.
+    Once exhausted it knows `timing`, `original_size`, `planes`, `bad_packets` and `remarks`. Iterating raises
+    InputError, in one line that names the file, when it cannot be read or not a single frame decodes.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class FrameStream:
         open_decoder: Callable[[], Decoder],
         size: tuple[int, int] | None,
         fps: Fraction | None,
+        planes: Planes | None = None,
     ) -> None:
+        """planes: what the source is taken for; None for what its first frame says."""
         self._path = path
         self._open_decoder = open_decoder
         self._size = size
@@ -47,6 +51,7 @@ class FrameStream:
         self._pts: list[int] = []
         self._timing: Timing | None = None
         self._original_size: tuple[int, int] | None = None
+        self._planes = planes
         self.bad_packets = 0  # packets or images skipped as undecodable, plus pictures the decoder had to patch up
         self.remarks: tuple[str, ...] = ()  # what a user should know: damage, missing frames, what is not kept
         self._frames = self._stream()
@@ -74,6 +79,16 @@ class FrameStream:
         if self._original_size is None:
             raise RuntimeError("the size is known once a frame has been read")
         return self._original_size
+
+    @property
+    def planes(self) -> Planes:
+        """Matrix, range and bits of the first frame before it became RGB; BT.709, limited, 8 bits for still images.
+
+        RuntimeError before it is read.
+        """
+        if self._planes is None:
+            raise RuntimeError("the planes are known once a frame has been read")
+        return self._planes
 
     def _stream(self) -> Generator[tuple[int, NDArray[np.uint8]], None, None]:
         try:
@@ -110,6 +125,7 @@ class FrameStream:
     def _convert(self, picture: Picture) -> NDArray[np.uint8]:
         if self._original_size is None:
             self._original_size = upright_size(picture.frame)
+            self._planes = self._planes or planes_of(picture.frame)
         # Later pictures of another size (a stream that switches, a mixed folder) follow the first.
         return upright_rgb(picture.frame, self._size or self._original_size)
 
@@ -146,7 +162,7 @@ class VideoSource:
         rate = None if fps is None else checked_rate(fps)
         if self._images:
             images, image_fps = self._images, rate or self._image_fps
-            return FrameStream(self.path, lambda: ImageDecoder(images, image_fps), size, None)
+            return FrameStream(self.path, lambda: ImageDecoder(images, image_fps), size, None, _PLANES_OF_IMAGES)
         return FrameStream(self.path, lambda: FileDecoder(self.path), size, rate)
 
 

@@ -16,27 +16,37 @@ import av
 import numpy as np
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dnerv.errors import InputError, OutputError
 from dnerv.files import remove, temporary_beside
 from dnerv.video.picture import video_frame
+from dnerv.video.planes import CODES, Matrix, Planes
 from dnerv.video.timing import Timing
 
 
 def write_mp4(
-    path: Path, frames: Iterable[NDArray[np.uint8]], timing: Timing, *, crf: float = 16, force: bool = False
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    timing: Timing,
+    *,
+    crf: float = 16,
+    matrix: Matrix = "bt709",
+    full_range: bool = False,
+    depth: int = 8,
+    force: bool = False,
 ) -> None:
-    """Write `frames`, each uint8 [H, W, 3] RGB, as H.264 (BT.709, limited range, flagged so) with their own
-    times.
+    """Write `frames`, each uint8 [H, W, 3] RGB, as H.264 with their own times.
 
-    crf: x264's quality, 0 (lossless luma) to 51. Even sizes are 4:2:0; odd ones, which 4:2:0 cannot hold, are
+    crf: x264's quality, 0 (lossless luma) to 51. matrix, full_range, depth: of its planes, 8 or 10 bits, flagged with
+    the primaries and the curve of the matrix's standard. Even sizes are 4:2:0; odd ones, which 4:2:0 cannot hold, are
     4:4:4. A start before time 0 is moved to 0, since players drop what comes earlier.
     Raises OutputError if `path` exists and not `force`, or cannot be written; InputError if the frames do not
-    fit `timing` or each other.
+    fit `timing` or each other, or for a matrix or depth that is not known.
     """
+    planes = Planes(matrix, full_range, depth)
     if not 0 <= crf <= 51:
         raise InputError(f"crf {crf}: allowed are 0 to 51")
     check_mp4(path, force=force)
@@ -46,7 +56,7 @@ def write_mp4(
             # Times below a millisecond survive only if the movie's own time scale is as fine as the stream's.
             options = {"movie_timescale": str(timing.time_base.denominator), "movflags": "+faststart"}
             with av.open(str(partial), "w", format="mp4", options=options) as container:
-                _encode(container, frames, timing, crf, path)
+                _encode(container, frames, timing, crf, planes, path)
             partial.replace(path)
 
 
@@ -139,7 +149,12 @@ def _as_output_error(path: Path) -> Iterator[None]:
 
 
 def _encode(
-    container: OutputContainer, frames: Iterable[NDArray[np.uint8]], timing: Timing, crf: float, path: Path
+    container: OutputContainer,
+    frames: Iterable[NDArray[np.uint8]],
+    timing: Timing,
+    crf: float,
+    planes: Planes,
+    path: Path,
 ) -> None:
     shift = max(0, -timing.pts[0])
     times = [tick + shift for tick in timing.pts]
@@ -148,11 +163,11 @@ def _encode(
     stream: VideoStream | None = None
     count = 0
     for count, frame in enumerate(frames, 1):
-        stream = stream or _add_stream(container, frame, timing, crf)
+        stream = stream or _add_stream(container, frame, timing, crf, planes)
         _check_frame(frame, (stream.height, stream.width), path)
         if count > len(times):
             break
-        picture = video_frame(frame, stream.pix_fmt or "yuv420p")
+        picture = video_frame(frame, cast(str, stream.pix_fmt), planes)
         picture.pts, picture.time_base = times[count - 1], timing.time_base
         _mux(container, stream, picture, durations)
     if stream is None or count != len(times):
@@ -161,17 +176,20 @@ def _encode(
     _mux(container, stream, None, durations)
 
 
-def _add_stream(container: OutputContainer, frame: NDArray[np.uint8], timing: Timing, crf: float) -> VideoStream:
+def _add_stream(
+    container: OutputContainer, frame: NDArray[np.uint8], timing: Timing, crf: float, planes: Planes
+) -> VideoStream:
     # Without B-frames decoding and display order agree, and every frame's duration is exact in the file.
     options = {"crf": str(crf), "bf": "0"}
     rate = Fraction(timing.average_fps).limit_denominator(1001)
     stream = container.add_stream("libx264", rate=max(rate, Fraction(1, 1001)), options=options)
     stream.height, stream.width = frame.shape[:2]
-    stream.pix_fmt = "yuv444p" if stream.height % 2 or stream.width % 2 else "yuv420p"
+    is_odd = stream.height % 2 or stream.width % 2
+    stream.pix_fmt = planes.pixel_format.replace("420", "444") if is_odd else planes.pixel_format
     context = stream.codec_context
     context.time_base = stream.time_base = timing.time_base
-    context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
-    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+    context.color_range = ColorRange.JPEG if planes.full_range else ColorRange.MPEG
+    context.color_primaries, context.color_trc, context.colorspace = CODES[planes.matrix]
     return stream
 
 

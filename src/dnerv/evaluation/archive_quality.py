@@ -32,9 +32,10 @@ class VideoQuality:
     height: int  # at which frames were compared
     width: int
     psnr: float  # mean over frames
+    worst_psnr: float  # mean over the worst twentieth of the frames
     psnr_of_mean_mse: float
     ms_ssim: float | None  # mean over frames; None where a side is too short for five scales
-    bits_per_pixel: float  # its keyframes, and its share by pixels of all other bytes
+    bits_per_pixel: float  # its packets, and its share by pixels of all other bytes
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class ArchiveQuality:
     """All videos: means over videos, each with one vote."""
 
     psnr: float  # of the videos' mean PSNR over frames
+    worst_psnr: float
     psnr_of_mean_mse: float
     ms_ssim: float | None  # None unless every video has one
     bits_per_pixel: float  # the whole file's
@@ -68,7 +70,7 @@ def evaluate(
     """
     with Archive(path, device=device, size=at) as archive:
         members = find_originals(archive, originals)
-        progress.stage("comparing", sum(entry.timing.num_frames for entry in archive.entries))
+        progress.stage("comparing", archive.num_frames)
         return measure_archive(archive, lambda name: original_frames(archive, members[name], at))
 
 
@@ -92,12 +94,13 @@ def measure_archive(archive: Archive, frames_of: Callable[[str], Iterable[NDArra
         InputError: a video has another number of frames or another size than the archive says.
     """
     meter, videos = QualityMeter(), []
-    common = 8 * (archive.file_bytes - sum(e.keyframe_bytes for e in archive.entries)) / archive.num_pixels
+    common = 8 * (archive.file_bytes - archive.index.packet_bytes) / archive.num_pixels
     for reader in archive:
         videos.append(_measure_video(reader, frames_of(reader.entry.name), common, meter))
     scores = [video.ms_ssim for video in videos if video.ms_ssim is not None]
     return ArchiveQuality(
         meter.psnr,
+        meter.worst_psnr,
         meter.psnr_of_mean_mse,
         float(np.mean(scores)) if len(scores) == len(videos) else None,
         archive.bits_per_pixel,
@@ -131,6 +134,7 @@ def _measure_video(
         facts.height,
         facts.width,
         alone.psnr,
+        alone.worst_psnr,
         alone.psnr_of_mean_mse,
         float(torch.cat(similarity).mean()) if similarity else None,
         _bits_per_pixel(reader, common),
@@ -138,17 +142,15 @@ def _measure_video(
 
 
 def _bits_per_pixel(reader: VideoReader, common: float) -> float:
-    """`common`: bits per pixel of everything in the file that is not keyframes."""
-    entry = reader.entry
-    pixels = entry.timing.num_frames * entry.coded_size[0] * entry.coded_size[1]
-    return 8 * entry.keyframe_bytes / pixels + common
+    """`common`: bits per pixel of everything in the file that is no packet of a video."""
+    return 8 * reader.entry.num_bytes / reader.entry.num_pixels + common
 
 
 def original_frames(archive: Archive, member: Member, at: str) -> Iterator[NDArray[np.uint8]]:
     """Frames of a video as encoding saw them: uint8 [H, W, 3] RGB, scaled where `at` is "coded"."""
     height, width = archive[member.name].entry.coded_size
     size = (height, width) if at == "coded" else None
-    rate = archive.config.source.get("fps")
+    rate = archive.made.get("fps")
     stream = VideoSource(member.source_path).frames(size=size, fps=None if rate is None else Fraction(rate))
     return (frame for _, frame in stream)
 

@@ -5,6 +5,8 @@ For uint8 frames x (reference) and y (decoded) with values in [0, 255]:
 - MSE of a frame: mean of (x - y)^2 over its 3 H W values;
 - PSNR of a frame: 10 log10(255^2 / MSE) dB, at most 100 (`dnerv.codecs.psnr`);
 - `psnr`: PSNR averaged over the frames of a video, then over the videos: what papers of the NeRV family report;
+- `worst_psnr`: PSNR averaged over the worst twentieth of a video's frames, one at least, then over the videos: what a
+  mean over all frames hides;
 - `psnr_of_mean_mse`: 10 log10(255^2 / M), M the MSE averaged over the frames of a video, then over the videos: never
   above `psnr`, less kind to collections of uneven quality.
 
@@ -13,12 +15,14 @@ Averages over videos give each video one vote, however long it is.
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dnerv.codecs import PEAK, psnr
 from dnerv.errors import InputError
 
+_WORST = 0.05  # of the frames, by PSNR
 _WINDOW = 11  # pixels, Gaussian of sigma 1.5
 _SCALES = 5
 SMALLEST_SIDE_OF_MS_SSIM = (_WINDOW - 1) * 2 ** (_SCALES - 1) + 1  # pixels
@@ -76,9 +80,20 @@ def _check(reference: Tensor, decoded: Tensor) -> None:
 
 @dataclass
 class _VideoSums:
-    frames: int = 0
-    psnr: float = 0.0
     mse: float = 0.0
+    psnr: list[float] = field(default_factory=list)  # of every frame
+
+    @property
+    def frames(self) -> int:
+        return len(self.psnr)
+
+    @property
+    def mean_psnr(self) -> float:
+        return float(np.mean(self.psnr))
+
+    @property
+    def worst_psnr(self) -> float:
+        return float(np.mean(np.sort(self.psnr)[: max(1, round(_WORST * self.frames))]))
 
 
 @dataclass
@@ -90,8 +105,7 @@ class QualityMeter:
     def add(self, video: str | int, mse: Tensor) -> None:
         """Count float64 [T] errors of `mse_per_frame` towards the video of that name or index."""
         sums = self._videos.setdefault(video, _VideoSums())
-        sums.frames += mse.numel()
-        sums.psnr += float(psnr(mse).sum())
+        sums.psnr += psnr(mse).tolist()
         sums.mse += float(mse.double().sum())
 
     @property
@@ -103,7 +117,13 @@ class QualityMeter:
     def psnr(self) -> float:
         """Mean of the videos' mean PSNR, in dB. Raises InputError before any frame."""
         counted = self._counted()
-        return sum(sums.psnr / sums.frames for sums in counted) / len(counted)
+        return sum(sums.mean_psnr for sums in counted) / len(counted)
+
+    @property
+    def worst_psnr(self) -> float:
+        """Mean of the videos' PSNR over the worst twentieth of their frames, in dB. Raises InputError before any frame."""
+        counted = self._counted()
+        return sum(sums.worst_psnr for sums in counted) / len(counted)
 
     @property
     def psnr_of_mean_mse(self) -> float:
@@ -114,7 +134,7 @@ class QualityMeter:
 
     def per_video(self) -> dict[str | int, float]:
         """Mean PSNR of each video, in dB."""
-        return {name: sums.psnr / sums.frames for name, sums in self._videos.items() if sums.frames}
+        return {name: sums.mean_psnr for name, sums in self._videos.items() if sums.frames}
 
     def _counted(self) -> list[_VideoSums]:
         counted = [sums for sums in self._videos.values() if sums.frames]

@@ -31,7 +31,9 @@ def measure_file(codec: Codec, path: Path, name: str, frames: Iterable[Frame], h
             similarity.append(ms_ssim_per_frame(*pair))
     score = float(torch.cat(similarity).mean()) if similarity else None
     rate = 8 * codec.counted_bytes(path) / (meter.frames * height * width)
-    return VideoQuality(name, meter.frames, height, width, meter.psnr, meter.psnr_of_mean_mse, score, rate)
+    return VideoQuality(
+        name, meter.frames, height, width, meter.psnr, meter.worst_psnr, meter.psnr_of_mean_mse, score, rate
+    )
 
 
 def mean_quality(videos: Sequence[VideoQuality], size: int) -> ArchiveQuality:
@@ -40,6 +42,7 @@ def mean_quality(videos: Sequence[VideoQuality], size: int) -> ArchiveQuality:
     mse = sum(PEAK**2 / 10 ** (video.psnr_of_mean_mse / 10) for video in videos) / len(videos)
     return ArchiveQuality(
         sum(video.psnr for video in videos) / len(videos),
+        sum(video.worst_psnr for video in videos) / len(videos),
         psnr(mse),
         sum(scores) / len(scores) if len(scores) == len(videos) else None,
         8 * size / sum(video.num_frames * video.height * video.width for video in videos),

@@ -1,6 +1,6 @@
 """Archives as training data: a map-style `ClipDataset`, and a `Loader` that decodes whole batches on the device.
 
-windows ─ order (seed, epoch) ─ shares (ranks, workers) ─ keyframes (threads) ─ network (batches) ─ augmentation
+windows ─ order (seed, epoch) ─ shares (ranks, workers) ─ base layers (threads) ─ network (batches) ─ augmentation
 """
 
 from dnerv.loading.augmentation import Augmentation

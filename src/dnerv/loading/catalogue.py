@@ -3,74 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import torch
 
-from dnerv.archive import VideoEntry
+from dnerv.archive import Archive, VideoEntry
 from dnerv.errors import InputError
 from dnerv.loading.windows import Sample
 
 UNLABELLED = -1
+_USUAL_CLIP_LENGTH = 8  # frames, where no network has a clip length of its own
 
 
 class Catalogue:
-    """All or some videos of an archive."""
+    """All or some videos of an archive: some numbers of each; what else there is to know stays in the archive."""
 
     def __init__(self, entries: Sequence[VideoEntry], names: Sequence[str] | None = None) -> None:
         """`names`: of the videos to use, in this order; None for all. Raises InputError for one that is not there."""
-        self.entries = entries
-        self.places = list(range(len(entries))) if names is None else _places(entries, names)
-
-    @cached_property
-    def class_names(self) -> list[str]:
-        """The labels of the whole archive, sorted; also of videos not chosen, so that subsets agree on the numbers."""
-        return sorted({entry.label for entry in self.entries if entry.label is not None})
-
-    @cached_property
-    def _numbers(self) -> dict[str | None, int]:
-        return {label: number for number, label in enumerate(self.class_names)}
-
-    @property
-    def lengths(self) -> list[int]:
-        """Frames of each video."""
-        return [self.entries[place].timing.num_frames for place in self.places]
+        wanted = None if names is None else _wanted(names)
+        labels: list[str | None] = []
+        found: dict[int, int] = {}  # by rank in what was asked for: place
+        lengths: dict[int, int] = {}
+        self._sizes: dict[tuple[int, int], str] = {}
+        for place, entry in enumerate(entries):  # once, in the order in which the index is read
+            labels.append(entry.label)
+            rank = place if wanted is None else wanted.get(entry.name)
+            if rank is not None:
+                found[rank], lengths[rank] = place, entry.timing.num_frames
+                self._sizes.setdefault(entry.coded_size, entry.name)
+        if wanted is not None and len(found) < len(wanted):
+            missing = next(name for name, rank in wanted.items() if rank not in found)
+            raise InputError(f"no video is called {missing!r} in this archive; it holds {len(entries)}")
+        self.class_names = sorted({label for label in labels if label is not None})
+        numbers = {label: number for number, label in enumerate(self.class_names)}
+        self._labels = [UNLABELLED if label is None else numbers[label] for label in labels]
+        self.places = [found[rank] for rank in sorted(found)]  # in the archive
+        self.lengths = [lengths[rank] for rank in sorted(found)]  # frames
 
     @property
     def coded_sizes(self) -> dict[str, tuple[int, int]]:
-        """Each (height, width) that the network makes of these videos, under the name of the first that has it."""
-        names: dict[tuple[int, int], str] = {}
-        for place in self.places:
-            names.setdefault(self.entries[place].coded_size, self.entries[place].name)
-        return {name: size for size, name in names.items()}
+        """Each (height, width) that these videos are coded at, under the name of one that has it."""
+        return {name: size for size, name in self._sizes.items()}
 
     def label(self, place: int) -> int:
-        """Index into `class_names`, or -1 for a video without a label."""
-        return self._numbers.get(self.entries[place].label, UNLABELLED)
-
-    def describe(self, sample: Sample) -> dict[str, Any]:
-        """Where a clip is from, in what torch's `default_collate` stacks.
-
-        `video`: its name; `index`: of the sample; `frames`: int64 [L]; `seconds`: float64 [L], when each is shown.
-        """
-        entry = self.entries[sample.place]
-        seconds = entry.timing.seconds_at(sample.frames.tolist())
-        return {
-            "video": entry.name,
-            "index": sample.index,
-            "frames": torch.from_numpy(sample.frames),
-            "seconds": torch.from_numpy(seconds),
-        }
+        """Index into `class_names`, or -1 for a video without a label. `place`: in the archive."""
+        return self._labels[place]
 
 
-def _places(entries: Sequence[VideoEntry], names: Sequence[str]) -> list[int]:
+def describe(entry: VideoEntry, sample: Sample) -> dict[str, Any]:
+    """Where a clip is from, in what torch's `default_collate` stacks.
+
+    `video`: its name; `index`: of the sample; `frames`: int64 [L]; `seconds`: float64 [L], when each is shown.
+    """
+    return {
+        "video": entry.name,
+        "index": sample.index,
+        "frames": torch.from_numpy(sample.frames),
+        "seconds": torch.from_numpy(entry.timing.seconds_at(sample.frames.tolist())),
+    }
+
+
+def default_clip_length(archive: Archive) -> int:
+    """Frames of a clip where nobody says: those of the archive's network, 8 where it has none."""
+    config = archive.config.network
+    return _USUAL_CLIP_LENGTH if config is None else config.model.clip_length
+
+
+def _wanted(names: Sequence[str]) -> dict[str, int]:
+    """Names by rank."""
     if isinstance(names, str):
         raise InputError(f"videos is {names!r}; give a list of names")
-    places = {entry.name: place for place, entry in enumerate(entries)}
-    for name in names:
-        if name not in places:
-            raise InputError(f"no video is called {name!r} in this archive; it holds {len(entries)}")
-    if len(set(names)) < len(names):
+    wanted = {name: rank for rank, name in enumerate(names)}
+    if len(wanted) < len(names):
         raise InputError("videos names one twice: every clip is given once an epoch")
-    return [places[name] for name in names]
+    return wanted

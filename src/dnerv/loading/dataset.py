@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dnerv.archive import Archive, VideoReader
+from dnerv.archive import Archive, Layers, VideoReader
 from dnerv.archive.sharing import Guarded, OpenedOnUse, Recent
-from dnerv.engine import Precision
 from dnerv.errors import FrameIndexError, InputError
-from dnerv.loading.catalogue import Catalogue
+from dnerv.loading.catalogue import Catalogue, default_clip_length, describe
 from dnerv.loading.windows import Sample, Windows
+
+if TYPE_CHECKING:
+    from dnerv.engine import Precision
 
 _KEPT_VIDEOS = 4  # readers, each with some decoded clips: memory must not grow with the videos
 _Item = tuple[Tensor, int, dict[str, Any]]
@@ -43,6 +45,7 @@ class ClipDataset(Dataset[_Item]):
         clips_per_video: int | None = None,
         videos: Sequence[str] | None = None,
         seed: int | None = None,
+        layers: Layers = "all",
         size: Literal["coded", "original"] = "coded",
         device: str | torch.device = "cpu",
         precision: Precision = "auto",
@@ -52,7 +55,8 @@ class ClipDataset(Dataset[_Item]):
         Args:
             clip_length, frame_step, clips_per_video, videos: as for `Loader`.
             seed: with `clips_per_video`, clips start anywhere, drawn from it and the epoch; evenly spaced by default.
-            size: frames as the network knows them, all alike where the encoding was given a resolution, or scaled
+            layers: as for `Archive`.
+            size: frames as they are coded, all alike where the encoding was given a resolution, or scaled
                 back to the size that each video had.
             device: where the network runs and clips come out; "cuda" with workers needs those to be spawned.
             precision: of the network, as for `Archive`.
@@ -63,11 +67,11 @@ class ClipDataset(Dataset[_Item]):
         """
         if seed is not None and (type(seed) is not int or seed < 0):
             raise InputError(f"seed is {seed!r}; it is an integer from 0")
-        archive = Archive(path, size=size, device=device, precision=precision)
+        archive = Archive(path, layers=layers, size=size, device=device, precision=precision)
         self._opened = OpenedOnUse(archive)
         self._readers: Guarded[Recent[int, VideoReader]] = Guarded(partial(Recent, _KEPT_VIDEOS))
         self._catalogue = Catalogue(archive.entries, videos)
-        length = archive.config.model.clip_length if clip_length is None else clip_length
+        length = default_clip_length(archive) if clip_length is None else clip_length
         self._windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
         self._seed = seed
         self._epoch = torch.zeros((), dtype=torch.int64)
@@ -97,8 +101,9 @@ class ClipDataset(Dataset[_Item]):
         seed = None if self._seed is None else (self._seed, int(self._epoch))
         video, frames = self._windows.frames(index % len(self), seed=seed)
         sample = Sample(index % len(self), self._catalogue.places[video], frames)
-        clip = self._reader(sample.place).get_frames_at(frames.tolist()).data
-        return clip, self._catalogue.label(sample.place), self._catalogue.describe(sample)
+        reader = self._reader(sample.place)
+        clip = reader.get_frames_at(frames.tolist()).data
+        return clip, self._catalogue.label(sample.place), describe(reader.entry, sample)
 
     @property
     def _archive(self) -> Archive:
@@ -109,4 +114,4 @@ class ClipDataset(Dataset[_Item]):
             return readers.get(place, self._open)
 
     def _open(self, place: int) -> VideoReader:
-        return self._archive[self._catalogue.entries[place].name]
+        return self._archive.reader(self._archive.entries[place])

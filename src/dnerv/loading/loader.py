@@ -5,25 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from dnerv.archive import Archive, checked_device
+from dnerv.archive import Archive, Layers, checked_device
 from dnerv.archive.limits import memory_errors_named
 from dnerv.archive.sharing import OpenedOnUse, turns
-from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import InputError
-from dnerv.families import ModelConfig, family_of
 from dnerv.loading.augmentation import Augmentation, Draw, Statistics, common_size
-from dnerv.loading.catalogue import Catalogue
-from dnerv.loading.decoding import decode_clips, gather
+from dnerv.loading.catalogue import Catalogue, default_clip_length, describe
+from dnerv.loading.decoding import decode
 from dnerv.loading.epochs import Epochs
-from dnerv.loading.preparation import NetworkClip, Preparation
-from dnerv.loading.shares import chosen_share, keyframe_threads
+from dnerv.loading.preparation import Prepared, Preparation
+from dnerv.loading.shares import chosen_share, decoding_threads
 from dnerv.loading.windows import Sample, Windows
+
+if TYPE_CHECKING:
+    from dnerv.engine import Precision
 
 Batch = tuple[Tensor, Tensor, dict[str, Any]]
 
@@ -56,6 +57,7 @@ class Loader:
         shuffle: bool = False,
         seed: int = 0,
         drop_last: bool = False,
+        layers: Layers | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
         precision: Precision | None = None,
@@ -71,9 +73,10 @@ class Loader:
         """Open the archive and lay out its clips; nothing is decoded yet.
 
         Args:
-            archive: a path, or an open archive, whose device and precision are then used unless others are given.
+            archive: a path, or an open archive, whose layers, device and precision are then used unless others are
+                given.
             batch_size: clips of a batch; the last one of an epoch may have fewer.
-            clip_length: frames of a clip; the network's own clip length by default.
+            clip_length: frames of a clip; by default the network's own clip length, or 8 where there is none.
             frame_step: frames from one frame of a clip to the next.
             clips_per_video: this many clips of every video in an epoch, anywhere if `shuffle` and else evenly spaced.
                 By default those that fit one after the other; the frames that then remain are left out. A video
@@ -81,17 +84,18 @@ class Loader:
             videos: names of the videos to use (a split, for example); all by default.
             shuffle: clips in an order, and with `clips_per_video` at places, that follow from `seed` and epoch.
             drop_last: whole batches only, equally many on every rank.
+            layers: as for `Archive`; for a path "all" by default.
             device: where the network runs and clips come out; for a path "cpu" by default.
             dtype: of the clips: float32, bfloat16, float16 or uint8.
             precision: of the network, as for `Archive`; for a path "auto" by default.
-            resize: (height, width) in pixels, or the shorter side; bilinear, antialiased. The network's size by
+            resize: (height, width) in pixels, or the shorter side; bilinear, antialiased. The coded size by
                 default, whatever size the videos had originally.
             crop: (height, width) in pixels, or both, after resizing; anywhere if `shuffle`, else the centre.
             flip: mirror every other clip, at random.
             normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos.
             rank, world_size: by default torch.distributed's, or those of the environment (RANK, WORLD_SIZE), or 0, 1.
-            prefetch: batches whose keyframes are decoded ahead; 0 decodes them when asked for.
-            threads: that decode keyframes; by default what the processor has, at most 16.
+            prefetch: batches whose base layers are decoded ahead; 0 decodes them when asked for.
+            threads: that decode base layers; by default what the processor has, at most 16.
 
         Raises:
             ArchiveError: not an archive, or a damaged one; also while iterating.
@@ -101,14 +105,13 @@ class Loader:
         _check("seed", seed, 0)
         _check("prefetch", prefetch, 0)
         _check("threads", 1 if threads is None else threads, 1)
-        self._opened = OpenedOnUse(_opened(archive, device, precision))
-        model = self._archive.config.model
+        self._opened = OpenedOnUse(_opened(archive, layers, device, precision))
         self._catalogue = Catalogue(self._archive.entries, videos)
-        length = model.clip_length if clip_length is None else clip_length
+        length = default_clip_length(self._archive) if clip_length is None else clip_length
         windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
         share = chosen_share(rank, world_size)
         self._epochs = Epochs(windows, self._catalogue.places, share, batch_size, shuffle, seed, drop_last)
-        statistics = _statistics(model) if normalise == "archive" else normalise
+        statistics = _statistics(self._archive) if normalise == "archive" else normalise
         self._augmentation = Augmentation(resize, crop, shuffle, flip, statistics, dtype)
         self.clip_shape = (length, 3, *common_size(self._augmentation, self._catalogue.coded_sizes))
         self._prefetch, self._threads = prefetch, threads
@@ -175,28 +178,27 @@ class Loader:
         self._next = self._position = (state["epoch"], state["batch"])
 
     def _iterate(self, epoch: int, first: int) -> Iterator[Batch]:
-        batches, threads = len(self), self._threads or keyframe_threads()
+        batches, threads = len(self), self._threads or decoding_threads()
         with Preparation(self._archive, threads=threads) as preparation:
             prepared = preparation.ahead(self._epochs.batches(epoch, first), self._prefetch)
-            for number, (samples, clips) in enumerate(prepared, start=first + 1):
-                batch = self._make(samples, clips, epoch)
+            for number, (samples, footage) in enumerate(prepared, start=first + 1):
+                batch = self._make(samples, footage, epoch)
                 # Before it is handed over: a state asked for by whoever has the batch counts it as done.
                 self._position = (epoch, number) if number < batches else (epoch + 1, 0)
                 yield batch
         self._position = (epoch + 1, 0)
 
     @torch.no_grad()
-    def _make(self, samples: Sequence[Sample], clips: Sequence[NetworkClip], epoch: int) -> Batch:
+    def _make(self, samples: Sequence[Sample], footage: Prepared, epoch: int) -> Batch:
         with memory_errors_named("the clips of a batch"):
-            decoded = decode_clips(self._archive, clips)
-        length = self._archive.config.model.clip_length
+            decoded = decode(self._archive, footage)
         draws = [Draw.of(self._epochs.seed, epoch, sample.index) for sample in samples]
         placed = [
-            self._augmentation.place(gather(sample, decoded, length), draw)
+            self._augmentation.place(decoded[sample.place].clip(sample.frames), draw)
             for sample, draw in zip(samples, draws, strict=True)
         ]
         labels = torch.tensor([self._catalogue.label(sample.place) for sample in samples])
-        info: dict[str, Any] = default_collate([self._catalogue.describe(sample) for sample in samples])
+        info: dict[str, Any] = default_collate([describe(footage[s.place].entry, s) for s in samples])
         frames = self._augmentation.finish(torch.stack(placed), draws)
         return frames, labels.to(self._archive.device, non_blocking=True), info
 
@@ -216,22 +218,34 @@ class _InTurn:
 
 
 def _opened(
-    archive: str | os.PathLike[str] | Archive, device: str | torch.device | None, precision: Precision | None
+    archive: str | os.PathLike[str] | Archive,
+    layers: Layers | None,
+    device: str | torch.device | None,
+    precision: Precision | None,
 ) -> Archive:
     if not isinstance(archive, Archive):
-        return Archive(archive, device=device or "cpu", precision=precision or "auto")
-    wanted = archive.device if device is None else checked_device(device)
-    chosen = chosen_precision(precision or archive.precision, wanted)
-    if (wanted, chosen) == (archive.device, archive.precision):
+        return Archive(archive, layers=layers or "all", device=device or "cpu", precision=precision or "auto")
+    wanted = (
+        layers or archive.layers,
+        archive.device if device is None else checked_device(device),
+        precision or archive.precision,
+    )
+    if wanted == (archive.layers, archive.device, archive.precision):
         return archive
-    return Archive(copy(archive.container), device=wanted, precision=chosen, allowance=archive.allowance)
+    return Archive(
+        copy(archive.container),
+        layers=wanted[0],
+        device=wanted[1],
+        precision=wanted[2],
+        allowance=archive.allowance,
+    )
 
 
-def _statistics(model: ModelConfig) -> Statistics:
-    if model.statistics is None:
-        family = family_of(model).title
-        raise InputError(f"normalise is 'archive', and a {family} archive has no statistics; give (mean, std)")
-    return model.statistics
+def _statistics(archive: Archive) -> Statistics:
+    config = archive.config.network
+    if config is None or config.model.statistics is None:
+        raise InputError("normalise is 'archive', and this archive's network has no statistics; give (mean, std)")
+    return config.model.statistics
 
 
 def _check(name: str, value: int, low: int) -> None:

@@ -1,7 +1,10 @@
-"""What the network needs for the batches to come: keyframes, decoded on the processor by threads, ahead of time.
+"""What the batches to come are made of: base layers, decoded on the processor by threads, ahead of time.
 
-A video's keyframes are one sequence, so its clips are read by one thread at a time, in ascending order; different
-videos are read side by side. PyAV gives up the interpreter's lock while it decodes.
+    video without network   its frames that are wanted, as they are
+    video with network      the network's clips that hold them, each with its keyframes
+
+A video's packets are one sequence, so it is read by one thread at a time, in ascending order; different videos are read
+side by side. PyAV gives up the interpreter's lock while it decodes.
 """
 
 from __future__ import annotations
@@ -13,43 +16,61 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from dnerv.archive import Archive, KeyframeReader
+from dnerv.archive import Archive, BaseReader, VideoEntry
 from dnerv.archive.sharing import Guarded, Recent
-from dnerv.families import ClipRequest
 from dnerv.loading.windows import Sample
 
-KEPT_READERS = 16  # open keyframe decoders: each holds some frames, so memory must not grow with the videos
+if TYPE_CHECKING:
+    from dnerv.families import ClipRequest
+
+KEPT_READERS = 16  # open decoders: each holds some frames, so memory must not grow with the videos
 
 
 @dataclass(frozen=True)
 class NetworkClip:
     """One of the network's own clips, and what it needs."""
 
-    place: int
     clip: int
     requests: Sequence[ClipRequest]  # one per tile
 
 
-class KeyframeReaders:
-    """Readers of the videos used last, each for one thread at a time. Belongs to one process."""
+@dataclass(frozen=True)
+class Footage:
+    """What is there for the samples of one video in one batch: frames, or clips that the network makes frames of."""
+
+    entry: VideoEntry
+    indices: NDArray[np.int64]  # of the frames, ascending
+    frames: Tensor | None  # uint8 [n, H, W, 3], in pinned memory for a graphics card; None where the network makes them
+    clips: Sequence[NetworkClip] = ()
+
+
+Prepared = Mapping[int, Footage]  # by the place of the video in the archive
+
+
+class BaseReaders:
+    """Readers of the base layers used last, each for one thread at a time. Belongs to one process."""
 
     def __init__(self, archive: Archive, limit: int = KEPT_READERS) -> None:
         self._archive = archive
         self._slots: Guarded[Recent[int, _Slot]] = Guarded(partial(Recent, limit))
 
     @contextmanager
-    def reading(self, place: int) -> Iterator[KeyframeReader | None]:
-        """The reader of video number `place`, this thread's alone; None for a network without keyframes."""
+    def reading(self, place: int, entry: VideoEntry) -> Iterator[BaseReader]:
+        """The reader of video number `place`, this thread's alone. Raises InputError where it has no base layer."""
         with self._slots as slots:
             slot = slots.get(place, _slot)  # one in use lives on until its thread lets go
         with slot as opened:
-            yield opened.get(place, self._archive.keyframe_reader)
+            yield opened.get(place, lambda _: self._archive.base.reader(entry))
 
 
-_Slot = Guarded[Recent[int, KeyframeReader | None]]
+_Slot = Guarded[Recent[int, BaseReader]]
 
 
 def _slot(place: int) -> _Slot:
@@ -60,8 +81,8 @@ class Preparation:
     """Threads that prepare batches. Use it in a `with` statement: leaving it ends them."""
 
     def __init__(self, archive: Archive, *, threads: int) -> None:
-        self._archive, self._readers = archive, KeyframeReaders(archive)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="dnerv-keyframes")
+        self._archive, self._readers = archive, BaseReaders(archive)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="dnerv-decoding")
 
     def __enter__(self) -> Preparation:
         return self
@@ -73,13 +94,13 @@ class Preparation:
 
     def ahead(
         self, batches: Iterable[Sequence[Sample]], depth: int
-    ) -> Iterator[tuple[Sequence[Sample], list[NetworkClip]]]:
-        """Every batch with its clips, in order, while the `depth` batches that follow are being prepared.
+    ) -> Iterator[tuple[Sequence[Sample], Prepared]]:
+        """Every batch with its footage, in order, while the `depth` batches that follow are being prepared.
 
         Raises:
-            ArchiveError: keyframes are damaged.
+            ArchiveError: packets are damaged.
         """
-        pending: deque[tuple[Sequence[Sample], list[Future[list[NetworkClip]]]]] = deque()
+        pending: deque[tuple[Sequence[Sample], Mapping[int, Future[Footage]]]] = deque()
         for samples in batches:
             pending.append((samples, self._submit(samples)))
             if len(pending) > depth:
@@ -87,31 +108,44 @@ class Preparation:
         while pending:
             yield _finished(*pending.popleft())
 
-    def _submit(self, samples: Sequence[Sample]) -> list[Future[list[NetworkClip]]]:
-        wanted = wanted_clips(samples, self._archive.config.model.clip_length)
-        return [self._threads.submit(self._prepare, place, clips) for place, clips in wanted.items()]
+    def _submit(self, samples: Sequence[Sample]) -> Mapping[int, Future[Footage]]:
+        wanted = wanted_frames(samples)
+        return {place: self._threads.submit(self._prepare, place, indices) for place, indices in wanted.items()}
 
-    def _prepare(self, place: int, clips: Sequence[int]) -> list[NetworkClip]:
-        layout = self._archive.layout(place)
-        with self._readers.reading(place) as reader:
-            prepared = [NetworkClip(place, clip, layout.requests(clip, reader)) for clip in clips]
+    def _prepare(self, place: int, indices: NDArray[np.int64]) -> Footage:
+        entry = self._archive.entries[place]
+        with self._archive.errors_name_it():
+            if self._archive.uses_network(entry):
+                return Footage(entry, indices, None, self._clips(place, entry, indices))
+            with self._readers.reading(place, entry) as reader:
+                frames = torch.from_numpy(reader.frames(indices.tolist()))
+        return Footage(entry, indices, frames if self._archive.device.type == "cpu" else frames.pin_memory())
+
+    def _clips(self, place: int, entry: VideoEntry, indices: NDArray[np.int64]) -> list[NetworkClip]:
+        network = self._archive.network
+        layout, model = network.layout(entry), network.config.model
+        numbers = np.unique(indices // model.clip_length).tolist()
+        if not model.uses_keyframes:
+            return [NetworkClip(number, layout.requests(number, None)) for number in numbers]
+        with self._readers.reading(place, entry) as reader:
+            clips = [NetworkClip(number, layout.requests(number, reader)) for number in numbers]
         if self._archive.device.type == "cpu":
-            return prepared
-        return [replace(clip, requests=[_pinned(request) for request in clip.requests]) for clip in prepared]
+            return clips
+        return [replace(clip, requests=[_pinned(request) for request in clip.requests]) for clip in clips]
 
 
-def wanted_clips(samples: Sequence[Sample], clip_length: int) -> Mapping[int, Sequence[int]]:
-    """The network's clips that hold the samples' frames, each once, ascending, by the place of their video."""
-    wanted: dict[int, set[int]] = {}
+def wanted_frames(samples: Sequence[Sample]) -> Mapping[int, NDArray[np.int64]]:
+    """Frames of the samples, each once, ascending, by the place of their video."""
+    wanted: dict[int, list[NDArray[np.int64]]] = {}
     for sample in samples:
-        wanted.setdefault(sample.place, set()).update((sample.frames // clip_length).tolist())
-    return {place: sorted(clips) for place, clips in wanted.items()}
+        wanted.setdefault(sample.place, []).append(sample.frames)
+    return {place: np.unique(np.concatenate(frames)) for place, frames in wanted.items()}
 
 
 def _finished(
-    samples: Sequence[Sample], futures: Sequence[Future[list[NetworkClip]]]
-) -> tuple[Sequence[Sample], list[NetworkClip]]:
-    return samples, [clip for future in futures for clip in future.result()]
+    samples: Sequence[Sample], futures: Mapping[int, Future[Footage]]
+) -> tuple[Sequence[Sample], Prepared]:
+    return samples, {place: future.result() for place, future in futures.items()}
 
 
 def _pinned(request: ClipRequest) -> ClipRequest:

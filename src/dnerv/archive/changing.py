@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import accumulate, pairwise
@@ -26,8 +26,7 @@ from dnerv import progress
 from dnerv.archive.archive import Archive
 from dnerv.archive.entry import OWN_INTRA, VideoEntry, sort_key
 from dnerv.archive.writing import ArchiveWriter, NetworkLayer, NewReference, changed_archive, new_archive
-from dnerv.bitstream import check_target
-from dnerv.bitstream.container_writing import changed_container
+from dnerv.bitstream import changed_container, check_target
 from dnerv.errors import ArchiveError, InputError, VideoNameError
 
 _WILD = "*?["
@@ -172,7 +171,7 @@ class _Part:
         return len(self.archive) if self.names is None else len(self.names)
 
     def __iter__(self) -> Iterator[VideoEntry]:
-        with _named(self.archive):
+        with self.archive.errors_name_it():
             yield from self.archive.entries if self.names is None else (self.archive[n].entry for n in self.names)
 
     @property
@@ -192,7 +191,7 @@ def _write(parts: Sequence[_Part], output: str | os.PathLike[str], *, force: boo
     names = []
     with new_archive(output, network=network, force=force) as writer:
         for archive, place in references.values():
-            with _named(archive):
+            with archive.errors_name_it():
                 writer.add_reference(_read_reference(archive, place))
         for part in parts:
             for entry in part:
@@ -206,7 +205,7 @@ def _write(parts: Sequence[_Part], output: str | os.PathLike[str], *, force: boo
 def _copy(archive: Archive, entry: VideoEntry, writer: ArchiveWriter) -> None:
     digests = [None if place == OWN_INTRA else archive.references[place].digest for place in entry.references]
     format = archive.config.formats[entry.format] if entry.num_coded else None
-    with _named(archive):
+    with archive.errors_name_it():
         writer.add_video(entry, format, digests, _groups(archive, entry))
 
 
@@ -292,7 +291,7 @@ def _check_names(archives: Sequence[Archive]) -> None:
 
 def _is_compact(part: _Part) -> bool:
     archive = part.archive
-    if archive.breakdown().get("unused"):
+    if archive.breakdown()["unused"]:
         return False
     uses_all = len(part.references) == len(archive.references)
     return uses_all and (archive.config.network is None or part.uses_network)
@@ -300,15 +299,5 @@ def _is_compact(part: _Part) -> bool:
 
 def _change(path: str | os.PathLike[str], names: Sequence[str], before: int) -> Change:
     with Archive(path) as archive:
-        unused = archive.breakdown().get("unused", 0)
+        unused = archive.breakdown()["unused"]
         return Change(Path(path), tuple(names), len(archive), archive.file_bytes, unused, before)
-
-
-@contextmanager
-def _named(archive: Archive) -> Iterator[None]:
-    """Of several archives, the one that is damaged is named."""
-    try:
-        yield
-    except ArchiveError as error:
-        prefix = f"{archive.container.path}: "
-        raise ArchiveError(prefix + str(error).removeprefix(prefix)) from error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.given import ArchiveGiven
 from dnerv.errors import ArchiveError
-from dnerv.tables import Part
+from dnerv.tables import LONGEST_LIST, Part
 
 
 def _run(given: ArchiveGiven) -> Record:
@@ -18,8 +18,10 @@ def _run(given: ArchiveGiven) -> Record:
 
 def _tables(record: Record) -> Sequence[Part]:
     lines = [f"{kind}: {'ok' if ok else 'DAMAGED'}" for kind, ok in record["sections"].items()]
-    verdict = "damaged" if not all(record["sections"].values()) else "every byte as written, but not readable"
-    return [*lines, "intact" if record["intact"] else f"{verdict}: {record['problem']}"]
+    damaged = [f"video {name}: DAMAGED" for name in record["damaged_videos"]]
+    if len(damaged) > LONGEST_LIST:
+        damaged[LONGEST_LIST:] = [f"... and {len(damaged) - LONGEST_LIST} more (--json lists all)"]
+    return [*lines, *damaged, "intact" if record["intact"] else f"damaged: {record['problem']}"]
 
 
 def _verdict(record: Record) -> ArchiveError | None:

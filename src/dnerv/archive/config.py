@@ -1,78 +1,151 @@
 """How an archive's frames are made from its bytes: the section `CONF`, JSON, written out whole.
 
-Nothing that decoding needs is a default in the code: every field stands in the file, and one that is not known is refused.
+Nothing that decoding needs is a default in the code: every field stands in the file, and one that is missing or not
+known is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dnerv.errors import ArchiveError
+from dnerv.codecs import Planes
+from dnerv.codecs.obu import split_sequence_header
+from dnerv.errors import ArchiveError, InputError
+from dnerv.video.timing import MAX_FRAMES
 
-MATRICES = ("bt601", "bt709", "bt2020")
+if TYPE_CHECKING:
+    from dnerv.families import ModelConfig
+
+_BITSTREAM = "av1"
+_LONGEST_HEADER = 1024  # bytes; those in use have about ten
+_MOST_FORMATS = 65_536
+_MOST_FRAMES = 1 << 40  # of all that a network was trained on: a number that arithmetic bears
+_SHOWN = 80  # characters of a record in a message
 
 
 @dataclass(frozen=True)
 class PlaneFormat:
     """What a decoder must know of base layers beside their packets."""
 
-    matrix: str  # of the luma and chroma planes
-    depth: int  # bits of a sample, 8 or 10
-    full_range: bool
+    planes: Planes  # what the samples mean
     header: bytes  # the AV1 sequence header that every sync packet begins with, left out of the packets
-    bitstream: str = "av1"
+    shown_depth: int  # bits of a sample of the source, 8 or 10: what a decoded video file has
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "bitstream": self.bitstream,
-            "matrix": self.matrix,
-            "depth": self.depth,
-            "full_range": self.full_range,
+            "bitstream": _BITSTREAM,
+            "matrix": self.planes.matrix,
+            "depth": self.planes.depth,
+            "full_range": self.planes.full_range,
+            "shown_depth": self.shown_depth,
             "header": self.header.hex(),
         }
 
     @classmethod
     def from_json(cls, record: Any) -> PlaneFormat:
         """Back from `to_json`. Raises ArchiveError for anything that this version cannot decode."""
-        if not isinstance(record, dict) or set(record) != {"bitstream", "matrix", "depth", "full_range", "header"}:
-            raise ArchiveError(f"the archive's format record is {str(record)[:80]!r}, with other fields than this dnerv knows")
-        ok = record["bitstream"] == "av1" and record["matrix"] in MATRICES and record["depth"] in (8, 10)
-        if not ok or type(record["full_range"]) is not bool:
-            raise ArchiveError(f"the archive's format record is {str(record)[:80]!r}, which this dnerv cannot decode")
+        names = {"bitstream", "matrix", "depth", "full_range", "shown_depth", "header"}
+        fields = _fields(record, "format", names)
+        if fields["bitstream"] != _BITSTREAM:
+            raise ArchiveError(f"the archive's bitstream is {fields['bitstream']!r}; this dnerv decodes {_BITSTREAM!r}")
+        if type(fields["full_range"]) is not bool or not isinstance(fields["matrix"], str):
+            raise ArchiveError(f"the archive's format record is damaged: {str(record)[:_SHOWN]}")
+        for depth in ("depth", "shown_depth"):
+            if _integer(fields, depth, 8, 10) == 9:
+                raise ArchiveError(f"the archive's {depth} is 9; it is 8 or 10")
         try:
-            header = bytes.fromhex(record["header"])
-        except (ValueError, TypeError):
-            raise ArchiveError("the archive's format record has a header that is no hexadecimal text") from None
-        return cls(record["matrix"], record["depth"], record["full_range"], header, record["bitstream"])
+            planes = Planes(fields["matrix"], fields["full_range"], fields["depth"])  # type: ignore[arg-type]
+        except InputError as error:
+            raise ArchiveError(f"the archive's format record is damaged: {error}") from None
+        return cls(planes, _sequence_header(fields["header"]), fields["shown_depth"])
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The archive's network, whole."""
+
+    model: ModelConfig
+    overlap: int  # pixels that neighbouring tiles share
+    num_frames: int  # of all videos that it was trained on: what absolute time is counted in
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        from dnerv.families import config_to_json
+
+        return {"model": config_to_json(self.model), "overlap": self.overlap, "frames": self.num_frames}
+
+    @classmethod
+    def from_json(cls, record: Any) -> NetworkConfig:
+        """Back from `to_json`. Raises ArchiveError for anything else."""
+        from dnerv.families import config_from_json
+
+        fields = _fields(record, "network", {"model", "overlap", "frames"})
+        model = config_from_json(fields["model"])
+        overlap = _integer(fields, "overlap", 0, min(model.canvas) - 1)
+        return cls(model, overlap, _integer(fields, "frames", 1, _MOST_FRAMES))
 
 
 @dataclass(frozen=True)
 class ArchiveConfig:
     """The archive's configuration."""
 
-    formats: tuple[PlaneFormat, ...]
+    formats: tuple[PlaneFormat, ...]  # that videos and references name by place; none where there is no base layer
     num_references: int
-    network: Mapping[str, Any] | None  # the network's record, whole; None where there is none
+    network: NetworkConfig | None  # None where there is none
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "formats": [each.to_json() for each in self.formats],
             "references": self.num_references,
-            "network": None if self.network is None else dict(self.network),
+            "network": None if self.network is None else self.network.to_json(),
         }
 
     @classmethod
     def from_json(cls, record: Any) -> ArchiveConfig:
         """Back from `to_json`. Raises ArchiveError for anything else."""
-        if not isinstance(record, dict) or set(record) != {"formats", "references", "network"}:
-            raise ArchiveError("the archive's configuration has other fields than this dnerv knows")
-        formats, references, network = record["formats"], record["references"], record["network"]
-        if not isinstance(formats, list) or not formats or type(references) is not int or references < 0:
-            raise ArchiveError("the archive's configuration is damaged")
-        if network is not None and not isinstance(network, dict):
-            raise ArchiveError("the archive's configuration is damaged: its network record is none")
-        return cls(tuple(map(PlaneFormat.from_json, formats)), references, network)
+        fields = _fields(record, "configuration", {"formats", "references", "network"})
+        formats, network = fields["formats"], fields["network"]
+        if not isinstance(formats, list) or len(formats) > _MOST_FORMATS:
+            raise ArchiveError(f"the archive's formats are no list of at most {_MOST_FORMATS}")
+        return cls(
+            tuple(map(PlaneFormat.from_json, formats)),
+            _integer(fields, "references", 0, MAX_FRAMES),
+            None if network is None else NetworkConfig.from_json(network),
+        )
+
+
+def _fields(record: Any, what: str, names: set[str]) -> Mapping[str, Any]:
+    """`record` as an object of exactly these fields."""
+    if not isinstance(record, dict):
+        raise ArchiveError(f"the archive's {what} record is {str(record)[:_SHOWN]!r}, which is no object")
+    if missing := names - record.keys():
+        raise ArchiveError(f"the archive's {what} record has no field {', '.join(sorted(missing))}")
+    if unknown := record.keys() - names:
+        raise ArchiveError(f"the archive's {what} record has unknown fields: {', '.join(sorted(unknown))[:_SHOWN]}")
+    return record
+
+
+def _integer(fields: Mapping[str, Any], name: str, low: int, high: int) -> int:
+    value = fields[name]
+    if type(value) is not int or not low <= value <= high:
+        raise ArchiveError(f"the archive's {name} is {str(value)[:_SHOWN]!r}; allowed are {low} to {high}")
+    return value
+
+
+def _sequence_header(text: Any) -> bytes:
+    """From hexadecimal digits: one sequence header, whole."""
+    try:
+        header = bytes.fromhex(text)
+    except (ValueError, TypeError):
+        raise ArchiveError("the archive's format record has a header that is no hexadecimal text") from None
+    try:
+        rest = split_sequence_header(header)[1]
+    except ArchiveError:
+        raise ArchiveError("the archive's format record has a header that is no AV1 sequence header") from None
+    if rest or len(header) > _LONGEST_HEADER:
+        raise ArchiveError(f"the archive's format record has a header of {len(header)} bytes, which is not one")
+    return header

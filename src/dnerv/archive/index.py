@@ -12,18 +12,20 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, islice
+from dataclasses import dataclass, fields
+from itertools import accumulate, pairwise
 from threading import Lock
 from zlib import crc32
 
 from dnerv.archive.entry import MOST_ROWS, Rows, VideoEntry, encode_block, sort_key
-from dnerv.bitstream.integers import Cursor, decode_integers, encode_integers
+from dnerv.archive.limits import FRAMES, VIDEOS, Bounds
+from dnerv.bitstream.integers import Cursor, decode_integers, encode_integers, split_integers
 from dnerv.errors import ArchiveError
 
 BLOCK_ROWS = 256
-_KEPT_BLOCKS = 8  # decoded blocks that an index holds
-_MOST_BLOCKS = 1 << 24
+_BLOCK_NUMBERS = 1 << 18  # integers of a block, about: fewer of long videos stand in one
+_KEPT_BLOCKS, _KEPT_MEMORY = 8, 64 << 20  # decoded blocks that an index holds, and bytes of them
+_NUMBERS_OF_ENTRY = 32  # integers that a video takes, its packets and times apart
 
 Append = Callable[[bytes], tuple[int, int, int]]  # writes bytes: offset, length, crc32
 
@@ -36,10 +38,13 @@ class Block:
     offset: int  # in the file
     length: int  # bytes
     crc32: int
-    rows: int
-    frames: int
-    pixels: int
+    rows: int  # videos
+    frames: int  # of all of them
+    pixels: int  # of these frames as coded
     packet_bytes: int  # of its videos' base layers
+
+
+_COLUMNS = tuple(field.name for field in fields(Block))[1:]
 
 
 def write_block(entries: Sequence[VideoEntry], append: Append) -> Block:
@@ -55,31 +60,34 @@ def write_block(entries: Sequence[VideoEntry], append: Append) -> Block:
 
 
 def write_blocks(entries: Iterable[VideoEntry], append: Append) -> list[Block]:
-    """Write videos, sorted by name, as blocks of `BLOCK_ROWS`; a block is in memory at a time."""
-    source, blocks = iter(entries), []
-    while rows := list(islice(source, BLOCK_ROWS)):
-        blocks.append(write_block(rows, append))
-    return blocks
+    """Write videos, sorted by name, as blocks of `BLOCK_ROWS`, or fewer long ones; a block is in memory at a time."""
+    blocks, rows, numbers = [], list[VideoEntry](), 0
+    for entry in entries:
+        if rows and (len(rows) == BLOCK_ROWS or numbers + _numbers(entry) > _BLOCK_NUMBERS):
+            blocks.append(write_block(rows, append))
+            rows, numbers = [], 0
+        rows.append(entry)
+        numbers += _numbers(entry)
+    return [*blocks, write_block(rows, append)] if rows else blocks
+
+
+def _numbers(entry: VideoEntry) -> int:
+    """Integers that a video takes in a block, about."""
+    steps = 0 if isinstance(entry.timing.pts, range) else entry.timing.num_frames
+    return _NUMBERS_OF_ENTRY + entry.num_coded + entry.num_groups + steps
 
 
 def encode_directory(blocks: Sequence[Block]) -> bytes:
     """The bytes of the directory."""
-    columns = [
-        [len(b.first) for b in blocks],
-        *[[getattr(b, name) for b in blocks] for name in _COLUMNS],
-    ]
+    columns = [[len(b.first) for b in blocks], *[[getattr(b, name) for b in blocks] for name in _COLUMNS]]
     integers = b"".join(encode_integers(column) for column in columns)
     return encode_integers([len(blocks), len(integers)]) + integers + b"".join(b.first for b in blocks)
 
 
 def decode_directory(data: bytes) -> tuple[Block, ...]:
     """Inverse of `encode_directory`. Raises ArchiveError for anything else."""
-    stops = [i for i, byte in enumerate(data[:18]) if byte < 0x80][:2]
-    if len(stops) < 2:
-        raise ArchiveError("the archive's index is damaged: its directory is cut")
-    count, size = decode_integers(data[: stops[1] + 1]).tolist()
-    start = stops[1] + 1
-    if not 0 < count <= min(_MOST_BLOCKS, size) or start + size > len(data):
+    (count, size), start = split_integers(data, 2)
+    if not 0 < count <= size <= len(data) - start:
         raise ArchiveError("the archive's index is damaged: its directory has an impossible number of blocks")
     cursor = Cursor(decode_integers(data[start : start + size]))
     lengths = cursor.take(count).tolist()
@@ -87,29 +95,36 @@ def decode_directory(data: bytes) -> tuple[Block, ...]:
     cursor.check_end()
     if sum(lengths) != len(data) - start - size:
         raise ArchiveError("the archive's index is damaged: its directory's names do not fit")
-    ends = [start + size, *accumulate(lengths, initial=start + size)][1:]
-    firsts = [data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    ends = [*accumulate(lengths, initial=start + size)]
+    firsts = [data[a:b] for a, b in pairwise(ends)]
     blocks = tuple(Block(first, *facts) for first, *facts in zip(firsts, *columns, strict=True))
-    if any(a.first >= b.first for a, b in zip(blocks, blocks[1:], strict=False)):
+    if any(a.first >= b.first for a, b in pairwise(blocks)):
         raise ArchiveError("the archive's index is damaged: its blocks are not sorted by name")
     if any(not 1 <= block.rows <= MOST_ROWS for block in blocks):
         raise ArchiveError(f"the archive's index is damaged: blocks hold 1 to {MOST_ROWS} videos")
     return blocks
 
 
-_COLUMNS = ("offset", "length", "crc32", "rows", "frames", "pixels", "packet_bytes")
-
-
 class Index:
     """The videos of an archive, by place or by name. Safe to share between threads."""
 
-    def __init__(self, blocks: Sequence[Block], read_at: Callable[[int, int], bytes]) -> None:
-        """`read_at`: gives bytes of the file by offset and length."""
-        self.blocks, self._read_at = tuple(blocks), read_at
+    def __init__(self, blocks: Sequence[Block], read_at: Callable[[int, int], bytes], bounds: Bounds) -> None:
+        """Raises ArchiveError where blocks lie outside the file, or it asks for too much.
+
+        Args:
+            blocks: of `decode_directory`.
+            read_at: gives bytes of the file by offset and length.
+            bounds: what videos may refer to.
+        """
+        self.blocks, self._read_at, self._bounds = tuple(blocks), read_at, bounds
         self._firsts = [block.first for block in self.blocks]
         self._starts = [*accumulate((block.rows for block in self.blocks), initial=0)]
         self._decoded: OrderedDict[int, Rows] = OrderedDict()
         self._lock = Lock()
+        for block in self.blocks:
+            bounds.check_span("a block of its index", block.offset, block.length)
+        bounds.limits.check(VIDEOS, len(self))
+        bounds.limits.check(FRAMES, self.num_frames)
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -125,6 +140,12 @@ class Index:
         for number in range(len(self.blocks)):
             yield from self.block(number)
 
+    def names(self) -> Iterator[str]:
+        """All names, sorted by their bytes; faster than by way of entries. Raises ArchiveError for one that is none."""
+        for number in range(len(self.blocks)):
+            rows = self.block(number)
+            yield from map(rows.name, range(len(rows)))
+
     def find(self, name: str) -> int | None:
         """The place of the video of this name, or None."""
         key = sort_key(name)
@@ -132,8 +153,8 @@ class Index:
         if number < 0:
             return None
         rows = self.block(number)
-        row = bisect_right(rows.keys, key) - 1
-        return self._starts[number] + row if row >= 0 and rows.key(row) == key else None
+        row = bisect_right(range(len(rows)), key, key=rows.key) - 1
+        return self._starts[number] + row if rows.key(row) == key else None
 
     @property
     def num_frames(self) -> int:
@@ -161,32 +182,43 @@ class Index:
             if number in self._decoded:
                 self._decoded.move_to_end(number)
                 return self._decoded[number]
-        rows = self._read(self.blocks[number])
+        rows = self._read(number)
         with self._lock:
             self._decoded[number] = rows
-            while len(self._decoded) > _KEPT_BLOCKS:
+            while len(self._decoded) > 1 and (len(self._decoded) > _KEPT_BLOCKS or self._memory > _KEPT_MEMORY):
                 self._decoded.popitem(last=False)
         return rows
 
-    def _read(self, block: Block) -> Rows:
+    @property
+    def _memory(self) -> int:
+        return sum(rows.memory for rows in self._decoded.values())
+
+    def _read(self, number: int) -> Rows:
+        block = self.blocks[number]
         data = self._read_at(block.offset, block.length)
         if crc32(data) != block.crc32:
             raise ArchiveError("the archive is damaged: the checksum of a block of its index does not match")
-        rows = Rows(data, block.rows)
-        keys = rows.keys
-        if keys[0] != block.first or any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
+        rows = Rows(data, block.rows, self._bounds)
+        keys = [*rows.keys, *self._firsts[number + 1 : number + 2]]
+        if keys[0] != block.first or any(a >= b for a, b in pairwise(keys)):
             raise ArchiveError("the archive's index is damaged: its videos are not sorted by name")
+        if (rows.num_frames, rows.num_pixels, rows.num_bytes) != (block.frames, block.pixels, block.packet_bytes):
+            raise ArchiveError("the archive's index is damaged: its directory does not fit a block's videos")
         return rows
 
 
 def merged(index: Index, new: Sequence[VideoEntry], gone: frozenset[str], append: Append) -> list[Block]:
-    """The blocks of an index with `new` videos and without those named in `gone`; untouched blocks stay where they are."""
+    """The blocks of an index with `new` videos and without those named in `gone`; others stay where they are."""
     fresh: dict[int, list[VideoEntry]] = {}
     firsts = [block.first for block in index.blocks]
+
+    def touched(name: str) -> list[VideoEntry]:
+        return fresh.setdefault(max(0, bisect_right(firsts, sort_key(name)) - 1), [])
+
     for entry in new:
-        fresh.setdefault(max(0, bisect_right(firsts, sort_key(entry.name)) - 1), []).append(entry)
+        touched(entry.name).append(entry)
     for name in gone:
-        fresh.setdefault(max(0, bisect_right(firsts, sort_key(name)) - 1), [])
+        touched(name)
     blocks: list[Block] = []
     for number, block in enumerate(index.blocks):
         if number not in fresh:
@@ -194,8 +226,8 @@ def merged(index: Index, new: Sequence[VideoEntry], gone: frozenset[str], append
             continue
         kept = [entry for entry in index.block(number) if entry.name not in gone]
         rows = sorted([*kept, *fresh[number]], key=lambda entry: sort_key(entry.name))
-        size = BLOCK_ROWS if len(rows) > 2 * BLOCK_ROWS else max(1, len(rows))
-        blocks += [write_block(rows[i : i + size], append) for i in range(0, len(rows), size)]
-    if not index.blocks:
-        blocks = write_blocks(sorted(new, key=lambda entry: sort_key(entry.name)), append)
+        if 0 < len(rows) <= 2 * BLOCK_ROWS and sum(map(_numbers, rows)) <= 2 * _BLOCK_NUMBERS:
+            blocks.append(write_block(rows, append))
+        else:
+            blocks += write_blocks(rows, append)
     return blocks

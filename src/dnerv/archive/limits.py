@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-
+from dnerv.bitstream.header import HEADER_SIZE
 from dnerv.errors import ArchiveError, InputError
 
 # What is asked for: (what any file may have, more for each of its bytes).
-INDEX_MEMORY: Final = "bytes of memory for its index"
+INDEX_MEMORY: Final = "bytes of memory for a block of its index"
+VIDEOS: Final = "videos"
 FRAMES: Final = "frames"
 CODED_PIXELS: Final = "pixels in a frame as coded"
 SHOWN_PIXELS: Final = "pixels in a frame as shown"
@@ -26,7 +26,8 @@ PASS_PIXELS: Final = "pixels in one pass of its network"
 CLIP_PIXELS: Final = "pixels in the tiles of a clip"
 TILES: Final = "tiles in a frame"
 _LIMITS: dict[str, tuple[int, float]] = {
-    INDEX_MEMORY: (384 << 20, 256),  # a video takes some 2 kB of memory, and 10 bytes of the file at the very least
+    INDEX_MEMORY: (192 << 20, 256),  # a block of 256 short videos takes some 10 MB; writers make no larger ones
+    VIDEOS: (4096, 1 / 4),  # a video takes 10 bytes of the index at the very least
     FRAMES: (1 << 20, 1024),  # ten hours at 30 frames a second
     CODED_PIXELS: (1 << 22, 256),  # 4K from 17 kB on
     SHOWN_PIXELS: (1 << 24, 1024),  # 8K from 17 kB on
@@ -61,6 +62,26 @@ class Limits:
         return -(-asked // max(1, int(self.of(what) / self.allowance)))
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What an archive has that its videos may refer to, and how much they may ask for."""
+
+    limits: Limits
+    num_formats: int
+    num_references: int
+    network_frames: int  # frames that its network was trained on, 0 where there is no network
+
+    @property
+    def file_bytes(self) -> int:
+        """Length of the file."""
+        return self.limits.file_bytes
+
+    def check_span(self, what: str, offset: int, length: int) -> None:
+        """Raise ArchiveError unless bytes `offset` to `offset + length` lie in the file."""
+        if not HEADER_SIZE <= offset <= offset + length <= self.file_bytes:
+            raise ArchiveError(f"the archive is damaged: {what} lies outside the file")
+
+
 def chosen_allowance(given: float | None) -> float:
     """What was asked for, else DNERV_ALLOWANCE, else 1. Raises InputError for anything but a number above 0."""
     text = os.environ.get("DNERV_ALLOWANCE", "1") if given is None else str(given)
@@ -82,7 +103,6 @@ def memory_errors_named(what: str) -> Iterator[None]:
         raise ArchiveError(f"there is not enough memory for {what}: {error}") from error
     except RuntimeError as error:
         message = str(error).splitlines()[0] if str(error) else ""
-        is_known = isinstance(error, torch.OutOfMemoryError) or any(words in message.lower() for words in _NO_MEMORY)
-        if not is_known:
+        if not any(words in message.lower() for words in _NO_MEMORY):  # torch's own kind among them
             raise
         raise ArchiveError(f"there is not enough memory for {what}: {message[:200]}") from error

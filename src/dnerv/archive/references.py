@@ -1,8 +1,8 @@
 """Pictures that many groups start from: stored once, named by the hash of their bytes.
 
 A group's packets are valid only after the very bytes of its reference. To make these bytes again, an encoder needs the
-picture that they were made from: it is the *seed*, a packet of its own, decoded. An archive without seeds is sealed: what
-is added to it later finds references of its own.
+picture that they were made from: it is the *seed*, a packet of its own, decoded. An archive without seeds is sealed:
+what is added to it later finds references of its own.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from dnerv.archive.entry import MAX_PIXELS, MAX_SIDE
+from dnerv.archive.limits import CODED_PIXELS, Bounds
 from dnerv.bitstream.integers import Cursor, decode_integers, encode_integers
 from dnerv.errors import ArchiveError
 
 DIGEST_BYTES = 8
-_MOST = 1 << 22
+_MAX_PRESET, _MAX_CRF4 = 255, 1023
 
 
 @dataclass(frozen=True)
@@ -50,21 +52,39 @@ def encode_references(references: Sequence[Reference]) -> bytes:
     return b"".join(reference.digest for reference in references) + integers
 
 
-def decode_references(data: bytes, count: int) -> tuple[Reference, ...]:
-    """Inverse of `encode_references`, for `count` of them. Raises ArchiveError for anything else."""
+def decode_references(data: bytes, bounds: Bounds) -> tuple[Reference, ...]:
+    """Inverse of `encode_references`, for as many as `bounds` has. Raises ArchiveError for anything else."""
+    count = bounds.num_references
     start = DIGEST_BYTES * count
-    if not 0 <= count <= _MOST or start >= len(data):
+    if start >= len(data):
         raise ArchiveError("the archive's references are damaged: there are not as many as it says")
     cursor = Cursor(decode_integers(data[start:]))
     if cursor.one() != count:
         raise ArchiveError("the archive's references are damaged: their numbers differ")
     columns = {name: cursor.take(count).tolist() for name in _COLUMNS}
-    crf = [quarters / 4 for quarters in cursor.take(count).tolist()]
+    quarters = cursor.take(count).tolist()
     cursor.check_end()
     digests = [data[DIGEST_BYTES * i : DIGEST_BYTES * (i + 1)] for i in range(count)]
     if len(set(digests)) < count:
         raise ArchiveError("the archive's references are damaged: one stands twice")
-    return tuple(
-        Reference(digest, crf=crf[i], **{name: column[i] for name, column in columns.items()})
+    if max(quarters, default=0) > _MAX_CRF4:
+        raise ArchiveError(f"the archive's references are damaged: a crf is above {_MAX_CRF4 / 4}")
+    references = tuple(
+        Reference(digest, crf=quarters[i] / 4, **{name: column[i] for name, column in columns.items()})
         for i, digest in enumerate(digests)
     )
+    for place, reference in enumerate(references):
+        _check(place, reference, bounds)
+    return references
+
+
+def _check(place: int, reference: Reference, bounds: Bounds) -> None:
+    height, width = reference.height, reference.width
+    if not (min(height, width) >= 1 and max(height, width) <= MAX_SIDE and height * width <= MAX_PIXELS):
+        raise ArchiveError(f"the archive's reference {place} is a picture of {height}x{width}")
+    bounds.limits.check(CODED_PIXELS, height * width)
+    if reference.format >= bounds.num_formats or reference.preset > _MAX_PRESET:
+        raise ArchiveError(f"the archive's reference {place} is of a format that the archive does not describe")
+    bounds.check_span(f"reference {place}", reference.offset, max(1, reference.length))
+    if reference.seed_length:
+        bounds.check_span(f"the seed of reference {place}", reference.seed_offset, reference.seed_length)

@@ -111,7 +111,7 @@ class Container:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Bytes of "header" (header and section table) and of each section; the rest of the file lies outside of sections."""
+        """Bytes of "header" (header and section table) and of each section; the rest lies outside of sections."""
         return {"header": HEADER_SIZE + self.slot.table_length} | {s.kind: s.length for s in self.sections}
 
     def section(self, kind: str) -> Section:

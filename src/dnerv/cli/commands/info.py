@@ -169,6 +169,8 @@ def _format_lines(record: Record) -> list[str]:
 
 
 def _access_line(record: Record) -> str:
+    if not record["access"]:
+        return "no coded frames: the network makes all of them"
     blended = sum(video["made_frames"] > 0 and not video["uses_network"] for video in record["videos"])
     text = f"any frame comes back by decoding {count(record['access'], 'coded frame')} at most"
     return f"{text}; {count(blended, 'video')} with blended frames" if blended else text

@@ -98,6 +98,61 @@ def test_priority_had_before_is_kept(real_time):
         other.join()
 
 
+def test_threads_that_open_encoders_together_leave_no_real_time(moving_frames):
+    """None may take another's threads for its own, give them the wrong priority, or miss its own."""
+    frames, seen, start = moving_frames(3, 64, 64), [], threading.Barrier(8)
+
+    def encode():
+        start.wait()
+        for _ in range(5):
+            seen.append((SvtAv1(preset=10, threads=1).keyframes(watched(), 50), os.sched_getscheduler(0)))
+
+    def watched():
+        for frame in frames:
+            assert os.sched_getscheduler(0) == os.SCHED_OTHER
+            yield frame
+
+    threads = [threading.Thread(target=encode) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(policy, packets == seen[0][0]) for packets, policy in seen] == [(os.SCHED_OTHER, True)] * 40
+    assert real_time_threads() == set()
+
+
+def test_threads_go_through_one_by_one(real_time):
+    """With both inside, the one that came first would put the other's priority back while that is still at work."""
+    first_is_in, is_over, found = threading.Event(), threading.Event(), []
+
+    def second():
+        first_is_in.wait()
+        with priority_kept():
+            found.append((is_over.is_set(), real_time_threads()))
+
+    other = threading.Thread(target=second)
+    other.start()
+    with priority_kept():
+        first_is_in.set()
+        real_time()
+        other.join(0.2)
+        is_over.set()
+    other.join()
+    assert found == [(True, set())]
+
+
+def test_a_child_forked_meanwhile_does_not_wait():
+    code = (
+        "import os, threading\nfrom dnerv.codecs.priority import priority_kept\n"
+        "def hold():\n  for _ in range(300):\n    with priority_kept():\n      pass\n"
+        "thread = threading.Thread(target=hold)\nthread.start()\n"
+        "for _ in range(30):\n  child = os.fork()\n  if not child:\n    with priority_kept():\n      os._exit(0)\n"
+        "  assert os.waitpid(child, 0)[1] == 0\nthread.join()\nprint('done')\n"
+    )
+    told = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.run(told, capture_output=True, text=True, timeout=60, check=False).stdout == "done\n"
+
+
 def test_encodings_side_by_side_end_with_the_bytes_of_one_alone():
     alone = subprocess.run([sys.executable, "-c", _ENCODE], capture_output=True, text=True, check=True, timeout=300)
     running = [subprocess.Popen([sys.executable, "-c", _ENCODE], stdout=subprocess.PIPE, text=True) for _ in range(3)]

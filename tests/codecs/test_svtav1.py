@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import av.logging
 import numpy as np
 import pytest
 
-from dnerv.codecs import SvtAv1, decode_packets
+from dnerv.codecs import Planes, SvtAv1, decode_packets
+from dnerv.codecs.obu import _read_size, unpack_temporal_unit
 from dnerv.errors import InputError
 
 
@@ -15,6 +17,15 @@ def coded(frames, crf=40, **options):
 
 def decoded(data, frames, **options):
     return list(decode_packets(data, height=frames[0].shape[0], width=frames[0].shape[1], **options))
+
+
+def frames_in(packet):
+    """How many coded frames a packet holds, hidden ones included."""
+    unit, position, count = unpack_temporal_unit(packet), 0, 0
+    while position < len(unit):
+        kind, (size, payload) = (unit[position] >> 3) & 15, _read_size(unit, position + 1)
+        count, position = count + (kind == 6), payload + size
+    return count
 
 
 @pytest.mark.parametrize("mode", ["inter", "stills"])
@@ -69,15 +80,30 @@ def test_same_bytes_for_any_thread_count(moving_frames):
     assert all((a == b).all() for a, b in zip(one, four, strict=True))
 
 
-@pytest.mark.parametrize("other", [{"crf": 40.25}, {"crf": 70}, {"preset": 8}, {"group": 8}, {"mode": "stills"}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"crf": 40.25},
+        {"crf": 70},
+        {"preset": 8},
+        {"group": 8},
+        {"mode": "stills"},
+        {"shares_first": True},
+        {"low_delay": True},
+        {"planes": Planes("bt709")},
+        {"planes": Planes(full_range=True)},
+        {"planes": Planes(depth=8)},
+    ],
+    ids=str,
+)
 def test_every_option_reaches_the_encoder(moving_frames, other):
     frames = moving_frames(20, 64, 64)
     assert coded(frames) != coded(frames, **other)
 
 
-@pytest.mark.parametrize("mode", ["inter", "stills"])
+@pytest.mark.parametrize("options", [{}, {"mode": "stills"}, {"shares_first": True, "low_delay": True}])
 @pytest.mark.parametrize(("extra", "complaint"), [({}, False), ({"no-such-option": 1}, True), ({"preset": "x"}, True)])
-def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, mode, extra, complaint):
+def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, options, extra, complaint):
     """SVT-AV1 only logs what it does not understand, and FFmpeg goes on without it."""
     original = SvtAv1._parameters
     monkeypatch.setattr(SvtAv1, "_parameters", lambda self, crf: original(self, crf) | extra)
@@ -86,7 +112,7 @@ def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, mode, ex
     av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as messages:
-            SvtAv1(mode=mode).keyframes(moving_frames(2, 64, 64), 40)
+            SvtAv1(**options).keyframes(moving_frames(2, 64, 64), 40)
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(True)
@@ -106,6 +132,45 @@ def test_rate_falls_and_quality_falls_with_crf(moving_frames, psnr):
     quality = [psnr(frames, decoded(stream, frames)) for stream in streams]
     assert sizes == sorted(sizes, reverse=True)
     assert quality == sorted(quality, reverse=True)
+
+
+def test_a_shared_first_packet_does_not_depend_on_what_follows(moving_frames):
+    first = moving_frames(1, 96, 128)[0]
+    others = [moving_frames(1, 96, 128, 1), moving_frames(9, 96, 128, 2)]
+    for low_delay in (False, True):
+        codec = SvtAv1(shares_first=True, low_delay=low_delay, threads=1, group=1 << 16)
+        packets = [codec.keyframes([first, *frames], 30)[0] for frames in [*others, [first]]]
+        assert packets == packets[:1] * 3
+    packets = [SvtAv1(threads=1).keyframes([first, *frames], 30)[0] for frames in [*others, [first]]]
+    assert packets != packets[:1] * 3
+
+
+def test_low_delay_codes_what_is_shown_as_it_comes(moving_frames):
+    """Nothing is hidden or shown later: a packet holds one frame, where a pyramid's holds many or none."""
+    frames = moving_frames(16, 64, 96)
+    kinds = [[frames_in(data) for data in coded(frames, low_delay=low_delay)] for low_delay in (True, False)]
+    assert kinds[0] == [1] * 16
+    assert max(kinds[1]) > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_one_thread_makes_fewer_of_them(moving_frames):
+    """One for each of the encoder's stages, and none beside."""
+
+    def count():
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    def made(threads):
+        before, counts = count(), []
+        SvtAv1(threads=threads, preset=8).keyframes(watched(counts), 40)
+        return max(counts) - before
+
+    def watched(counts):
+        for frame in moving_frames(4, 64, 64):
+            counts.append(count())
+            yield frame
+
+    assert made(1) <= 17 < made(4)
 
 
 def test_inter_beats_stills_on_slow_motion(moving_frames):

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from dnerv.video.planes import Planes
 
+__all__ = ["DEFAULT_PLANES", "Frame", "Packet", "Planes"]
+
 Frame = NDArray[np.uint8]  # [H, W, 3] RGB in [0, 255]
 
 

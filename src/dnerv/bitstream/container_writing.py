@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -105,6 +106,8 @@ def new_container(path: str | os.PathLike[str], *, force: bool = False) -> Itera
         with _as_output_error(target):
             temporary = stack.enter_context(temporary_beside(target))
             file = stack.enter_context(temporary.open("r+b", buffering=0))
+            if target.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))  # for whom the old file was
         appender = Appender(file.fileno(), target, HEADER_SIZE, 1)  # until the commit the file begins with zeros
         yield appender
         if not appender.is_committed:

@@ -135,7 +135,7 @@ def changed_container(path: str | os.PathLike[str]) -> Iterator[Appender]:
                 raise ArchiveError(f"{target}: {error}") from error
             if slot.generation == LAST_GENERATION:
                 raise OutputError(f"{target}: it has been changed too often; compact it, which writes it anew")
-            os.ftruncate(descriptor, slot.end)
+            _cut(descriptor, slot.end)
         appender = Appender(descriptor, target, slot.end, slot.generation + 1)
         try:
             yield appender
@@ -143,7 +143,7 @@ def changed_container(path: str | os.PathLike[str]) -> Iterator[Appender]:
             if not appender.is_committed:
                 with suppress(OSError):
                     if _newest_slot(descriptor) == slot:  # else it was switched before something failed
-                        os.ftruncate(descriptor, slot.end)
+                        _cut(descriptor, slot.end)
 
 
 def check_target(path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -179,6 +179,12 @@ def _locked(target: Path) -> Iterator[int]:
 
 def _newest_slot(descriptor: int) -> Slot:
     return decode_header(os.pread(descriptor, HEADER_SIZE, 0), os.fstat(descriptor).st_size)
+
+
+def _cut(descriptor: int, end: int) -> None:
+    """Take away what lies behind the end; a file that has nothing there is not touched."""
+    if os.fstat(descriptor).st_size > end:
+        os.ftruncate(descriptor, end)
 
 
 def _write_at(descriptor: int, offset: int, data: bytes | bytearray) -> None:

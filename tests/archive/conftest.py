@@ -1,17 +1,28 @@
-"""Archives of tiny videos, encoded once: mixed and odd sizes, one frame, a last partial clip, uneven times."""
+"""Archives of tiny videos, written once: mixed and odd sizes, one frame, a last partial clip, uneven times, references."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
 import torch
 
-from dnerv.archive import Archive, ArchiveConfig, CodedVideo, VideoEntry, write_archive
-from dnerv.bitstream import encode_packet_table, packet_group_crc32s
-from dnerv.codecs import KeyframeFormat, SvtAv1
+from dnerv.archive import (
+    Archive,
+    ArchiveWriter,
+    NetworkConfig,
+    NetworkLayer,
+    NewReference,
+    PlaneFormat,
+    VideoEntry,
+    new_archive,
+)
+from dnerv.bitstream import pack_weights
+from dnerv.codecs import Planes, SvtAv1, decode_packets
+from dnerv.codecs.obu import split_sequence_header
 from dnerv.families import DNeRVConfig, ModelConfig, NeRVConfig, build_model
 from dnerv.video import Timeline, Timing
 
@@ -29,6 +40,8 @@ SMALL = DNeRVConfig(
     head="residual",
 )
 NERV = NeRVConfig(4, (1, 1), (4, 4, 2), clip_length=4, min_channels=6, stem_channels=8, encoding_levels=8)
+CRF, PRESET = 40.0, 10
+MADE = {"dnerv": "0", "crf": CRF, "fps": None}
 
 
 def waves(count: int, size: tuple[int, int], seed: int) -> list[np.ndarray]:
@@ -49,59 +62,156 @@ class Source:
     coded: tuple[int, int]
     original: tuple[int, int]
     timing: Timing
+    uses_network: bool = True  # where there is one
+    shares: bool = False  # whether every other group starts from a reference
 
 
 SOURCES = (
-    Source("walk", (32, 32), (32, 32), Timing.constant(Fraction(25), 10)),
+    Source("walk", (32, 32), (32, 32), Timing.constant(Fraction(25), 10), shares=True),
     Source("class/odd", (27, 31), (27, 31), Timing(Fraction(1, 1000), (0, 40, 90, 91, 300, 301), 60)),
-    Source("one", (32, 32), (45, 51), Timing(Fraction(1, 30), (7,), 3)),
-    Source("wide", (32, 52), (32, 52), Timing.constant(Fraction(10), 5)),
+    Source("one", (32, 32), (45, 51), Timing(Fraction(1, 30), (7,), 3), shares=True),
+    Source("wide", (32, 52), (32, 52), Timing.constant(Fraction(10), 5), uses_network=False),
 )
 
 
-def write(directory: Path, model: ModelConfig, sources: tuple[Source, ...] = SOURCES, **changes: object) -> Path:
-    """An archive with random weights: every frame differs from the blend of its keyframes."""
+@dataclass(frozen=True)
+class Coded:
+    """A video's base layer."""
+
+    packets: list[bytes]
+    groups: list[bytes | None]  # digest of the reference
+    format: PlaneFormat
+    length: int  # of a group
+
+    @property
+    def checksums(self) -> tuple[int, ...]:
+        starts = range(0, len(self.packets), self.length)
+        return tuple(crc32(b"".join(self.packets[i : i + self.length])) & 0xFFFF for i in starts)
+
+
+def reference_of(size: tuple[int, int], planes: Planes, *, sealed: bool = False) -> tuple[NewReference, np.ndarray]:
+    """A picture to start from, and what it was made from."""
+    height, width = size
+    seed = SvtAv1(mode="stills", preset=PRESET, planes=planes, threads=1).keyframes(waves(1, size, 9), 30)[0].data
+    picture = next(decode_packets([seed], height=height, width=width, planes=planes))
+    header, packet = split_sequence_header(_encoder(planes).keyframes([picture] * 2, CRF)[0].data)
+    stored = b"" if sealed else seed
+    return NewReference(packet, stored, height, width, PlaneFormat(planes, header, 8), CRF, PRESET), picture
+
+
+def code(
+    frames: Sequence[np.ndarray], length: int, planes: Planes, reference: tuple[NewReference, np.ndarray] | None
+) -> Coded:
+    """Coded frames in groups, every other one behind the reference."""
+    packets: list[bytes] = []
+    groups: list[bytes | None] = []
+    header = b""
+    for start in range(0, len(frames), length):
+        shares = reference is not None and start // length % 2 == 0
+        before = [reference[1]] if reference is not None and shares else []
+        data = [packet.data for packet in _encoder(planes).keyframes([*before, *frames[start : start + length]], CRF)]
+        header, data[0] = split_sequence_header(data[0])
+        if reference is not None and shares:
+            assert data.pop(0) == reference[0].packet
+        groups.append(reference[0].digest if reference is not None and shares else None)
+        packets += data
+    return Coded(packets, groups, PlaneFormat(planes, header, 8), length)
+
+
+def _encoder(planes: Planes) -> SvtAv1:
+    return SvtAv1(preset=PRESET, group=1 << 20, shares_first=True, planes=planes, threads=1)
+
+
+def network_of(model: ModelConfig, num_frames: int) -> NetworkLayer:
+    """Random weights: every frame differs from the blend of its keyframes."""
     torch.manual_seed(0)
     network = build_model(model)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    videos = []
-    for number, source in enumerate(sources):
-        table, file, size = b"", None, 0
-        if model.uses_keyframes:
-            frames = waves(source.timing.num_frames, source.coded, number)
-            timeline = Timeline(len(frames), model.clip_length, model.keyframe_every)
-            packets = SvtAv1().keyframes((frames[i] for i in timeline.keyframe_positions), 50)
-            data, sync = [p.data for p in packets], [p.sync for p in packets]
-            table = encode_packet_table([len(d) for d in data], sync, packet_group_crc32s(data, sync))
-            file = directory / f"{number}.av1"
-            file.write_bytes(b"".join(data))
-            size = file.stat().st_size
-        label = source.name.split("/")[0] if "/" in source.name else None
-        entry = VideoEntry(source.name, label, source.original, source.coded, source.timing, len(table), size)
-        videos.append(CodedVideo(entry, table, file))
-    config = ArchiveConfig(model, 8, KeyframeFormat() if model.uses_keyframes else None, {"crf": 50})
+    weights = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
+    return NetworkLayer(NetworkConfig(model, 8, num_frames), pack_weights(weights, 6))
+
+
+def add(
+    writer: ArchiveWriter,
+    source: Source,
+    *,
+    seed: int = 0,
+    distance: int = 4,
+    length: int = 2,
+    network_frame: int | None = None,
+    planes: Planes | None = None,
+) -> None:
+    """Code a video and store it; with distance 0 without a base layer."""
+    coded = Coded([], [], PlaneFormat(Planes(), b"", 8), 0)
+    if distance:
+        planes = planes or Planes()
+        frames = waves(source.timing.num_frames, source.coded, seed)
+        positions = Timeline(len(frames), 1, distance).keyframe_positions
+        reference = reference_of(source.coded, planes) if source.shares else None
+        if reference is not None:
+            writer.add_reference(reference[0])
+        coded = code([frames[i] for i in positions], length, planes, reference)
+    label = source.name.split("/")[0] if "/" in source.name else None
+    entry = VideoEntry(
+        name=source.name,
+        label=label,
+        original_size=source.original,
+        coded_size=source.coded,
+        timing=source.timing,
+        distance=distance,
+        group_length=coded.length,
+        format=0,
+        crf=CRF,
+        references=(),
+        packet_lengths=tuple(map(len, coded.packets)),
+        checksums=coded.checksums if distance else (),
+        offset=0,
+        network_frame=network_frame,
+    )
+    writer.add_video(entry, coded.format if distance else None, coded.groups, iter(coded.packets))
+
+
+def write(
+    directory: Path,
+    model: ModelConfig | None = None,
+    sources: Sequence[Source] = SOURCES,
+    *,
+    distance: int = 4,
+    length: int = 2,
+) -> Path:
+    """An archive: of base layers alone, or with a network; a model without keyframes has no base layers."""
     path = directory / "a.dnerv"
-    weights = {name: p.detach().numpy() for name, p in network.named_parameters()}
-    write_archive(path, config, weights, 6, videos)
+    total = sum(source.timing.num_frames for source in sources)
+    has_base = model is None or model.uses_keyframes
+    with new_archive(path, network=None if model is None else network_of(model, total)) as writer:
+        first = 0
+        for seed, source in enumerate(sources):
+            uses = model is not None and (source.uses_network or not has_base)
+            step = (distance if model is None else model.keyframe_every) if has_base else 0
+            add(writer, source, seed=seed, distance=step, length=length, network_frame=first if uses else None)
+            first += source.timing.num_frames
+        writer.finish(MADE)
     return path
 
 
 @pytest.fixture(scope="session")
 def archive_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a network that all videos but "wide" use."""
     return write(tmp_path_factory.mktemp("archive"), SMALL)
 
 
 @pytest.fixture(scope="session")
+def base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Base layers alone: every second frame coded, groups of two."""
+    return write(tmp_path_factory.mktemp("base"), distance=2)
+
+
+@pytest.fixture(scope="session")
 def nerv_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network alone."""
     return write(tmp_path_factory.mktemp("nerv"), NERV)
-
-
-@pytest.fixture
-def write_model() -> Callable[..., Path]:
-    """Write an archive of a configuration's network into a folder."""
-    return write
 
 
 @pytest.fixture(scope="session")
@@ -112,10 +222,18 @@ def sequential(archive_path: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="session")
+def base_frames(base_path: Path) -> dict[str, torch.Tensor]:
+    """The same of base layers alone."""
+    with Archive(base_path) as archive:
+        return {reader.metadata.name: torch.stack(list(reader)) for reader in archive}
+
+
+@pytest.fixture(scope="session")
 def sources() -> tuple[Source, ...]:
     return SOURCES
 
 
 @pytest.fixture
 def write_videos() -> Callable[..., Path]:
+    """Write an archive into a folder."""
     return write

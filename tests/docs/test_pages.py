@@ -66,7 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("bigbuckbunny", "bikes", "carphone_pristine"):
         frames = [np.full((64, 80, 3), 3 * i, np.uint8) for i in range(40)]
         write_mp4(videos / f"{name}.mp4", iter(frames), Timing.constant(Fraction(25), 40))
-    options = EncodeOptions(width=2, keyframe_every=8, keyframe_crf=40, keyframe_mode="inter", epochs=0)
+    options = EncodeOptions(width=2, every=8, crf=40, network="always", epochs=0)
     encode([videos], folder / "clips.dnerv", options)
     return folder
 

@@ -45,9 +45,7 @@ def demo() -> ModuleType:
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     folder = tmp_path_factory.mktemp("demo")
     write_mp4(folder / "square.mp4", iter(moving_square()), Timing.constant(Fraction(25), 9), crf=8)
-    options = EncodeOptions(
-        epochs=0, width=2, keyframe_every=4, keyframe_crf=30, keyframe_mode="inter", precision="fp32"
-    )
+    options = EncodeOptions(epochs=0, width=2, every=4, crf=30, network="always", precision="fp32")
     encode([folder / "square.mp4"], folder / "square.dnerv", options)
     return Archive(folder / "square.dnerv", size="coded")
 
@@ -90,20 +88,24 @@ class TestClips:
             demo.unpack_clips(tmp_path / "empty.whl", tmp_path)
 
 
-class TestBlendAndFlow:
+class TestLayers:
     def test_an_untrained_archive_is_its_blend(self, demo: ModuleType, archive: Archive) -> None:
-        blend = demo.blended_keyframes(archive, "square")
-        made = archive["square"][:].permute(0, 2, 3, 1).numpy()
+        with Archive(archive.container.path, size="coded", layers="base") as base:
+            blend, made = demo.read(base, "square"), demo.read(archive, "square")
         assert blend.shape == made.shape == (9, 48, 64, 3)
         assert np.abs(blend.astype(int) - made).max() <= 1
 
-    def test_in_between_are_the_frames_that_are_no_keyframes(self, demo: ModuleType, archive: Archive) -> None:
+    def test_in_between_are_the_frames_that_are_not_coded(self, demo: ModuleType, archive: Archive) -> None:
         assert demo.in_between(archive, "square") == [1, 2, 3, 5, 6, 7]
 
-    def test_an_untrained_network_moves_nothing(self, demo: ModuleType, archive: Archive) -> None:
-        flow = demo.flow_between_keyframes(archive, "square", 8)
-        assert flow.shape == (48, 64, 2)
-        assert np.abs(flow).max() < 1e-6
+    def test_a_row_of_the_picture_has_one_frame_seen_by_each(self, demo: ModuleType, archive: Archive) -> None:
+        frames = moving_square()
+        black = np.zeros_like(frames)
+        original, anchor, blend, network = demo.picture_row(archive, "square", frames, frames, black)
+        index = int(original.note.removeprefix("square, frame "))
+        assert np.array_equal(original.picture, frames[index])
+        assert (anchor.note, blend.note) == ("100.00 dB", f"{psnr(float(mse(frames[index], black[index]))):.2f} dB")
+        assert np.array_equal(network.picture, archive["square"][index].permute(1, 2, 0).numpy())
 
 
 def test_anchors_have_the_quality_of_the_target(demo: ModuleType) -> None:
@@ -138,21 +140,27 @@ def test_all_outputs_are_there(ran: Any, demo: ModuleType) -> None:
     ((_, picture),) = VideoSource(folder / "out" / "picture.png").frames()
     assert picture.std() > 20
     assert results["command"].startswith("python examples/demo.py ")
-    assert results["file_bytes"] == (folder / "out" / "demo.dnerv").stat().st_size
+    for layer, name in (("base", "demo.dnerv"), ("network", "network.dnerv")):
+        assert results["archives"][layer]["file_bytes"] == (folder / "out" / name).stat().st_size
 
 
 def test_figures_are_those_of_the_archive(ran: Any) -> None:
     folder, results, _ = ran
-    with Archive(folder / "out" / "demo.dnerv", size="coded") as archive:
-        for member, found in zip(discover([folder / "videos"]), results["videos"], strict=True):
-            frames = [frame for _, frame in VideoSource(member.source_path).frames()]
-            made = archive[member.name][:].permute(0, 2, 3, 1).numpy()
-            exact = np.mean([psnr(float(mse(a, b))) for a, b in zip(frames, made, strict=True)])
-            assert found["psnr"]["dnerv"] == pytest.approx(exact)
+    for column, name, layers in (
+        ("base", "demo.dnerv", "all"),
+        ("network", "network.dnerv", "all"),
+        ("blend", "network.dnerv", "base"),
+    ):
+        with Archive(folder / "out" / name, size="coded", layers=layers) as archive:  # type: ignore[arg-type]
+            for member, found in zip(discover([folder / "videos"]), results["videos"], strict=True):
+                frames = [frame for _, frame in VideoSource(member.source_path).frames()]
+                made = archive[member.name][:].permute(0, 2, 3, 1).numpy()
+                exact = np.mean([psnr(float(mse(a, b))) for a, b in zip(frames, made, strict=True)])
+                assert found["psnr"][column] == pytest.approx(exact)
     for name, value in results["psnr"].items():
         assert value == pytest.approx(np.mean([video["psnr"][name] for video in results["videos"]]))
-    margins = results["dnerv_is_better_by"]
-    assert margins["x265"] == pytest.approx(results["psnr"]["dnerv"] - results["psnr"]["x265"])
+    margins = results["base_is_better_by"]
+    assert margins["x265"] == pytest.approx(results["psnr"]["base"] - results["psnr"]["x265"])
 
 
 def test_the_table_fits_80_columns(ran: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,4 +170,4 @@ def test_the_table_fits_80_columns(ran: Any, capsys: pytest.CaptureFixture[str])
     print_parts(tables(results))
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 80 for line in lines)
-    assert f"{results['psnr']['dnerv']:.2f}" in next(line for line in lines if line.startswith("average"))
+    assert f"{results['psnr']['base']:.2f}" in next(line for line in lines if line.startswith("average"))

@@ -23,7 +23,7 @@ from dnerv.studies.compare.study import CompareOptions
 from dnerv.video import Timing, write_mp4
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-TINY = EncodeOptions(width=2, keyframe_every=4, keyframe_crf=30, keyframe_mode="inter", epochs=1, precision="fp32")
+TINY = EncodeOptions(width=2, every=4, crf=30, network="always", epochs=1, precision="fp32")
 
 
 @pytest.fixture(scope="module")

@@ -56,8 +56,8 @@ class TestStudy:
                 assert (row["psnr"], row["bits_per_pixel"]) == (again.psnr, again.bits_per_pixel)
                 assert row["bytes"] == path.stat().st_size
                 with Archive(path) as archive:
-                    sizes = archive.container.sizes
-                    network, keyframes = sizes["NETW"], sizes["KEYF"] + sizes["PKTS"]
+                    network = archive.container.sizes["NETW"]
+                    keyframes = sum(entry.num_bytes for entry in archive.entries)
                     assert (row["network_bytes"], row["keyframe_bytes"]) == (network, keyframes)
 
     def test_every_archive_holds_the_network_of_its_row(self, done: tuple[Path, dict[str, Any]]) -> None:
@@ -65,7 +65,7 @@ class TestStudy:
         found = {}
         for row in record["groups"][0]["rows"]:
             with Archive(output / "steps" / row["seeds"][0]["file"]) as archive:
-                config = archive.config.model
+                config = archive.network.config.model
             assert isinstance(config, DNeRVConfig)
             found[row["name"]] = (config.fusion, config.temporal, config.flow, config.uses_keyframes)
             assert (config.head, config.output_stride, config.contrast) == ("paper", 1, False)
@@ -193,9 +193,9 @@ class TestShown:
 def test_every_row_can_be_encoded() -> None:
     assert tuple(group.name for group in GROUPS) == get_args(GroupName)
     for variant in VARIANTS.values():
-        encoding = AblationOptions().encoding(variant, 3)
+        encoding = AblationOptions().encoding_of(variant, 3)
         assert (encoding.seed, encoding.epochs) == (3, 20)
-        assert encoding.clip_length == (encoding.keyframe_every or 8)
+        assert encoding.clip_length == (encoding.every or 8)
         assert encoding.components == Components(**variant.parts)
     for group in GROUPS:
         assert group.reference in [variant.name for _, variant in group.rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -25,7 +26,7 @@ from dnerv.studies import run_study
 from dnerv.studies.bench.archives import REFERENCE, network
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, measure_round, shuffled_batches
 from dnerv.studies.bench.command import command, parse_command
-from dnerv.studies.bench.nerv import check_nerv
+from dnerv.studies.bench.nerv import check_nerv, write_nerv
 from dnerv.studies.bench.sample import Sample, draw_places, draw_sample
 from dnerv.studies.bench.stills import stills
 from dnerv.studies.bench.study import Bench, BenchOptions, candidates_of
@@ -59,9 +60,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timing = Timing.constant(Fraction(25), count)
         write_mp4(folder / "videos" / f"{name}.mp4", iter(moving(count, speed)), timing, crf=4)
     options = {"epochs": 0, "width": 2, "clip_length": 4, "precision": "fp32"}
-    coded = {"keyframe_every": 4, "keyframe_crf": 30, "keyframe_mode": "inter"}
+    coded = {"every": 4, "crf": 30, "network": "always"}
     encode([folder / "videos"], folder / "a.dnerv", EncodeOptions(**options, **coded))  # type: ignore[arg-type]
     encode([folder / "videos"], folder / "n.dnerv", EncodeOptions(**options, model="nerv"))  # type: ignore[arg-type]
+    encode([folder / "videos"], folder / "b.dnerv", EncodeOptions(every=2, crf=30))
     return folder
 
 
@@ -179,12 +181,10 @@ class TestTiledArchive:
     def test_tiles_are_joined_as_the_archive_joins_them(self, tmp_path: Path) -> None:
         frames = moving(5, 3).repeat(8, axis=1).repeat(11, axis=2)  # 384x704: wider than any canvas
         write_mp4(tmp_path / "wide.mp4", iter(frames), Timing.constant(Fraction(25), 5), crf=10)
-        options = EncodeOptions(
-            epochs=0, width=2, clip_length=4, keyframe_every=4, keyframe_crf=40, keyframe_mode="inter", precision="fp32"
-        )
+        options = EncodeOptions(epochs=0, width=2, clip_length=4, every=4, crf=40, network="always", precision="fp32")
         encode([tmp_path / "wide.mp4"], tmp_path / "w.dnerv", options)
         with Archive(tmp_path / "w.dnerv", size="coded") as archive:
-            assert archive.config.model.canvas[1] < 704
+            assert archive.network.config.model.canvas[1] < 704
             with network(tmp_path / "w.dnerv", "fp32", 1, CPU, 1).open() as load:
                 clip, last = load([ClipPlace(0, 0), ClipPlace(0, 1)])
             assert torch.equal(clip, archive["wide"][:4])
@@ -392,6 +392,32 @@ class TestBench:
         (chart,) = Bench().charts(record)
         assert [bar.is_pale for bar in chart.bars] == [False, True] * len(record["rows"])
         assert (folder / "out" / "charts.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_an_archive_without_a_network_is_loaded_as_it_is(self, folder: Path, tmp_path: Path) -> None:
+        options = BenchOptions(**(FAST | {"repeats": 1}), against=("png",))
+        record = run_study(Bench(), [folder / "b.dnerv"], tmp_path / "out", options)
+        assert record["archive"]["model"] is None
+        assert [row["name"] for row in record["rows"]] == [
+            "reference",
+            "dnerv fp32",
+            "dnerv fp32",
+            "Loader fp32",
+            "PNG",
+        ]
+        (part,) = record["breakdown"]
+        assert (set(part["once"]), set(part["per_clip"])) == ({"opening", "first batch"}, {"reading and keyframes"})
+        assert {one["name"]: one["psnr_to_reference"] for one in record["quality"]}["dnerv fp32"] == 100
+        with pytest.raises(InputError, match="has no network: leave --precisions out"):
+            run_study(Bench(), [folder / "b.dnerv"], tmp_path / "out", replace(options, precisions=("bf16",)))
+
+    def test_a_nerv_of_random_weights_is_made_for_an_archive_without_a_network(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        with Archive(folder / "b.dnerv") as archive:
+            write_nerv(archive, tmp_path / "n.dnerv")
+            with Archive(tmp_path / "n.dnerv") as other:
+                check_nerv(archive, other)
+                assert other["long"][17].shape == (3, 48, 64)
 
     def test_a_nerv_archive_has_no_other_nerv_beside_it(self, folder: Path, tmp_path: Path) -> None:
         options = BenchOptions(**(FAST | {"repeats": 1}), precisions=("fp32",), against=("nerv",))

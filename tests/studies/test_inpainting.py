@@ -146,7 +146,7 @@ def test_each_way_is_measured_on_its_own_archive(
     for way in ("nerv", "nerv_joint", "dnerv"):
         path, name = archive_of(record, way, 0, folder)
         with Archive(path, size="coded") as archive:
-            assert archive.config.model.uses_keyframes == (way == "dnerv")
+            assert archive.network.config.model.uses_keyframes == (way == "dnerv")
             made = archive[name][:].permute(0, 2, 3, 1).numpy()
         errors = np.square(frames.astype(float) - made)
         psnr = [10 * np.log10(255**2 / e[m].mean()) for e, m in zip(errors, masks, strict=True)]

@@ -63,7 +63,7 @@ def test_figures_are_those_of_the_archive(studied: tuple[Path, Path, dict[str, A
     )
     with Archive(record["archive"]["path"], size="coded") as archive:
         assert archive.file_bytes == record["archive"]["file_bytes"]
-        assert archive.config.model.keyframe_every == 2
+        assert archive.network.config.model.keyframe_every == 2
         made = torch.stack(list(archive["a/odd"].interpolated(2)))
     mean = ((made[:-2:2].float() + made[2::2].float()) / 2).round().to(torch.uint8)
     wanted = {"network": (frames[1::2], made[1::2]), "blend": (frames[1::2], mean), "kept": (frames[::2], made[::2])}

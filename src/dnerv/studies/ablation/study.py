@@ -58,6 +58,7 @@ class AblationOptions(FramesOptions):
             clip_length=variant.clip_length,
             components=Components(**variant.parts),
             network_share=variant.network_share,
+            references=False,
             epochs=self.passes,
             seed=seed,
         )
@@ -151,7 +152,7 @@ def _seed(found: Record) -> Record:
         "bytes": found["bytes"],
         "bits_per_pixel": found["bits_per_pixel"],
         "network_bytes": sum(size for name, size in parts.items() if name.startswith("network ")),
-        "keyframe_bytes": parts["keyframes"] + parts["keyframe tables"],
+        "keyframe_bytes": parts["base layers"],
         "psnr": found["psnr"],
         "ms_ssim": found["ms_ssim"],
     }

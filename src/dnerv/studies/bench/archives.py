@@ -19,10 +19,10 @@ from dnerv.bitstream import unpack_weights
 from dnerv.engine import ChosenPrecision, Decoder, Features
 from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.timing import StageClock, drop_pages
-from dnerv.families import ClipInputs, ClipRequest, tensor_shapes
+from dnerv.families import ClipInputs, ClipRequest, channels_first, tensor_shapes
 from dnerv.loading import Loader
 from dnerv.studies.bench.candidate import Candidate, CandidateKind, ClipPlace, Load, shuffled_batches
-from dnerv.studies.bench.sample import Sample
+from dnerv.studies.bench.sample import Sample, clip_length_of
 
 REFERENCE: ChosenPrecision = "reference"  # float32 through the plain modules, clip by clip
 _PASSES = 2  # over the list of clips, for the breakdown
@@ -42,7 +42,7 @@ def network(
 ) -> Candidate:
     """An archive in one precision. `size`: bytes of the sampled videos in it."""
     if precision == REFERENCE:
-        name, note = "reference", "fp32, the plain modules of dnerv.families, clip by clip"
+        name, note = "reference", "fp32, the plain modules of dnerv.families, clip by clip; a base layer as it is"
     else:
         name = f"{'NeRV' if kind == 'nerv' else 'dnerv'} {precision}"
         note = note or f"{batch_size} clips in one pass, keyframes decoded in {usable_cores()} threads"
@@ -55,32 +55,50 @@ def _opened(path: Path, precision: ChosenPrecision, batch_size: int, device: tor
         Archive(path, device=device, precision=precision, size="coded") as archive,
         ThreadPoolExecutor(usable_cores()) as pool,
     ):
-        yield partial(_load, archive, archive.maker, batch_size, pool, lambda name: nullcontext())
+        yield partial(_load, archive, _maker(archive), batch_size, pool, lambda name: nullcontext())
 
 
 def _load(
     archive: Archive,
-    maker: ClipMaker,
+    maker: ClipMaker | None,
     batch_size: int,
     pool: ThreadPoolExecutor,
     stage: Stage,
     batch: Sequence[ClipPlace],
 ) -> list[Tensor]:
-    """uint8 [t, 3, H, W] of every clip: keyframes on all cores, the network in passes of `batch_size` tiles."""
-
-    def of_clip(place: ClipPlace) -> list[ClipRequest]:
-        return archive.layout(place.video).requests(place.clip, archive.keyframe_reader(place.video))
-
+    """uint8 [t, 3, H, W] of every clip: base layers on all cores, the network in passes of `batch_size` tiles."""
     with stage("reading and keyframes"):
-        requests = list(pool.map(of_clip, batch))
-    flat = [request for own in requests for request in own]
+        prepared = list(pool.map(partial(_prepared, archive), batch))
+    flat = [request for clip in prepared if not isinstance(clip, Tensor) for request in clip]
+    if not flat:
+        return [clip for clip in prepared if isinstance(clip, Tensor)]
+    assert maker is not None
     tiles = torch.cat([maker.batch(flat[i : i + batch_size]) for i in range(0, len(flat), batch_size)])
     with stage("tiles and 8 bits"):
-        clips, first = [], 0
-        for place, own in zip(batch, requests, strict=True):
-            clips.append(archive.layout(place.video).join(place.clip, tiles[first : first + len(own)]))
-            first += len(own)
+        clips, first = list[Tensor](), 0
+        for place, clip in zip(batch, prepared, strict=True):
+            if isinstance(clip, Tensor):
+                clips.append(clip)
+                continue
+            layout = archive.network.layout(archive.entries[place.video])
+            clips.append(layout.join(place.clip, tiles[first : first + len(clip)]))
+            first += len(clip)
         return clips
+
+
+def _prepared(archive: Archive, place: ClipPlace) -> list[ClipRequest] | Tensor:
+    """What the network needs for a clip or, of a video without it, the clip's frames."""
+    entry = archive.entries[place.video]
+    if archive.uses_network(entry):
+        base = archive.base.reader(entry) if archive.network.config.model.uses_keyframes else None
+        return archive.network.layout(entry).requests(place.clip, base)
+    length = clip_length_of(archive)
+    frames = range(place.clip * length, min((place.clip + 1) * length, entry.timing.num_frames))
+    return channels_first(archive.base.reader(entry).frames(frames)).to(archive.device)
+
+
+def _maker(archive: Archive) -> ClipMaker | None:
+    return None if archive.config.network is None else archive.network.maker
 
 
 def loaders(
@@ -120,7 +138,7 @@ class _TimedDecoder(Decoder):
     """A decoder whose two parts are stages."""
 
     def __init__(self, archive: Archive, precision: ChosenPrecision, stage: Stage) -> None:
-        super().__init__(archive.model, archive.device, precision)
+        super().__init__(archive.network.model, archive.device, precision)
         self._stage = stage
 
     def encode(self, keyframes: Tensor) -> Features:
@@ -157,16 +175,18 @@ def _apart(
     with once("opening"):
         archive = Archive(path, device=device, precision=precision, size="coded")
     with archive:
-        with once("entropy decoding"):
-            unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.model))
-        with once("network with weights"):
-            archive.model  # noqa: B018  # made when it is first asked for
-        # The network's weights are decoded anew on the way: what is left is building it.
-        rest = once.seconds.pop("network with weights") - once.seconds["entropy decoding"]
-        once.seconds["building the network"] = max(0.0, rest)
+        if archive.config.network is not None:
+            with once("entropy decoding"):
+                unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.network.model))
+            with once("network with weights"):
+                archive.network.model  # noqa: B018  # made when it is first asked for
+            # The network's weights are decoded anew on the way: what is left is building it.
+            rest = once.seconds.pop("network with weights") - once.seconds["entropy decoding"]
+            once.seconds["building the network"] = max(0.0, rest)
         with once("first batch"):
-            _load(archive, archive.maker, batch_size, pool, lambda name: nullcontext(), sample.places[:batch_size])
-        maker = ClipMaker(_TimedDecoder(archive, precision, clock))
+            _load(archive, _maker(archive), batch_size, pool, lambda name: nullcontext(), sample.places[:batch_size])
+        timed = archive.config.network is not None
+        maker = ClipMaker(_TimedDecoder(archive, precision, clock)) if timed else None
         clips, batches = 0, shuffled_batches(sample.places, batch_size, 0)
         while clips < _PASSES * len(sample.places):
             clips += len(_load(archive, maker, batch_size, pool, clock, next(batches)))

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dnerv.archive import Archive, ArchiveConfig, CodedVideo, write_archive
+from dnerv.archive import Archive
+from dnerv.archive.config import NetworkConfig
+from dnerv.archive.writing import NetworkLayer, new_archive
 from dnerv.bitstream import pack_weights
 from dnerv.errors import InputError
 from dnerv.families import FAMILIES, ModelConfig, Sizing, build_model, family_of
-from dnerv.families.sizes import PAPER_STRIDES
+from dnerv.families.sizes import CANVAS_MULTIPLE, PAPER_STRIDES
+from dnerv.studies.bench.sample import clip_length_of
+from dnerv.video import choose_canvas
 
 FAMILY = "nerv"
 _WEIGHT_BITS = 6
@@ -26,10 +30,11 @@ def write_nerv(archive: Archive, path: Path) -> None:
 
     The time it takes to decode does not depend on what its weights are.
     """
-    sizes, model = archive.container.sizes, archive.config.model
-    target = sizes["NETW"] + sizes["KEYF"] + sizes["PKTS"]  # the rest it needs as well
-    # The paper's NeRV beside the paper's D-NeRV; beside ours, ours.
-    sizing = Sizing(model.canvas, model.clip_length, paper=getattr(model, "strides", None) == PAPER_STRIDES)
+    parts = archive.breakdown()  # of which it needs the index, configuration and header as well
+    target = sum(
+        size for name, size in parts.items() if name in ("base layers", "references") or name.startswith("network ")
+    )
+    sizing, overlap = _sizing(archive)
 
     @cache
     def packed_bytes(width: int) -> int:
@@ -40,17 +45,35 @@ def write_nerv(archive: Archive, path: Path) -> None:
     place = bisect_left(widths, target, hi=len(widths) - 1, key=packed_bytes)
     width = min(widths[max(0, place - 1)], widths[place], key=lambda width: abs(packed_bytes(width) - target))
     config = FAMILIES[FAMILY].sized(width, sizing)
-    videos = [CodedVideo(replace(e, table_bytes=0, keyframe_bytes=0), b"", None) for e in archive.entries]
-    write_archive(path, ArchiveConfig(config, archive.config.overlap, None), _random(config), _WEIGHT_BITS, videos)
+    weights = pack_weights(_random(config), _WEIGHT_BITS)
+    layer = NetworkLayer(NetworkConfig(config, overlap, archive.num_frames), weights)
+    with new_archive(path, network=layer) as writer:
+        first = 0
+        for entry in archive.entries:
+            alone = replace(entry, distance=0, group_length=0, packet_lengths=(), checksums=(), network_frame=first)
+            writer.add_video(alone, None, (), b"")
+            first += entry.timing.num_frames
+        writer.finish({})
+
+
+def _sizing(archive: Archive) -> tuple[Sizing, int]:
+    """Canvas and clips of the archive's network, or of one that would suit its frames; the overlap of tiles."""
+    if archive.config.network is None:
+        canvas = choose_canvas([entry.coded_size for entry in archive.entries], (CANVAS_MULTIPLE, CANVAS_MULTIPLE))
+        return Sizing(canvas, clip_length_of(archive)), 0
+    model = archive.config.network.model
+    # The paper's NeRV beside the paper's D-NeRV; beside ours, ours.
+    is_paper = getattr(model, "strides", None) == PAPER_STRIDES
+    return Sizing(model.canvas, model.clip_length, paper=is_paper), archive.config.network.overlap
 
 
 def check_nerv(archive: Archive, other: Archive) -> None:
     """Raise InputError unless `other` is a NeRV of the same videos, cut into the same clips."""
-    if family_of(other.config.model).name != FAMILY:
+    if other.config.network is None or family_of(other.config.network.model).name != FAMILY:
         raise InputError(f"{other.container.path} holds no NeRV; --nerv takes an archive made with --model nerv")
     same = (
         other.names == archive.names
-        and other.config.model.clip_length == archive.config.model.clip_length
+        and clip_length_of(other) == clip_length_of(archive)
         and all(
             (a.coded_size, a.timing.num_frames) == (b.coded_size, b.timing.num_frames)
             for a, b in zip(archive.entries, other.entries, strict=True)

@@ -26,6 +26,7 @@ from dnerv.video.content import digest_of
 MOST_VIDEOS = 8
 MOST_FRAMES = 128  # of a video, from its start: what lies behind is loaded just as fast
 MOST_BYTES = 1 << 29  # of raw frames on disk
+CLIP_LENGTH = 8  # frames, where no network says how many
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,16 @@ def draw_sample(
         store = FrameStore(folder / f"{video}.rgb", *entry.coded_size, count)
         original = members[entry.name].source_path if members else None
         videos[video] = SampledVideo(video, entry.name, entry.timing.average_fps, store, original)
-    length = archive.config.network.model.clip_length
+    length = clip_length_of(archive)
     places = draw_places(counts, length, clips, seed)
     pixels = sum(s.store.height * s.store.width * len(s.store) for s in videos.values())
     return Sample(videos, places, length, pixels / archive.num_pixels, digest)
+
+
+def clip_length_of(archive: Archive) -> int:
+    """Frames that are loaded together: the network's where there is one."""
+    network = archive.config.network
+    return CLIP_LENGTH if network is None else network.model.clip_length
 
 
 def draw_places(lengths: dict[int, int], clip_length: int, clips: int, seed: int) -> tuple[ClipPlace, ...]:
@@ -114,7 +121,7 @@ def draw_places(lengths: dict[int, int], clip_length: int, clips: int, seed: int
 
 def _frames_taken(archive: Archive, video: int, videos: int) -> int:
     """All frames, or as many whole clips as the limits allow, at least one."""
-    entry, length = archive.entries[video], archive.config.network.model.clip_length
+    entry, length = archive.entries[video], clip_length_of(archive)
     height, width = entry.coded_size
     limit = min(MOST_FRAMES, MOST_BYTES // (videos * height * width * 3))
     return min(entry.timing.num_frames, max(1, limit // length) * length)

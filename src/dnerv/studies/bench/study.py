@@ -140,7 +140,7 @@ class Bench(Study[BenchOptions, Plan, Measured]):
             sample = draw_sample(
                 run, archive, plan.digest, originals=asked.originals, clips=asked.clips, seed=asked.seed
             )
-            precisions = asked.precisions or default_precisions(run.device)
+            precisions = _precisions(run, archive)
             candidates = list(candidates_of(run, archive, sample, precisions))
         depends_on = {
             "sample": sample.digest,
@@ -222,6 +222,15 @@ def default_precisions(device: torch.device) -> tuple[ChosenPrecision, ...]:
     return tuple(precisions)
 
 
+def _precisions(run: Run[BenchOptions], archive: Archive) -> tuple[ChosenPrecision, ...]:
+    """Those asked for. Raises InputError for some of an archive that has no network to compute in them."""
+    if archive.config.network is not None:
+        return run.options.precisions or default_precisions(run.device)
+    if run.options.precisions not in (None, ("fp32",)):
+        raise InputError(f"{archive.container.path} has no network: leave --precisions out")
+    return ("fp32",)
+
+
 def candidates_of(
     run: Run[BenchOptions], archive: Archive, sample: Sample, precisions: Sequence[ChosenPrecision]
 ) -> Iterator[Candidate]:
@@ -239,8 +248,10 @@ def candidates_of(
     for precision in precisions:
         for batch_size in asked.batch_sizes:
             yield network(path, precision, batch_size, run.device, share)
-    yield from loaders(archive, sample, chosen_precision("auto", run.device), most, run.device)
-    if "nerv" in asked.against and family_of(archive.config.model).name != FAMILY:
+    network_of = archive.config.network
+    automatic: ChosenPrecision = "fp32" if network_of is None else chosen_precision("auto", run.device)
+    yield from loaders(archive, sample, automatic, most, run.device)
+    if "nerv" in asked.against and (network_of is None or family_of(network_of.model).name != FAMILY):
         yield from _nervs(run, archive, sample, precisions)
     for restart in (None, sample.clip_length) if "h264" in asked.against else ():
         yield from videos(run, sample, archive.file_bytes, restart, most)
@@ -270,7 +281,7 @@ def _nervs(
         path = run.path_of(run.step("NeRV", {"sample": sample.digest}, make))
     with Archive(path, size="coded") as other:
         check_nerv(archive, other)
-        share, width = round(other.file_bytes * sample.share), other.config.model.base_channels
+        share, width = round(other.file_bytes * sample.share), other.network.config.model.base_channels
         weights = "random weights" if run.options.nerv is None else str(run.options.nerv)
         note = f"width {width}, {weights}, {other.file_bytes:,} bytes; {most} clips in one pass"
     for precision in precisions:
@@ -278,15 +289,15 @@ def _nervs(
 
 
 def _facts(archive: Archive) -> Record:
-    from dnerv.families import config_to_json, count_parameters
+    from dnerv.studies.archive_quality import network_facts
 
-    model = archive.config.model
+    network = archive.config.network
     return {
         "path": str(archive.container.path),
         "file_bytes": archive.file_bytes,
         "bits_per_pixel": archive.bits_per_pixel,
         "videos": len(archive),
         "frames": archive.num_frames,
-        "canvas": list(model.canvas),
-        "model": config_to_json(model) | {"parameters": count_parameters(model)},
+        "canvas": None if network is None else list(network.model.canvas),
+        "model": None if network is None else network_facts(network.model),
     }

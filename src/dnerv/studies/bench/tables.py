@@ -97,11 +97,13 @@ def _breakdown_table(parts: Sequence[Record]) -> Table:
 
 def _heading(record: Record) -> list[str]:
     archive, content = record["archive"], record["content"]
-    canvas = "x".join(map(str, archive["canvas"]))
+    network = "no network"
+    if archive["model"] is not None:
+        canvas = "x".join(map(str, archive["canvas"]))
+        network = f"{archive['model']['parameters']:,} parameters, canvas {canvas}"
     frames = "the originals'" if content["from"] == "originals" else "the archive's own, since no --originals are given"
     return [
-        f"{archive['path']}: {archive['file_bytes']:,} bytes, {archive['model']['parameters']:,} parameters, "
-        f"canvas {canvas}",
+        f"{archive['path']}: {archive['file_bytes']:,} bytes, {network}",
         f"{content['clips']} random clips of {content['clip_length']} frames, from {len(content['videos'])} videos; "
         f"frames that JPEG, PNG and H.264 store: {frames}",
     ]

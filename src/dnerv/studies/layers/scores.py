@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from math import log10
 from pathlib import Path
+from statistics import fmean
 from threading import Event
 from typing import Any, TypeVar
 
@@ -19,15 +20,14 @@ from numpy.typing import NDArray
 from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.archive.entry import OWN_INTRA, VideoEntry
-from dnerv.codecs import Frame, SvtAv1, decode_packets, psnr
+from dnerv.codecs import Frame, SvtAv1, decode_packets
 from dnerv.evaluation.machine import usable_cores
-from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, ms_ssim_per_frame, mse_per_frame
+from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
 from dnerv.families import channels_first
 from dnerv.studies.content import Content
 from dnerv.video import CachedVideo
 
 T = TypeVar("T")
-WORST = 0.05  # of all frames
 MS_SSIM_STEP = 5  # frames from one that is scored to the next; no multiple of a distance of coded frames
 _AT_ONCE = 16  # frames
 
@@ -36,8 +36,8 @@ _AT_ONCE = 16  # frames
 class Scores:
     """Of the frames of one video."""
 
-    errors: NDArray[np.float64]  # mean squared error of each
-    similarities: NDArray[np.float64]  # MS-SSIM of every `MS_SSIM_STEP`-th; none where it was not asked for
+    errors: torch.Tensor  # float64 [T], mean squared error of each
+    similarity: float | None  # mean MS-SSIM of every `MS_SSIM_STEP`-th; None where it was not asked for
 
 
 def code_alone(codec: SvtAv1, content: Content, crf: float, with_ms_ssim: bool, title: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _scores(video: CachedVideo, made: Iterable[Frame], with_ms_ssim: bool) -> Sc
         first += len(originals)
     if next(frames, None) is not None:
         raise ValueError(f"{video.name} came back with more than its {first} frames")
-    return Scores(torch.cat(errors).numpy(), torch.cat(similarities).numpy() if similarities else np.empty(0))
+    return Scores(torch.cat(errors), float(torch.cat(similarities).mean()) if similarities else None)
 
 
 def _batches(video: CachedVideo) -> Iterator[NDArray[np.uint8]]:
@@ -108,15 +108,16 @@ def _batches(video: CachedVideo) -> Iterator[NDArray[np.uint8]]:
 
 
 def _summary(content: Content, size: int, scores: Sequence[Scores]) -> dict[str, Any]:
-    of_each = np.sort(psnr(np.concatenate([one.errors for one in scores])))
-    similarity = np.concatenate([one.similarities for one in scores])
-    is_whole = all(len(one.similarities) for one in scores)
+    meter = QualityMeter()
+    for video, one in zip(content.videos, scores, strict=True):
+        meter.add(video.name, one.errors)
+    similarities = [one.similarity for one in scores if one.similarity is not None]
     return {
         "bytes": size,
         "bits_per_pixel": 8 * size / content.num_pixels,
-        "psnr": float(of_each.mean()),
-        "psnr_of_worst": float(of_each[: max(1, round(WORST * len(of_each)))].mean()),
-        "ms_ssim": float(similarity.mean()) if is_whole else None,
+        "psnr": meter.psnr,
+        "worst_psnr": meter.worst_psnr,
+        "ms_ssim": fmean(similarities) if len(similarities) == len(scores) else None,
     }
 
 

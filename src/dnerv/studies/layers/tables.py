@@ -9,7 +9,7 @@ from dnerv.studies.tables import content_line, figures_table
 from dnerv.tables import Part, Table
 
 Record = Mapping[str, Any]
-_MEASURES = {"psnr": "all frames", "psnr_of_worst": "worst 5 %", "ms_ssim": "MS-SSIM"}
+_MEASURES = {"psnr": "all frames", "worst_psnr": "worst 5 %", "ms_ssim": "MS-SSIM"}
 
 
 def tables(record: Record) -> Sequence[Part]:
@@ -71,7 +71,7 @@ def _points_table(record: Record) -> Table:
                 f"{point['bytes']:,}",
                 f"{point['bits_per_pixel']:.4f}",
                 f"{point['psnr']:.2f}",
-                f"{point['psnr_of_worst']:.2f}",
+                f"{point['worst_psnr']:.2f}",
                 "n/a" if point["ms_ssim"] is None else f"{point['ms_ssim']:.4f}",
             )
         table.add_section()
@@ -85,5 +85,5 @@ def _notes(record: Record) -> list[str]:
         "coded; otherwise the distance is chosen for each video, and frames between are blends. Alone: without shared "
         "pictures. BD-rate: how many more bits than the anchor for the same quality, negative for fewer.",
         "Pictures: shared ones, their share of the file, the videos that use them.",
-        f"PSNR: {measures['psnr']}. Worst: {measures['psnr_of_worst']}. MS-SSIM: {measures['ms_ssim']}.",
+        f"PSNR: {measures['psnr']}. Worst: {measures['worst_psnr']}. MS-SSIM: {measures['ms_ssim']}.",
     ]

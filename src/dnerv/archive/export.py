@@ -36,6 +36,8 @@ def export_videos(
 ) -> list[Path]:
     """Decode videos into `directory`, one file or folder each, under their names in the archive.
 
+    An mp4 has the matrix, range and depth of the video's source; a PNG is 8-bit RGB.
+
     A name that no file can have is replaced, and a video that cannot be written does not end the rest: both are told
     as warnings. Progress is by frame.
 
@@ -58,7 +60,7 @@ def export_videos(
     def write(reader: VideoReader, span: range, target: Path) -> None:
         pictures = _pictures(reader[index] for index in span)
         if format == "mp4":
-            write_mp4(target, pictures, _part(reader.entry.timing, span), force=force)
+            _write_mp4(archive, reader, target, pictures, _part(reader.entry.timing, span), force)
         else:
             write_png_folder(target, pictures, first=None if frames is None else span.start, force=force)
 
@@ -94,7 +96,7 @@ def interpolate_videos(
     def write(reader: VideoReader, timing: Timing, target: Path) -> None:
         pictures = _pictures(reader.interpolated(factor))
         if format == "mp4":
-            write_mp4(target, pictures, timing, force=force)
+            _write_mp4(archive, reader, target, pictures, timing, force)
         else:
             write_png_folder(target, pictures, force=force)
 
@@ -119,6 +121,23 @@ def interpolated_timing(timing: Timing, factor: int, *, slow_motion: bool) -> Ti
     base = timing.time_base if slow_motion else timing.time_base / factor
     shift = first if slow_motion else factor * first
     return Timing(base, [tick + shift for tick in fine], factor * timing.last_duration)
+
+
+def _write_mp4(
+    archive: Archive,
+    reader: VideoReader,
+    target: Path,
+    pictures: Iterable[NDArray[np.uint8]],
+    timing: Timing,
+    force: bool,
+) -> None:
+    """With the source's matrix, range and depth, which come with a base layer; BT.709, limited, 8 bits without one."""
+    if not reader.entry.num_coded:
+        write_mp4(target, pictures, timing, force=force)
+        return
+    format = archive.config.formats[reader.entry.format]
+    matrix, full_range = format.planes.matrix, format.planes.full_range
+    write_mp4(target, pictures, timing, matrix=matrix, full_range=full_range, depth=format.shown_depth, force=force)
 
 
 def _chosen(archive: Archive, names: Sequence[str] | None, format: ExportFormat) -> list[VideoReader]:

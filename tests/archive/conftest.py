@@ -237,3 +237,15 @@ def sources() -> tuple[Source, ...]:
 def write_videos() -> Callable[..., Path]:
     """Write an archive into a folder."""
     return write
+
+
+@pytest.fixture
+def add_video() -> Callable[..., None]:
+    """Code a video and add it to a writer."""
+    return add
+
+
+@pytest.fixture(name="reference_of")
+def reference_of_fixture() -> Callable[..., tuple[NewReference, np.ndarray]]:
+    """A picture to start from, and what it was made from."""
+    return reference_of

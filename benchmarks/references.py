@@ -25,8 +25,6 @@ from dnerv.video import Timeline
 from dnerv.video.source import VideoSource
 
 Clip = NDArray[np.uint8]  # [N, H, W, 3] RGB
-SHARED = {"aq-mode": 0, "enable-tf": 0}  # without which the first packet depends on what follows it
-LOW_DELAY = {"pred-struct": 1}
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,21 @@ class Arm:
     distance: int = 1  # frames from one coded frame to the next
     group: int = 1 << 20  # coded frames
     shares: bool = True  # starts from the scene's reference
+    low_delay: bool = False
     further: dict[str, int] = field(default_factory=dict)
 
     def code(self, clip: Clip, reference: Clip, crf: float, preset: int) -> tuple[int, bytes, list[float]]:
         """Bytes of the clip, the reference's packet (empty without one), and the PSNR of every frame."""
         timeline, (height, width) = Timeline(len(clip), 1, self.distance), clip.shape[1:3]
         coded = clip[timeline.keyframe_positions]
-        told = (SHARED if self.shares else {}) | self.further
-        codec = Told(preset=preset, threads=1, group=1 << 20 if self.shares else self.group, further=told)
+        codec = Told(
+            preset=preset,
+            group=1 << 20 if self.shares else self.group,
+            shares_first=self.shares,
+            low_delay=self.low_delay,
+            threads=1,
+            further=self.further,
+        )
         size, first, frames = 0, b"", list[Clip]()
         for start in range(0, len(coded), self.group if self.shares else len(coded)):
             group = coded[start : start + self.group] if self.shares else coded
@@ -76,14 +81,14 @@ ARMS = (
     Arm("B: every frame, a sync frame every 8", group=8, shares=False),
     Arm("every frame, groups of 8", 1, 8),
     Arm("the same, hierarchical-levels 3", 1, 8, further={"hierarchical-levels": 3}),
-    Arm("the same, low delay", 1, 8, further=LOW_DELAY),
+    Arm("the same, low delay", 1, 8, low_delay=True),
     Arm("every 2nd, whole clips", 2),
     Arm("every 2nd, groups of 7", 2, 7),
     Arm("the same, hierarchical-levels 3", 2, 7, further={"hierarchical-levels": 3}),
-    Arm("the same, low delay", 2, 7, further=LOW_DELAY),
-    Arm("the same, low delay, startup-qp-offset -5", 2, 7, further=LOW_DELAY | {"startup-qp-offset": -5}),
+    Arm("the same, low delay", 2, 7, low_delay=True),
+    Arm("the same, low delay, startup-qp-offset -5", 2, 7, low_delay=True, further={"startup-qp-offset": -5}),
     Arm("every 4th, groups of 7", 4, 7),
-    Arm("the same, low delay", 4, 7, further=LOW_DELAY),
+    Arm("the same, low delay", 4, 7, low_delay=True),
 )
 
 

@@ -5,7 +5,7 @@
 The first half of the videos are encoded; the others are added and, where that ended in time, removed again. `dnerv add`
 is killed by SIGKILL at a moment drawn evenly from the time that it takes undisturbed, every tenth time `remove` or
 `compact` instead. After each kill the archive is opened anew: it must verify, hold the videos of before or of after,
-and give the frames of before to the bit. At the end one more addition must succeed and leave nothing beside the archive.
+and give the frames of before to the bit. At the end one more addition must succeed and leave nothing beside it.
 
 Prints a line for each outcome and exits with 1 where an archive was not whole.
 """

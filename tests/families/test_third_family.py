@@ -53,7 +53,13 @@ def test_it_is_encoded_and_read_like_the_others(tmp_path: Path) -> None:
 def test_its_configuration_is_checked_like_theirs() -> None:
     config = BLEND.sized(2, Sizing((32, 32)))
     record = config_to_json(config)
-    assert record == {"family": "blend", "base_channels": 2, "canvas": (32, 32)}
+    assert record == {
+        "family": "blend",
+        "base_channels": 2,
+        "canvas": (32, 32),
+        "clip_length": 8,
+        "keyframe_every": 8,
+    }
     assert config_from_json(record | {"canvas": [32, 32]}) == config
     for wrong in ({"canvas": [32]}, {"canvas": [32, 1 << 30]}, {"base_channels": 65}, {"colour": 1}):
         with pytest.raises(ArchiveError):

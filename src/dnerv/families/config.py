@@ -6,7 +6,7 @@ an untrusted file: a hostile one must end in `ArchiveError`, not in an attempt t
 
 from __future__ import annotations
 
-from dataclasses import Field, asdict, fields
+from dataclasses import Field, fields
 from math import log, prod
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
@@ -64,14 +64,8 @@ class ModelConfig(Protocol):
 ConfigT = TypeVar("ConfigT", bound=ModelConfig)
 
 
-def changed_fields(config: ModelConfig) -> dict[str, Any]:
-    """Fields as plain JSON values; those at their default are left out, which keeps small archives small."""
-    defaults = {each.name: each.default for each in fields(config)}
-    return {name: value for name, value in asdict(config).items() if value != defaults[name]}
-
-
 def config_of_fields(kind: type[ConfigT], values: dict[str, Any]) -> ConfigT:
-    """Inverse of `changed_fields`, for values that may be anything.
+    """Inverse of `dataclasses.asdict`, for values that may be anything: all fields stand in an archive, whole.
 
     Raises:
         ArchiveError: an unknown field, one missing, a wrong type, or a value out of range.
@@ -80,10 +74,9 @@ def config_of_fields(kind: type[ConfigT], values: dict[str, Any]) -> ConfigT:
     known = {each.name: hints[each.name] for each in fields(kind)}
     if unknown := next((name for name in values if name not in known), None):
         raise ArchiveError(f"the archive's model record has an unknown field {unknown!r}; a newer dnerv may know it")
-    try:
-        return kind(**{name: _typed(name, value, known[name]) for name, value in values.items()})
-    except TypeError as error:
-        raise ArchiveError(f"the archive's model record is incomplete: {error}") from None
+    if missing := next((name for name in known if name not in values), None):
+        raise ArchiveError(f"the archive's model record has no field {missing!r}")
+    return kind(**{name: _typed(name, value, known[name]) for name, value in values.items()})
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:

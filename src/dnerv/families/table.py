@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dnerv.errors import ArchiveError
-from dnerv.families.config import ModelConfig, changed_fields, config_of_fields
+from dnerv.families.config import ModelConfig, config_of_fields
 from dnerv.families.family import Family, PublishedModel
 from dnerv.families.network import Network
 from dnerv.families.registry import FAMILIES
@@ -43,15 +44,15 @@ def family_of(config: ModelConfig) -> Family[Any]:
 
 
 def config_to_json(config: ModelConfig) -> dict[str, Any]:
-    """The configuration as JSON; fields at their default are left out, which keeps small archives small."""
-    return {"family": family_of(config).name, **changed_fields(config)}
+    """The configuration as JSON, every field of it: what an archive says must not depend on a default in the code."""
+    return {"family": family_of(config).name, **asdict(config)}
 
 
 def config_from_json(record: Any) -> ModelConfig:
     """Inverse of `config_to_json`.
 
     Raises:
-        ArchiveError: an unknown family or field, a wrong type, or a value out of range.
+        ArchiveError: an unknown family or field, one missing, a wrong type, or a value out of range.
     """
     family = FAMILIES.get(str(record.get("family"))) if isinstance(record, dict) else None
     if family is None:

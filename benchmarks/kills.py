@@ -108,8 +108,8 @@ def run(*words: object) -> float:
 
 def kill(seconds: float, *words: object) -> None:
     """Run a command for so long at most."""
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, "-m", "dnerv", *map(str, words)], **silent) as process:
+    command = [sys.executable, "-m", "dnerv", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -288,11 +288,11 @@ class TestExtract:
         data = bytearray(archive.read_bytes())
         data[at] ^= 1
         archive.write_bytes(data)
-        for change in (lambda: extract(archive, tmp_path / "some.dnerv", ["*"]), lambda: compact(archive)):
-            if change.__code__.co_names[0] == "compact":
-                remove(archive, ["a/one"])
-            with pytest.raises(ArchiveError, match=r"whole\.dnerv: video 'four' is damaged"):
-                change()
+        with pytest.raises(ArchiveError, match=r"whole\.dnerv: video 'four' is damaged"):
+            extract(archive, tmp_path / "some.dnerv", ["*"])
+        remove(archive, ["a/one"])
+        with pytest.raises(ArchiveError, match=r"whole\.dnerv: video 'four' is damaged"):
+            compact(archive)
         assert not (tmp_path / "some.dnerv").exists()
         remove(archive, ["four"])
         compact(archive)
@@ -418,9 +418,10 @@ class TestCompact:
 class TestSideBySide:
     def test_one_change_at_a_time(self, archive: Path, before: dict[str, str]) -> None:
         with changed_archive(archive) as writer:
-            for change in (lambda: remove(archive, ["four"]), lambda: compact(archive)):
-                with pytest.raises(OutputError, match="another process"):
-                    change()
+            with pytest.raises(OutputError, match="another process"):
+                remove(archive, ["four"])
+            with pytest.raises(OutputError, match="another process"):
+                compact(archive)
             writer.remove_video("a/one")
             writer.finish({})
         assert set(digests(archive)) == set(before) - {"a/one"}

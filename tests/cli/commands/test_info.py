@@ -15,8 +15,17 @@ DIGEST = "0123456789abcdef"
 
 
 def video(name: str = "one", **changes: Any) -> dict[str, Any]:
-    plain = {"frames": 9, "height": 48, "width": 64, "coded_height": 48, "coded_width": 64, "label": None}
-    plain |= {"fps": 25.0, "seconds": 0.36, "every": 1, "groups": 2, "group_length": 8, "access": 8, "made_frames": 0}
+    plain: dict[str, Any] = {"frames": 9, "height": 48, "width": 64, "coded_height": 48, "coded_width": 64}
+    plain |= {
+        "label": None,
+        "fps": 25.0,
+        "seconds": 0.36,
+        "every": 1,
+        "groups": 2,
+        "group_length": 8,
+        "access": 8,
+        "made_frames": 0,
+    }
     plain |= {"uses_network": False, "crf": 40.0, "format": 0, "references": [], "bytes": 25}
     return {"name": name} | plain | changes
 
@@ -67,7 +76,7 @@ def test_what_makes_a_videos_frames(changes: dict[str, Any], row: tuple[str, ...
     ("made_of", "cells"),
     [
         (None, ("", "one", "7", "1,234", "")),
-        ({"video": "one", "frame": 4, "saved": 5678}, ("one, 4", "one", "7", "1,234", "5,678")),
+        ({"video": "one", "frame": 4, "saved": 5677.6}, ("one, 4", "one", "7", "1,234", "5,678")),
         ({"video": "one"}, ("", "one", "7", "1,234", "")),
         ({"saved": "a lot of bytes, truly"}, ("", "one", "7", "1,234", "a lot of byt")),
         ("a picture", ("", "one", "7", "1,234", "")),

@@ -150,7 +150,7 @@ def _users(names: Sequence[str]) -> str:
 def _saved(said: Record) -> str:
     """`made` is free text of whoever made the archive: shown as it is, whatever it is."""
     saved = said.get("saved", "")
-    return f"{saved:,}" if isinstance(saved, int) else str(saved)[:12]
+    return f"{saved:,.0f}" if isinstance(saved, int | float) else str(saved)[:12]
 
 
 def _format_lines(record: Record) -> list[str]:

@@ -56,9 +56,9 @@ def matching(archive: Archive, names: Sequence[str]) -> list[str]:
 
     Raises VideoNameError for a name or a pattern that fits no video.
     """
-    found: set[str] = set()
-    patterns = [name for name in dict.fromkeys(names) if name not in archive]
-    found.update(name for name in names if name in archive)
+    found, patterns = set[str](), list[str]()
+    for name in sorted(set(names), key=sort_key):  # in the index's order: each of its blocks is read once
+        found.add(name) if name in archive else patterns.append(name)
     missing = [pattern for pattern in patterns if not set(pattern) & set(_WILD)]
     if missing:
         archive[missing[0]]  # raises the error that names some that are there

@@ -1,4 +1,4 @@
-"""dnerv: a whole video collection in one neural file.
+"""dnerv: a whole video collection in one file.
 
     archive = dnerv.open("collection.dnerv")
     archive.names

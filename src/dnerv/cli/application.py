@@ -18,7 +18,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Measurements": ("compare", "bench", "study", "report"),
 }
 _NAMES = [name for names in _GROUPS.values() for name in names]
-_USAGE, _ABOUT = "Usage: dnerv COMMAND ...", "A whole video collection in one neural file."
+_USAGE, _ABOUT = "Usage: dnerv COMMAND ...", "A whole video collection in one file."
 _STUDY_USAGE, _ABOUT_STUDIES = "Usage: dnerv study NAME ...", "The paper's experiments, on your own videos."
 _LEFT = 18  # columns of a command's name
 _HELP = ("-h", "--help")

@@ -21,7 +21,7 @@ __getattr__ = imports_on_use(__name__, {"run_study": "runner"})
 
 # By name: the class, and the line that the list of commands shows. In the order in which a report shows them.
 _TABLE: Mapping[str, tuple[str, str]] = {
-    "layers": ("layers.study:Layers", "Compare archives without a network with files of AV1, and price access."),
+    "layers": ("layers.study:Layers", "Archives without a network against AV1 files; access priced."),
     "compare": ("compare.study:Compare", "Draw rate-distortion curves of networks and video codecs."),
     "ablation": ("ablation.study:Ablation", "Leave out or replace each part, at equal bytes."),
     "diversity": ("diversity:Diversity", "Encode as many clips from few sources as from many."),

@@ -96,7 +96,7 @@ def a_record() -> dict[str, Any]:
     """Made-up figures: an archive of half the bytes, one beside that lies elsewhere."""
 
     def point(crf: float, size: int, quality: float, **more: Any) -> dict[str, Any]:
-        scores = {"psnr": quality, "worst_psnr": quality - 2, "ms_ssim": None}
+        scores = {"psnr": quality, "worst_psnr": quality - 2, "ms_ssim": None, "vmaf": 3 * quality}
         return {"crf": crf, "bytes": size, "bits_per_pixel": size / 1e5, **scores, **more}
 
     def archive(crf: float, size: int, quality: float) -> dict[str, Any]:
@@ -136,6 +136,7 @@ def test_rates_and_ratios_against_the_anchors() -> None:
     assert (rates["all"]["low"], rates["all"]["high"]) == (30, 36)
     assert rates["8"] == "a single point"
     assert record["deltas"][0]["ms_ssim"] == "a single point"
+    assert record["deltas"][0]["vmaf"]["low"] == 90
     ratios = {row["way"]: row["ratio"] for row in record["ratios"]}
     assert ratios == {"all": pytest.approx(20), "8": None}  # 33 dB lie half-way between 1000 and 4000 bytes, in logs
 
@@ -143,9 +144,10 @@ def test_rates_and_ratios_against_the_anchors() -> None:
 def test_tables(printed: Any) -> None:
     text = printed(Layers().tables(a_record()))
     rows = [line.split() for line in text.splitlines()]
-    assert ["all", "-50.0%", "-50.0%", "a", "single", "point", "30.00", "-", "36.00"] in rows
+    assert ["all", "-50.0%", "-50.0%", "-50.0%", "30.00", "-", "36.00"] in rows
+    assert "MS-SSIM n/a" not in text  # a column that nobody has is left out
     assert ["all", "40", "12", "2", "10.0%", "3", "1/2"] in rows
-    assert ["A", "40", "8,000", "0.0800", "36.00", "34.00", "n/a"] in rows
+    assert ["A", "40", "8,000", "0.0800", "36.00", "34.00", "108.0"] in rows
     assert "times fewer bytes than C at its 33.00 dB: access all: 20.0, access 8: -" in text
 
 

@@ -25,6 +25,7 @@ from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
 from dnerv.families import channels_first
 from dnerv.studies.content import Content
+from dnerv.studies.measures import Frames, take
 from dnerv.video import CachedVideo
 
 T = TypeVar("T")
@@ -34,33 +35,39 @@ _AT_ONCE = 16  # frames
 
 @dataclass(frozen=True)
 class Scores:
-    """Of the frames of one video."""
+    """Of the frames of one video; `similarity` and `vmaf` are None where they were not asked for, or cannot be had."""
 
     errors: torch.Tensor  # float64 [T], mean squared error of each
-    similarity: float | None  # mean MS-SSIM of every `MS_SSIM_STEP`-th; None where it was not asked for
+    similarity: float | None  # mean MS-SSIM of every `MS_SSIM_STEP`-th
+    vmaf: float | None
 
 
-def code_alone(codec: SvtAv1, content: Content, crf: float, with_ms_ssim: bool, title: str) -> dict[str, Any]:
+def code_alone(
+    codec: SvtAv1, content: Content, crf: float, measures: Sequence[str], scratch: Path, title: str
+) -> dict[str, Any]:
     """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back."""
 
     def one(video: CachedVideo, stop: Event) -> tuple[int, Scores]:
         packets = [packet.data for packet in codec.keyframes(_until(video.store, stop), crf)]
-        made = decode_packets(packets, height=video.height, width=video.width, planes=codec.planes)
-        return sum(map(len, packets)), _scores(video, made, with_ms_ssim)
+        decoded = partial(decode_packets, packets, height=video.height, width=video.width, planes=codec.planes)
+        return sum(map(len, packets)), _scores(video, decoded, measures, scratch)
 
     coded = _each(content.videos, title, one)
     return _summary(content, sum(size for size, _ in coded), [scores for _, scores in coded])
 
 
-def measured_layers(path: Path, content: Content, device: str, with_ms_ssim: bool) -> dict[str, Any]:
+def measured_layers(path: Path, content: Content, device: str, measures: Sequence[str]) -> dict[str, Any]:
     """An archive's bytes, what it gives back, and what was chosen for its videos, as JSON values."""
     with Archive(path, device=device, size="coded") as archive:
 
         def one(video: CachedVideo, stop: Event) -> Scores:
             reader = archive[video.name]
-            parts = (reader[i : i + _AT_ONCE] for i in _until(range(0, len(reader), _AT_ONCE), stop))
-            frames = (frame for part in parts for frame in part.permute(0, 2, 3, 1).contiguous().cpu().numpy())
-            return _scores(video, frames, with_ms_ssim)
+
+            def decoded() -> Iterator[Frame]:
+                for first in _until(range(0, len(reader), _AT_ONCE), stop):
+                    yield from reader[first : first + _AT_ONCE].permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+            return _scores(video, decoded, measures, path.parent)
 
         summary = _summary(content, archive.file_bytes, _each(content.videos, "decoding the archive", one))
         entries = list(archive.entries)
@@ -84,11 +91,11 @@ def _counted(values: Sequence[int]) -> dict[str, int]:
     return {str(value): values.count(value) for value in sorted(set(values))}
 
 
-def _scores(video: CachedVideo, made: Iterable[Frame], with_ms_ssim: bool) -> Scores:
+def _scores(video: CachedVideo, decoded: Frames, measures: Sequence[str], scratch: Path) -> Scores:
     """Raises ValueError where there are not as many frames as the video has."""
     errors, similarities = list[torch.Tensor](), list[torch.Tensor]()
-    scored = with_ms_ssim and min(video.height, video.width) >= SMALLEST_SIDE_OF_MS_SSIM
-    frames, first = iter(made), 0
+    scored = "ms_ssim" in measures and min(video.height, video.width) >= SMALLEST_SIDE_OF_MS_SSIM
+    frames, first = decoded(), 0
     for originals in _batches(video):
         pair = channels_first(originals), channels_first(np.stack(list(islice(frames, len(originals)))))
         errors.append(mse_per_frame(*pair))
@@ -98,7 +105,9 @@ def _scores(video: CachedVideo, made: Iterable[Frame], with_ms_ssim: bool) -> Sc
         first += len(originals)
     if next(frames, None) is not None:
         raise ValueError(f"{video.name} came back with more than its {first} frames")
-    return Scores(torch.cat(errors), float(torch.cat(similarities).mean()) if similarities else None)
+    similarity = float(torch.cat(similarities).mean()) if similarities else None
+    vmaf = take(["vmaf"], partial(iter, video.store), decoded, scratch)["vmaf"] if "vmaf" in measures else None
+    return Scores(torch.cat(errors), similarity, vmaf)
 
 
 def _batches(video: CachedVideo) -> Iterator[NDArray[np.uint8]]:
@@ -111,14 +120,20 @@ def _summary(content: Content, size: int, scores: Sequence[Scores]) -> dict[str,
     meter = QualityMeter()
     for video, one in zip(content.videos, scores, strict=True):
         meter.add(video.name, one.errors)
-    similarities = [one.similarity for one in scores if one.similarity is not None]
     return {
         "bytes": size,
         "bits_per_pixel": 8 * size / content.num_pixels,
         "psnr": meter.psnr,
         "worst_psnr": meter.worst_psnr,
-        "ms_ssim": fmean(similarities) if len(similarities) == len(scores) else None,
+        "ms_ssim": _mean([one.similarity for one in scores]),
+        "vmaf": _mean([one.vmaf for one in scores]),
     }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None unless every video has one."""
+    there = [value for value in values if value is not None]
+    return fmean(there) if len(there) == len(values) else None
 
 
 def ms_ssim_in_decibels(score: float) -> float:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import exp
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dnerv.encoding.options import EncodeOptions
 from dnerv.errors import InputError
 from dnerv.options import like, option
 from dnerv.studies.charts import Chart, Lines, Series
+from dnerv.studies.compare.study import CompareOptions
 from dnerv.studies.layers.tables import tables
 from dnerv.studies.study import FramesOptions, Record, Study
 from dnerv.tables import Part
@@ -26,7 +28,7 @@ ANCHORS = {
     "C": "a sync frame every 2 frames, preset 12, crf 30, 8 bits: what LeRobot does",
 }
 _ALL = 65_536  # frames: what `all` stands for as a number of them
-MEASURES = ("psnr", "worst_psnr", "ms_ssim")
+MEASURES = ("psnr", "worst_psnr", "ms_ssim", "vmaf")
 _ANCHOR_GROUPS = {"A": _ALL, "B": 8}
 _MOST_ADDED = 3  # qualities beyond those asked for, to reach the anchors' best
 
@@ -62,6 +64,7 @@ class LayersOptions(FramesOptions):
     )
     anchors: tuple[Literal["A", "B", "C"], ...] = option(("A", "B", "C"), "Who takes part.", may_be_empty=True)
     ms_ssim: bool = option(True, "Do not measure MS-SSIM, which takes long.")
+    vmaf: bool = like(CompareOptions, "vmaf")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,6 +74,11 @@ class LayersOptions(FramesOptions):
             if word != "all" and not (word.isdecimal() and int(word) > 0):
                 raise InputError(f"--access is {word!r}; give numbers of frames from 1, or all")
         self.encoding_of(self.ways[0], self.crf[0])
+
+    @property
+    def measures(self) -> list[str]:
+        """Those asked for beside PSNR."""
+        return [name for name in ("ms_ssim", "vmaf") if getattr(self, name)]
 
     @property
     def ways(self) -> list[Way]:
@@ -105,7 +113,11 @@ class Layers(Study[LayersOptions, "Content", Measured]):
     options = LayersOptions
 
     def plan(self, run: Run[LayersOptions]) -> Content:
-        """The videos' frames."""
+        """The videos' frames. Raises InputError for VMAF where it is not to be had."""
+        from dnerv.evaluation.vmaf import check_vmaf
+
+        if run.options.vmaf:
+            check_vmaf()
         return run.content()
 
     def measure(self, run: Run[LayersOptions], plan: Content) -> Measured:
@@ -117,6 +129,7 @@ class Layers(Study[LayersOptions, "Content", Measured]):
     def rows(self, run: Run[LayersOptions], plan: Content, measured: Measured) -> Mapping[str, Any]:
         """Points, BD-rates against A and B, and ratios of bytes to C."""
         from dnerv.studies.layers.scores import MS_SSIM_STEP
+        from dnerv.studies.measures import MEASURES as MEASURES_ON_DEMAND
 
         against = [name for name in _ANCHOR_GROUPS if name in measured.anchors]
         ms_ssim = f"{plan.ms_ssim_in_words}; of every {MS_SSIM_STEP}th frame"
@@ -127,6 +140,7 @@ class Layers(Study[LayersOptions, "Content", Measured]):
                 "psnr": "RGB, 8 bits, mean over frames, then over videos, dB",
                 "worst_psnr": "mean over the worst twentieth of a video's frames, then over videos, dB",
                 "ms_ssim": ms_ssim if run.options.ms_ssim else "not asked for",
+                "vmaf": MEASURES_ON_DEMAND["vmaf"].model if run.options.vmaf else "not asked for",
             },
             "anchors": {name: {"title": ANCHORS[name], "points": found} for name, found in measured.anchors.items()},
             "ways": {name: {"points": points} for name, points in measured.ways.items()},
@@ -185,10 +199,10 @@ def _anchor(run: Run[LayersOptions], name: str, content: Content) -> Iterator[Re
         told = {"preset": codec.preset, "group": codec.group, "crf": crf, "depth": codec.planes.depth}
         title = f"{name}: AV1 crf {crf:g}"
 
-        def make(_: Any, crf: float = crf, title: str = title) -> Record:
-            return {"crf": crf, **code_alone(codec, content, crf, run.options.ms_ssim, title)}
+        def make(stem: Path, crf: float = crf, title: str = title) -> Record:
+            return {"crf": crf, **code_alone(codec, content, crf, run.options.measures, stem.parent, title)}
 
-        depends_on = told | {"ms_ssim": run.options.ms_ssim, "library": codec.library(), "content": content.digest}
+        depends_on = told | {"measures": run.options.measures, "library": codec.library(), "content": content.digest}
         yield run.step(title, depends_on, make)
 
 
@@ -203,7 +217,7 @@ def _way(run: Run[LayersOptions], way: Way, content: Content, top: float) -> lis
             run.options.encoding_of(way, crf),
             facts={"crf": crf},
             measure=measured_layers,
-            arguments=[run.options.ms_ssim],
+            arguments=[run.options.measures],
             is_timed=True,
         )
 

@@ -9,7 +9,7 @@ from dnerv.studies.tables import content_line, figures_table
 from dnerv.tables import Part, Table
 
 Record = Mapping[str, Any]
-_MEASURES = {"psnr": "all frames", "worst_psnr": "worst 5 %", "ms_ssim": "MS-SSIM"}
+_MEASURES = {"psnr": "all frames", "worst_psnr": "worst 5 %", "ms_ssim": "MS-SSIM", "vmaf": "VMAF"}
 
 
 def tables(record: Record) -> Sequence[Part]:
@@ -18,17 +18,23 @@ def tables(record: Record) -> Sequence[Part]:
     parts += [f"{name}: SVT-AV1, {found['title']}" for name, found in record["anchors"].items()]
     for name in record["anchors"]:
         if rows := [row for row in record["deltas"] if row["anchor"] == name]:
-            parts += ["", _deltas_table(name, rows)]
+            parts += ["", _deltas_table(name, rows, _measured(record))]
     parts += [*_ratios(record["ratios"]), "", _choices_table(record), "", _points_table(record), ""]
     return [*parts, *_notes(record)]
 
 
-def _deltas_table(anchor: str, rows: Sequence[Record]) -> Table:
-    table = figures_table(f"access, against {anchor}", *_MEASURES.values(), "over dB")
+def _measured(record: Record) -> list[str]:
+    """Measures that some point has."""
+    points = [p for part in ("anchors", "ways") for found in record[part].values() for p in found["points"]]
+    return [measure for measure in _MEASURES if any(point[measure] is not None for point in points)]
+
+
+def _deltas_table(anchor: str, rows: Sequence[Record], measures: Sequence[str]) -> Table:
+    table = figures_table(f"access, against {anchor}", *(_MEASURES[measure] for measure in measures), "over dB")
     for row in rows:
         ranged = row["psnr"]
         over = "" if isinstance(ranged, str) else f"{ranged['low']:.2f} - {ranged['high']:.2f}"
-        figures = [row[measure] for measure in _MEASURES]
+        figures = [row[measure] for measure in measures]
         words = [figure if isinstance(figure, str) else f"{figure['value']:+.1f}%" for figure in figures]
         table.add_row(row["way"], *words, over)
     return table
@@ -62,7 +68,10 @@ def _choices_table(record: Record) -> Table:
 
 
 def _points_table(record: Record) -> Table:
-    table = figures_table("", "crf", "bytes", "bits/pixel", "PSNR dB", "worst", "MS-SSIM")
+    more = {"ms_ssim": 4, "vmaf": 1}  # digits behind the point
+    shown = [measure for measure in _measured(record) if measure in more]
+    titles = [_MEASURES[measure] for measure in shown]
+    table = figures_table("", "crf", "bytes", "bits/pixel", "PSNR dB", "worst", *titles)
     for name, found in {**record["anchors"], **record["ways"]}.items():
         for place, point in enumerate(found["points"]):
             table.add_row(
@@ -72,7 +81,7 @@ def _points_table(record: Record) -> Table:
                 f"{point['bits_per_pixel']:.4f}",
                 f"{point['psnr']:.2f}",
                 f"{point['worst_psnr']:.2f}",
-                "n/a" if point["ms_ssim"] is None else f"{point['ms_ssim']:.4f}",
+                *("n/a" if point[name] is None else f"{point[name]:.{more[name]}f}" for name in shown),
             )
         table.add_section()
     return table
@@ -85,5 +94,6 @@ def _notes(record: Record) -> list[str]:
         "coded; otherwise the distance is chosen for each video, and frames between are blends. Alone: without shared "
         "pictures. BD-rate: how many more bits than the anchor for the same quality, negative for fewer.",
         "Pictures: shared ones, their share of the file, the videos that use them.",
-        f"PSNR: {measures['psnr']}. Worst: {measures['worst_psnr']}. MS-SSIM: {measures['ms_ssim']}.",
+        f"PSNR: {measures['psnr']}. Worst: {measures['worst_psnr']}. MS-SSIM: {measures['ms_ssim']}. VMAF: "
+        f"{measures['vmaf']}.",
     ]

@@ -18,6 +18,7 @@ from contextlib import contextmanager, redirect_stderr
 from typing import NoReturn
 
 from dnerv.cli.application import call, usage
+from dnerv.cli.command import is_first_process
 from dnerv.cli.parsing import UsageError
 from dnerv.errors import DnervError
 from dnerv.printable import printable
@@ -57,7 +58,7 @@ def _call(words: list[str]) -> None:
 @contextmanager
 def _first_process_speaks() -> Iterator[None]:
     """Of processes started together all read the same command line: what is wrong with it is said once."""
-    if os.environ.get("RANK", "0") == "0":
+    if is_first_process():
         yield
         return
     with redirect_stderr(io.StringIO()):
@@ -80,7 +81,7 @@ def _nobody_reads() -> bool:
 
 
 def _fail(reason: str, code: int) -> NoReturn:
-    if code != 130 or os.environ.get("RANK", "0") == "0":
+    if code != 130 or is_first_process():
         print(f"dnerv: {printable(reason)}", file=sys.stderr)
     sys.exit(code)
 

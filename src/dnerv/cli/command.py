@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ from dnerv.options import EVERYWHERE, Options, option
 from dnerv.tables import Part
 
 Record = dict[str, Any]
+
+
+def is_first_process() -> bool:
+    """Of processes that a launcher started together, whether this is the one that speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass(frozen=True)

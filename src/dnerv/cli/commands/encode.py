@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnerv.cli.command import Command, Record
+from dnerv.cli.command import Command, Record, is_first_process
+from dnerv.cli.commands.changed import count
 from dnerv.cli.commands.evaluate import quality_tables
 from dnerv.cli.commands.given import VideosGiven
 from dnerv.encoding.options import EncodeOptions, RunOptions
+from dnerv.errors import InputError
 from dnerv.options import REQUIRED, Options, option
 from dnerv.tables import Part
 
@@ -27,6 +29,16 @@ class EncodeOutput(Options):
 
 
 def _run(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: RunOptions) -> Record | None:
+    from dnerv.encoding import encode
+
+    if options.trains:
+        return _train(videos, to, options, how)
+    if to.tensorboard is not None:
+        raise InputError("--tensorboard: nothing is trained without --budget or --epochs")
+    return _record(encode(videos.inputs, to.output, options, **vars(how))) if is_first_process() else None
+
+
+def _train(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: RunOptions) -> Record | None:
     from dnerv.encoding import encode, follow
     from dnerv.progress import listening
     from dnerv.terminal import Curves
@@ -43,23 +55,46 @@ def _run(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: Run
 
 
 def _record(result: EncodeResult) -> Record:
-    from dnerv.families import config_to_json
-
     return {
         "path": str(result.path),
         "file_bytes": result.file_bytes,
         "bits_per_pixel": result.bits_per_pixel,
-        "parameters": result.parameters,
-        "model": config_to_json(result.design.model),
-        "weight_bits": result.design.weight_bits,
-        "keyframe_crf": result.keyframe_crf,
+        "crf": result.crf,
+        "access": result.access,
+        "network": _network(result),
         "quality": asdict(result.quality),
+        "seconds": result.seconds,
+    }
+
+
+def _network(result: EncodeResult) -> Record | None:
+    network = result.network
+    if network is None:
+        return None
+    from dnerv.families import config_to_json
+
+    return {
+        "parameters": network.parameters,
+        "model": config_to_json(network.design.model),
+        "weight_bits": network.design.weight_bits,
+        "videos": network.videos,
+        "gain": network.gain,
     }
 
 
 def _tables(record: Record) -> Sequence[Part]:
-    line = f"{record['path']}: {record['file_bytes']:,} bytes, {record['parameters']:,} parameters"
-    return [*quality_tables(record["quality"]), line]
+    facts = [f"{record['path']}: {record['file_bytes']:,} bytes"]
+    if record["crf"] is not None:
+        facts.append(f"crf {record['crf']:g}, any frame by decoding {count(record['access'], 'coded frame')} at most")
+    return [*quality_tables(record["quality"]), ", ".join(facts), *_network_lines(record)]
+
+
+def _network_lines(record: Record) -> list[str]:
+    network = record["network"]
+    if network is None:
+        return []
+    gain = "" if network["gain"] is None else f", {network['gain']:+.2f} dB over the base layer at equal bytes"
+    return [f"a network of {network['parameters']:,} parameters for {count(network['videos'], 'video')}{gain}"]
 
 
 COMMAND = Command(

@@ -1,9 +1,11 @@
-"""Archives of tiny videos, written once: mixed and odd sizes, one frame, a last partial clip, uneven times, references."""
+"""Archives of tiny videos, written once: mixed and odd sizes, one frame, a partial clip, uneven times, references."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -20,7 +22,8 @@ from dnerv.archive import (
     VideoEntry,
     new_archive,
 )
-from dnerv.bitstream import pack_weights
+from dnerv.archive.archive import KINDS
+from dnerv.bitstream import Container, changed_container, decode_json, encode_json, pack_weights
 from dnerv.codecs import Planes, SvtAv1, decode_packets
 from dnerv.codecs.obu import split_sequence_header
 from dnerv.families import DNeRVConfig, ModelConfig, NeRVConfig, build_model
@@ -92,11 +95,11 @@ class Coded:
 def reference_of(size: tuple[int, int], planes: Planes, *, sealed: bool = False) -> tuple[NewReference, np.ndarray]:
     """A picture to start from, and what it was made from."""
     height, width = size
-    seed = SvtAv1(mode="stills", preset=PRESET, planes=planes, threads=1).keyframes(waves(1, size, 9), 30)[0].data
+    seed = _encoder(planes).keyframes([*waves(1, size, 9)] * 2, 30)[0].data
     picture = next(decode_packets([seed], height=height, width=width, planes=planes))
     header, packet = split_sequence_header(_encoder(planes).keyframes([picture] * 2, CRF)[0].data)
-    stored = b"" if sealed else seed
-    return NewReference(packet, stored, height, width, PlaneFormat(planes, header, 8), CRF, PRESET), picture
+    stored = b"" if sealed else split_sequence_header(seed)[1]
+    return NewReference(packet, stored, height, width, PlaneFormat(planes, Planes(depth=8), header), CRF, PRESET), picture
 
 
 def code(
@@ -115,7 +118,7 @@ def code(
             assert data.pop(0) == reference[0].packet
         groups.append(reference[0].digest if reference is not None and shares else None)
         packets += data
-    return Coded(packets, groups, PlaneFormat(planes, header, 8), length)
+    return Coded(packets, groups, PlaneFormat(planes, Planes(depth=8), header), length)
 
 
 def _encoder(planes: Planes) -> SvtAv1:
@@ -144,7 +147,7 @@ def add(
     planes: Planes | None = None,
 ) -> None:
     """Code a video and store it; with distance 0 without a base layer."""
-    coded = Coded([], [], PlaneFormat(Planes(), b"", 8), 0)
+    coded = Coded([], [], PlaneFormat(Planes(), Planes(depth=8), b""), 0)
     if distance:
         planes = planes or Planes()
         frames = waves(source.timing.num_frames, source.coded, seed)
@@ -249,3 +252,29 @@ def add_video() -> Callable[..., None]:
 def reference_of_fixture() -> Callable[..., tuple[NewReference, np.ndarray]]:
     """A picture to start from, and what it was made from."""
     return reference_of
+
+
+@pytest.fixture
+def rewrite() -> Callable[..., Path]:
+    """Write a copy of an archive with other sections: bytes, None to leave one out, or a function of its JSON."""
+
+    def rewritten(path: Path, target: Path, **changes: Any) -> Path:
+        shutil.copy(path, target)
+        with Container.open(path, KINDS) as container, changed_container(target) as appender:
+            sections = []
+            for kind in container.kinds:
+                content = changes.get(kind, container.section(kind))
+                if callable(content):
+                    content = encode_json(content(decode_json(container.read(kind))))
+                if content is not None:
+                    sections.append(appender.section(kind, content) if isinstance(content, bytes) else content)
+            appender.commit(sections)
+        return target
+
+    return rewritten
+
+
+@pytest.fixture(name="network_of")
+def network_of_fixture() -> Callable[..., NetworkLayer]:
+    """A network with random weights."""
+    return network_of

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def by_hand(archive: Archive, name: str) -> np.ndarray:
     for group, place in enumerate(entry.references):
         data = archive.container.read_at(*entry.group_span(group))
         ends = np.cumsum([0, *(entry.packet_lengths[i] for i in entry.group_packets(group))]).tolist()
-        packets = [data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        packets = [data[a:b] for a, b in pairwise(ends)]
         if place == OWN_INTRA:
             packets[0] = plain.header + packets[0]
         else:
@@ -196,7 +197,9 @@ def test_a_damaged_reference_is_named(base_path: Path, tmp_path: Path) -> None:
     data[offset] ^= 1
     (tmp_path / "b.dnerv").write_bytes(data)
     with Archive(tmp_path / "b.dnerv") as archive:
-        with pytest.raises(ArchiveError, match=r"b\.dnerv: the archive is damaged: reference 0 does not match its name"):
+        with pytest.raises(
+            ArchiveError, match=r"b\.dnerv: .* reference 0 does not match its name"
+        ):
             archive["walk"][0]
         assert archive["walk"][4].float().std() > 5  # its group starts by itself
         with pytest.raises(ArchiveError, match="reference 0"):
@@ -226,7 +229,9 @@ def test_seeds_are_what_references_were_made_from(opened: Archive, reference_of:
     seed = opened.base.seed(place)
     assert seed is not None
     assert np.array_equal(seed, picture)
-    sealed = BaseLayer(opened.container.read_at, opened.config.formats, [replace(opened.references[place], seed_length=0)])
+    sealed = BaseLayer(
+        opened.container.read_at, opened.config.formats, [replace(opened.references[place], seed_length=0)]
+    )
     assert sealed.seed(0) is None
 
 

@@ -31,12 +31,13 @@ def test_joined_without_padding_in_eight_bits() -> None:
 def test_all_tiles_of_many_clips_in_one_pass(archive_path: Path) -> None:
     """What a loader does gives what a reader does, but for the last place of a float."""
     with Archive(archive_path, size="coded") as archive:
-        for place, name in enumerate(archive.names):
-            layout, reader = archive.layout(place), archive.keyframe_reader(place)
+        network = archive.network
+        for video in filter(lambda each: archive.uses_network(each.entry), archive):
+            layout, base = network.layout(video.entry), archive.base.reader(video.entry)
             clips = range(layout.timeline.num_clips)
-            requests = [request for clip in clips for request in layout.requests(clip, reader)]
-            tiles = archive.maker.batch(requests).unflatten(0, (len(clips), layout.grid.num_tiles))
+            requests = [request for clip in clips for request in layout.requests(clip, base)]
+            tiles = network.maker.batch(requests).unflatten(0, (len(clips), layout.grid.num_tiles))
             frames = torch.cat([layout.join(clip, tiles[clip]) for clip in clips])
-            alone = torch.cat([make_clip(archive.maker, layout, clip, reader) for clip in clips])
-            assert torch.equal(alone, archive[name][:])
+            alone = torch.cat([make_clip(network.maker, layout, clip, base) for clip in clips])
+            assert torch.equal(alone, video[:])
             assert (frames.int() - alone.int()).abs().max() <= 1

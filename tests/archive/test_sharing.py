@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import threads
 
-from dnerv.archive import Archive
+from dnerv.archive import Archive, changed_archive
 from dnerv.archive.sharing import Guarded, Once, Recent, turns
 from dnerv.errors import ArchiveError
 
@@ -32,15 +32,21 @@ def in_child(check: Callable[[], bool]) -> bool:
     return False
 
 
+@pytest.fixture(params=["network", "base"])
+def path(request: pytest.FixtureRequest, archive_path: Path, base_path: Path) -> Path:
+    """Of an archive with a network, and of base layers alone."""
+    return archive_path if request.param == "network" else base_path
+
+
 @pytest.mark.parametrize("name", ["reader", "archive"])
-def test_eight_threads_get_the_frames_of_one(archive_path: Path, name: str) -> None:
-    tally = threads.SHARED[name](archive_path, 8, 3)
+def test_eight_threads_get_the_frames_of_one(path: Path, name: str) -> None:
+    tally = threads.SHARED[name](path, 8, 3)
     assert (tally.frames, tally.wrong, tally.errors) == (8 * 3 * 22, 0, [])
 
 
-def test_interpolation_beside_reading(archive_path: Path) -> None:
+def test_interpolation_beside_reading(path: Path) -> None:
     """Frames in between use the same keyframes and features as frames at random."""
-    with Archive(archive_path) as archive:
+    with Archive(path) as archive:
         reader = archive["walk"]
         expected, frames = list(reader.interpolated(2)), reader[:]
         found: dict[int, bool] = {}
@@ -61,12 +67,14 @@ def test_interpolation_beside_reading(archive_path: Path) -> None:
     assert found == dict.fromkeys(range(8), True)
 
 
-def test_frames_that_are_changed_are_the_callers_own(archive_path: Path) -> None:
-    with Archive(archive_path) as archive:
+def test_frames_that_are_changed_are_the_callers_own(path: Path) -> None:
+    with Archive(path) as archive:
         reader = archive["walk"]
         first = reader[0]
         for frame in reader.interpolated(1):
             frame.zero_()
+        reader[0].zero_()
+        archive.base.frames(reader.entry, [0]).fill(0)
         assert (reader[0] == first).all()
 
 
@@ -143,16 +151,30 @@ def test_what_was_pickled_refuses_another_file(archive_path: Path, nerv_path: Pa
         assert archive["walk"][3].shape == (3, 32, 32)  # what is open stays what it was
 
 
-def test_one_changed_byte_is_another_file(archive_path: Path, tmp_path: Path) -> None:
-    """Of the same size: the checksums in the header tell them apart."""
-    from dnerv.bitstream import Container, write_container
-
-    path = Path(shutil.copy(archive_path, tmp_path / "a.dnerv"))
-    stored = pickle.dumps(Archive(path))
-    with Container.open(path) as container:
-        contents = {kind: bytearray(container.read(kind)) for kind in container.kinds}
-    contents["KEYF"][-1] ^= 1
-    write_container(path, [(kind, bytes(data)) for kind, data in contents.items()], force=True)
-    assert path.stat().st_size == archive_path.stat().st_size
+def test_one_changed_record_is_another_file(archive_path: Path, tmp_path: Path, rewrite: Callable[..., Path]) -> None:
+    """Of the same size: the checksums in the table tell them apart."""
+    one, other = (rewrite(archive_path, tmp_path / name, made=lambda _, n=name: {"is": n}) for name in "ab")
+    assert one.stat().st_size == other.stat().st_size
+    stored = pickle.dumps(Archive(one))
+    other.replace(one)
     with pytest.raises(ArchiveError, match="replaced"):
         pickle.loads(stored)
+
+
+def test_a_change_leaves_what_was_opened_before_as_it_was(archive_path: Path, tmp_path: Path) -> None:
+    """Another process that unpickles it reads the state that was pickled."""
+    path = Path(shutil.copy(archive_path, tmp_path / "a.dnerv"))
+    with Archive(path) as archive:
+        stored, expected = pickle.dumps(archive), archive["one"][0]
+        with changed_archive(path) as writer:
+            writer.remove_video("one")
+            writer.finish({})
+        for opened in (archive, pickle.loads(stored)):
+            assert (opened["one"][0] == expected).all()
+    with Archive(path) as archive:
+        assert "one" not in archive
+
+
+def test_an_index_that_a_thread_is_reading_is_free_in_a_forked_child(base_path: Path) -> None:
+    with Archive(base_path) as archive, archive.index._lock:  # as by a thread
+        assert in_child(lambda: "walk" in archive)

@@ -1,6 +1,6 @@
 """Random access: torchcodec's manners, and the same bits in whatever order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,54 +10,51 @@ import torch
 
 from dnerv.archive import Archive, VideoReader
 from dnerv.errors import InputError
-from dnerv.families import ClipRequest, assemble, channels_first
-from dnerv.video import Timeline
 
 Frames = dict[str, torch.Tensor]
-EMPTY = torch.empty(0, 3, 32, 32, dtype=torch.uint8)
+
+
+@pytest.fixture(params=["network", "base"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which archive: with a network, or base layers alone."""
+    return str(request.param)
 
 
 @pytest.fixture
-def archive(archive_path: Path) -> Iterator[Archive]:
-    with Archive(archive_path) as opened:
+def archive(kind: str, archive_path: Path, base_path: Path) -> Iterator[Archive]:
+    with Archive(archive_path if kind == "network" else base_path) as opened:
         yield opened
 
 
-def count_clips(reader: VideoReader) -> list[int]:
-    made: list[int] = []
-    make = reader._make_clip
-
-    def counted(clip: int, phase: float = 0.0) -> torch.Tensor:
-        made.append(clip)
-        return make(clip, phase)
-
-    reader._make_clip = counted
-    return made
+@pytest.fixture
+def expected(kind: str, sequential: Frames, base_frames: Frames) -> Frames:
+    """All frames of each video, read from first to last."""
+    return sequential if kind == "network" else base_frames
 
 
-def test_sizes_lengths_and_dtype(archive: Archive, sequential: Frames) -> None:
-    shapes = {name: tuple(frames.shape) for name, frames in sequential.items()}
+def test_sizes_lengths_and_dtype(archive: Archive, expected: Frames) -> None:
+    shapes = {name: tuple(frames.shape) for name, frames in expected.items()}
     assert shapes == {
         "walk": (10, 3, 32, 32),
         "class/odd": (6, 3, 27, 31),
         "one": (1, 3, 45, 51),
         "wide": (5, 3, 32, 52),
     }
-    for name, frames in sequential.items():
+    for name, frames in expected.items():
         assert frames.dtype == torch.uint8
         assert len(archive[name]) == len(frames)
         assert frames.float().std() > 5
 
 
 @pytest.mark.parametrize("name", ["walk", "class/odd", "one", "wide"])
-def test_any_order_gives_the_sequential_bits(archive: Archive, sequential: Frames, name: str) -> None:
-    reader, expected = archive[name], sequential[name]
-    order = np.random.default_rng(0).permutation(len(expected)).tolist()
-    for i in [*order, *reversed(range(len(expected)))]:
-        assert torch.equal(reader[i], expected[i])
-        assert torch.equal(archive[name][i], expected[i])  # a reader that has seen nothing else
-    assert torch.equal(reader.get_frames_at(order).data, expected[order])
-    assert torch.equal(reader[:], expected)
+def test_any_order_gives_the_sequential_bits(archive: Archive, expected: Frames, name: str) -> None:
+    reader, frames = archive[name], expected[name]
+    order = np.random.default_rng(0).permutation(len(frames)).tolist()
+    for i in [*order, *reversed(range(len(frames)))]:
+        assert torch.equal(reader[i], frames[i])
+        assert torch.equal(archive[name][i], frames[i])  # a reader that has seen nothing else
+    assert torch.equal(reader.get_frames_at(order).data, frames[order])
+    assert torch.equal(reader[:], frames)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +62,14 @@ def test_any_order_gives_the_sequential_bits(archive: Archive, sequential: Frame
     [slice(None), slice(2, 9), slice(-3, None), slice(None, None, 3), slice(8, 1, -2), slice(None, None, -1),
      slice(3, 3), slice(7, 100), slice(-100, 2)],
 )  # fmt: skip
-def test_slices(archive: Archive, sequential: Frames, key: slice) -> None:
-    expected = sequential["walk"][list(range(10))[key]]
-    assert torch.equal(archive["walk"][key], expected)
+def test_slices(archive: Archive, expected: Frames, key: slice) -> None:
+    assert torch.equal(archive["walk"][key], expected["walk"][list(range(10))[key]])
 
 
-def test_indices(archive: Archive, sequential: Frames) -> None:
+def test_indices(archive: Archive, expected: Frames) -> None:
     reader = archive["walk"]
-    assert torch.equal(reader[-1], sequential["walk"][9])
-    assert torch.equal(reader[np.int64(4)], sequential["walk"][4])
+    assert torch.equal(reader[-1], expected["walk"][9])
+    assert torch.equal(reader[np.int64(4)], expected["walk"][4])
     for index in (10, -11, 10**12):
         with pytest.raises(InputError, match=f"frame {index} of video 'walk': it has 10 frames, 0 to 9"):
             reader[index]
@@ -81,10 +77,10 @@ def test_indices(archive: Archive, sequential: Frames) -> None:
             reader.get_frames_at([0, index])
 
 
-def test_get_frames_at(archive: Archive, sequential: Frames) -> None:
+def test_get_frames_at(archive: Archive, expected: Frames) -> None:
     for wanted in ([5, 0, 5, -1, 9], torch.tensor([5, 0, 5, -1, 9])):
         batch = archive["walk"].get_frames_at(wanted)
-        assert torch.equal(batch.data, sequential["walk"][[5, 0, 5, 9, 9]])
+        assert torch.equal(batch.data, expected["walk"][[5, 0, 5, 9, 9]])
         np.testing.assert_allclose(batch.pts_seconds, np.array([5, 0, 5, 9, 9]) / 25)
         np.testing.assert_allclose(batch.duration_seconds, 1 / 25)
         assert [frame.data.shape for frame in batch] == [(3, 32, 32)] * len(batch)
@@ -92,18 +88,18 @@ def test_get_frames_at(archive: Archive, sequential: Frames) -> None:
     assert archive["walk"].get_frames_at([]).data.shape == (0, 3, 32, 32)
 
 
-def test_get_frames_in_range(archive: Archive, sequential: Frames) -> None:
+def test_get_frames_in_range(archive: Archive, expected: Frames) -> None:
     reader = archive["walk"]
-    assert torch.equal(reader.get_frames_in_range(1, 10, 4).data, sequential["walk"][1:10:4])
+    assert torch.equal(reader.get_frames_in_range(1, 10, 4).data, expected["walk"][1:10:4])
     assert len(reader.get_frames_in_range(3, 3)) == 0
     for arguments in [(-1, 3), (0, 11), (10, 10), (4, 2), (0, 5, 0), (0, 5, -1)]:
         with pytest.raises(InputError, match="of video 'walk'"):
             reader.get_frames_in_range(*arguments)
 
 
-def test_frames_by_time(archive: Archive, sequential: Frames) -> None:
+def test_frames_by_time(archive: Archive, expected: Frames) -> None:
     """Uneven times: frames start at 0, 40, 90, 91, 300 and 301 ms, and the last is shown for 60 ms."""
-    reader, frames = archive["class/odd"], sequential["class/odd"]
+    reader, frames = archive["class/odd"], expected["class/odd"]
     for seconds, index in [(0, 0), (0.0399, 0), (0.04, 1), (0.0905, 2), (0.091, 3), (0.2999, 3), (0.301, 5), (0.36, 5)]:
         frame = reader.get_frame_played_at(seconds)
         assert torch.equal(frame.data, frames[index]), seconds
@@ -136,29 +132,6 @@ def test_metadata(archive: Archive) -> None:
 def test_times_are_those_of_the_source(archive: Archive, sources: tuple[Any, ...]) -> None:
     for source in sources:
         assert archive[source.name].entry.timing == source.timing
-
-
-def test_only_needed_clips_are_decoded(archive: Archive) -> None:
-    reader = archive["walk"]
-    made = count_clips(reader)
-    reader[5]
-    assert made == [1]
-    reader[4:8]
-    assert made == [1]
-    reader.get_frames_at([9, 0, 9])
-    assert made == [1, 0, 2]
-    list(reader)
-    assert made == [1, 0, 2]
-
-
-def test_few_clips_are_held(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dnerv.archive.video_reader._KEPT_CLIPS", 1)
-    reader = archive["walk"]
-    made = count_clips(reader)
-    reader[::-1]
-    assert made == [0, 1, 2]  # each once, ascending
-    with reader._clips as clips:
-        assert len(clips) == 1
 
 
 def test_coded_size(archive_path: Path) -> None:
@@ -194,40 +167,11 @@ def test_batches_and_frames_unpack(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3])
-def test_frames_in_between_come_with_the_videos_own(archive: Archive, sequential: Frames, factor: int) -> None:
-    for name, expected in sequential.items():
+def test_frames_in_between_come_with_the_videos_own(archive: Archive, expected: Frames, factor: int) -> None:
+    for name, frames in expected.items():
         made = torch.stack(list(archive[name].interpolated(factor)))
-        assert len(made) == (len(expected) - 1) * factor + 1
-        assert torch.equal(made[::factor], expected)
-
-
-def test_frames_in_between_are_the_networks_at_that_time(archive: Archive) -> None:
-    made = torch.stack(list(archive["walk"].interpolated(4)))
-    timeline = Timeline(10, 4, 4)
-    reader = archive.keyframe_reader(0)
-    assert reader is not None
-    keyframes = channels_first(reader.read(0, timeline.num_keyframes - 1))
-    for clip, step in ((0, 1), (1, 3), (2, 2)):
-        positions = np.minimum(4 * clip + np.arange(4) + step / 4, 9)
-        told = timeline.conditioning(positions)
-        entry = ((np.arange(4) + step / 4 + 0.5) / 2 - 0.5).clip(0, 1).astype(np.float32)  # two over four places
-        request = ClipRequest(told._replace(blend_at_entry=entry), 0, keyframes)
-        with torch.inference_mode():
-            wanted = archive.model(assemble([request]))[0] * 255
-        for place in np.flatnonzero(positions < 9):
-            frame = made[4 * (4 * clip + place) + step]
-            assert (frame - wanted[place]).abs().max() <= 0.51
-            assert not torch.equal(frame, made[4 * (4 * clip + place)])
-
-
-def test_nerv_is_asked_for_the_time_in_between(nerv_path: Path) -> None:
-    with Archive(nerv_path) as archive:
-        made = torch.stack(list(archive["class/odd"].interpolated(2)))
-        inputs = torch.tensor([[10.5, 11.5, 12.5, 13.5]]) / 22  # after the 10 frames of the first video, of 22
-        asked = ClipRequest(Timeline(6, 4, 4).clip_conditioning(0, 0.5)._replace(time=inputs.numpy()[0]), 0, EMPTY)
-        with torch.inference_mode():
-            wanted = archive.model(assemble([asked]))[0, :, :, :27, :31] * 255
-    assert (made[1:8:2] - wanted).abs().max() <= 0.51
+        assert len(made) == (len(frames) - 1) * factor + 1
+        assert torch.equal(made[::factor], frames)
 
 
 @pytest.mark.parametrize("factor", [0, 65])
@@ -236,12 +180,17 @@ def test_factors_outside_are_refused(archive: Archive, factor: int) -> None:
         archive["walk"].interpolated(factor)
 
 
+class _Elsewhere:
+    """Frames on a device that holds none."""
+
+    def frames(self, indices: Sequence[int]) -> Iterator[torch.Tensor]:
+        return (torch.empty(3, 32, 32, dtype=torch.uint8, device="meta") for _ in indices)
+
+    def interpolated(self, factor: int) -> Iterator[torch.Tensor]:
+        return self.frames(range(9 * factor + 1))
+
+
 def test_no_frames_are_on_the_device_too(archive: Archive) -> None:
-    entry = archive.entries[0]
-
-    def make_clip(clip: int, phase: float = 0.0) -> torch.Tensor:
-        return torch.empty(4, 3, 32, 32, dtype=torch.uint8, device="meta")
-
-    reader = VideoReader(entry, 4, make_clip, device=torch.device("meta"))
+    reader = VideoReader(archive["walk"].entry, _Elsewhere(), device=torch.device("meta"))
     for frames in (reader[0:0], reader[2:5], reader.get_frames_in_range(3, 3).data, reader.get_frames_at([]).data):
         assert (frames.device.type, frames.dtype, frames.shape[1:]) == ("meta", torch.uint8, (3, 32, 32))

@@ -180,6 +180,12 @@ class Archive:
         """The network layer. Raises InputError where the archive has none, ArchiveError where it asks for too much."""
         return self._network.get(self._open_network)
 
+    def _seed_bytes(self) -> int:
+        """Of seeds that are not a reference's packet at once."""
+        packets = {reference.offset for reference in self.references}
+        seeds = {reference.seed_offset: reference.seed_length for reference in self.references}
+        return sum(length for offset, length in seeds.items() if offset not in packets)
+
     def breakdown(self) -> dict[str, int]:
         """Bytes by purpose; they sum to the size of the file. Raises ArchiveError."""
         sizes = self.container.sizes
@@ -187,7 +193,7 @@ class Archive:
             parts = {
                 "base layers": self.index.packet_bytes,
                 "references": sum(reference.length for reference in self.references),
-                "seeds": sum(reference.seed_length for reference in self.references),
+                "seeds": self._seed_bytes(),
             }
             if self.config.network is not None:
                 parts |= {f"network {name}": count for name, count in self.network.weight_bytes().items()}
@@ -244,7 +250,7 @@ class Archive:
         from dnerv.archive.network_layer import ArchiveNetwork
 
         with self.errors_name_it():
-            return ArchiveNetwork(self.container, self.config.network, self.device, self.precision, self._limits)
+            return ArchiveNetwork(self, self.config.network, self._limits)
 
 
 class Entries(Sequence[VideoEntry]):

@@ -76,7 +76,9 @@ class BaseLayer:
             entry.format,
             *entry.coded_size,
         ):
-            raise ArchiveError(f"video {entry.name!r} starts from reference {place}, which is of another size or format")
+            raise ArchiveError(
+                f"video {entry.name!r} starts from reference {place}, which is of another size or format"
+            )
         packet = self._read_at(reference.offset, reference.length)
         if digest_of(packet) != reference.digest:
             raise ArchiveError(f"the archive is damaged: reference {place} does not match its name")
@@ -94,8 +96,9 @@ class BaseLayer:
             return None
         if not 0 <= reference.format < len(self._formats):
             raise ArchiveError(f"reference {place} is of a format that the archive does not describe")
-        data, planes = self._read_at(reference.seed_offset, reference.seed_length), self._formats[reference.format].planes
-        return next(decode_packets([data], height=reference.height, width=reference.width, planes=planes))
+        known = self._formats[reference.format]
+        data = known.header + self._read_at(reference.seed_offset, reference.seed_length)
+        return next(decode_packets([data], height=reference.height, width=reference.width, planes=known.planes))
 
     def packets(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> list[bytes]:
         """The packets of a group. `ends`: of `packet_ends`. Raises ArchiveError where they are damaged."""

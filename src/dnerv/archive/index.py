@@ -14,11 +14,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate, pairwise
-from threading import Lock
 from zlib import crc32
 
 from dnerv.archive.entry import MOST_ROWS, Rows, VideoEntry, encode_block, sort_key
 from dnerv.archive.limits import FRAMES, VIDEOS, Bounds
+from dnerv.archive.sharing import turns
 from dnerv.bitstream.integers import Cursor, decode_integers, encode_integers, split_integers
 from dnerv.errors import ArchiveError
 
@@ -120,7 +120,7 @@ class Index:
         self._firsts = [block.first for block in self.blocks]
         self._starts = [*accumulate((block.rows for block in self.blocks), initial=0)]
         self._decoded: OrderedDict[int, Rows] = OrderedDict()
-        self._lock = Lock()
+        self._lock = turns()
         for block in self.blocks:
             bounds.check_span("a block of its index", block.offset, block.length)
         bounds.limits.check(VIDEOS, len(self))

@@ -30,7 +30,9 @@ def verify_archive(path: str | os.PathLike[str]) -> dict[str, Any]:
     with Container.open(path, KINDS) as container:
         sections = dict(container.verify())
         found = _Findings(container)
-        found.problems += [f"section {kind} does not match its checksum" for kind, whole in sections.items() if not whole]
+        found.problems += [
+            f"section {kind} does not match its checksum" for kind, whole in sections.items() if not whole
+        ]
         if not found.problems or sections | {"NETW": True} == dict.fromkeys([*sections, "NETW"], True):
             found.has_problem(partial(_check_records, container, found))
     return {

@@ -19,8 +19,8 @@ from dnerv.archive.config import NetworkConfig
 from dnerv.archive.entry import VideoEntry
 from dnerv.archive.limits import CLIP_PIXELS, PASS_PIXELS, TILES, Limits, memory_errors_named
 from dnerv.archive.sharing import Guarded, Once, Recent
-from dnerv.bitstream import Container, describe_weights, unpack_weights
-from dnerv.engine import ChosenPrecision, Decoder, Features
+from dnerv.bitstream import describe_weights, unpack_weights
+from dnerv.engine import Decoder, Features
 from dnerv.errors import ArchiveError
 from dnerv.families import Network, model_from_weights, tensor_shapes
 from dnerv.video import TileGrid, Timeline
@@ -34,12 +34,9 @@ _KEPT_CLIPS = 4  # decoded clips that a source holds, so that walking a video fr
 class ArchiveNetwork:
     """An archive's network. Threads may share it: it is read once, when it is first asked for."""
 
-    def __init__(
-        self, container: Container, config: NetworkConfig, device: torch.device, precision: ChosenPrecision, limits: Limits
-    ) -> None:
+    def __init__(self, archive: Archive, config: NetworkConfig, limits: Limits) -> None:
         """Raises ArchiveError where the network asks for more than such a file may."""
-        self.config, self._container, self._limits = config, container, limits
-        self._device, self._precision = device, precision
+        self.config, self._archive, self._limits = config, archive, limits
         self._model: Once[Network] = Once()
         self._decoder: Once[Decoder] = Once()
         model = config.model
@@ -62,6 +59,10 @@ class ArchiveNetwork:
 
     def layout(self, entry: VideoEntry) -> ClipLayout:
         """How a video's clips are asked of the network. Raises ArchiveError where the video does not fit it."""
+        with self._archive.errors_name_it():
+            return self._layout(entry)
+
+    def _layout(self, entry: VideoEntry) -> ClipLayout:
         model = self.config.model
         if entry.network_frame is None:
             raise ArchiveError(f"video {entry.name!r} does not use the network")
@@ -83,18 +84,19 @@ class ArchiveNetwork:
     def weight_bytes(self) -> dict[str, int]:
         """Bytes of the parts of the weights. Raises ArchiveError where they are damaged."""
         shapes = tensor_shapes(self.config.model)
-        return describe_weights(self._container.read("NETW"), shapes, allowance=self._limits.allowance)
+        with self._archive.errors_name_it():
+            return describe_weights(self._archive.container.read("NETW"), shapes, allowance=self._limits.allowance)
 
     def _read_model(self) -> Network:
         config = self.config.model
-        with memory_errors_named("the network"):
-            packed = self._container.read("NETW")
+        with self._archive.errors_name_it(), memory_errors_named("the network"):
+            packed = self._archive.container.read("NETW")
             weights = unpack_weights(packed, tensor_shapes(config), allowance=self._limits.allowance)
             return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
 
     def _open_decoder(self) -> Decoder:
         with memory_errors_named("the network"):
-            return Decoder(self.model, self._device, self._precision)
+            return Decoder(self.model, self._archive.device, self._archive.precision)
 
 
 @dataclass

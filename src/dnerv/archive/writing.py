@@ -32,7 +32,7 @@ class NewReference:
     """A picture that groups may start from, as it goes into an archive."""
 
     packet: bytes  # without its sequence header, which the format has
-    seed: bytes  # a sync packet whose decoded frame the picture was made from; empty: sealed
+    seed: bytes  # another such packet, whose decoded frame it was made from; empty: its picture is not kept
     height: int  # of the coded picture, pixels
     width: int
     format: PlaneFormat
@@ -106,7 +106,7 @@ class ArchiveWriter:
         """Store a reference; its place in the archive's list. The same bytes are stored once. Raises OutputError."""
         if reference.digest not in self._places:
             offset, length, _ = self._appender.append(reference.packet)
-            seed_offset, seed_length, _ = self._appender.append(reference.seed)
+            seed_offset, seed_length = self._store_seed(reference.seed)
             self._places[reference.digest] = len(self._references)
             self._references.append(
                 Reference(
@@ -123,6 +123,13 @@ class ArchiveWriter:
                 )
             )
         return self._places[reference.digest]
+
+    def _store_seed(self, seed: bytes) -> tuple[int, int]:
+        """Offset and length: those of the reference whose packet it is, where there is one."""
+        place = self._places.get(digest_of(seed))
+        if place is None:
+            return self._appender.append(seed)[:2]
+        return self._references[place].offset, self._references[place].length
 
     def add_video(
         self,
@@ -159,7 +166,7 @@ class ArchiveWriter:
         )
 
     def remove_video(self, name: str) -> None:
-        """Take a video out of the index; its bytes stay in the file, unused. Raises VideoNameError where there is none."""
+        """Take a video out of the index; its bytes stay in the file, unused. VideoNameError where there is none."""
         if name in self._new:
             del self._new[name]
         elif self._is_kept(name):

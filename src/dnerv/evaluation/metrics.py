@@ -121,7 +121,7 @@ class QualityMeter:
 
     @property
     def worst_psnr(self) -> float:
-        """Mean of the videos' PSNR over the worst twentieth of their frames, in dB. Raises InputError before any frame."""
+        """Mean of the videos' PSNR over the worst twentieth of their frames, in dB. InputError before any frame."""
         counted = self._counted()
         return sum(sums.worst_psnr for sums in counted) / len(counted)
 

@@ -19,7 +19,7 @@ from dnerv.loading.augmentation import Augmentation, Draw, Statistics, common_si
 from dnerv.loading.catalogue import Catalogue, default_clip_length, describe
 from dnerv.loading.decoding import decode
 from dnerv.loading.epochs import Epochs
-from dnerv.loading.preparation import Prepared, Preparation
+from dnerv.loading.preparation import Preparation, Prepared
 from dnerv.loading.shares import chosen_share, decoding_threads
 from dnerv.loading.windows import Sample, Windows
 

@@ -92,9 +92,7 @@ class Preparation:
     ) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def ahead(
-        self, batches: Iterable[Sequence[Sample]], depth: int
-    ) -> Iterator[tuple[Sequence[Sample], Prepared]]:
+    def ahead(self, batches: Iterable[Sequence[Sample]], depth: int) -> Iterator[tuple[Sequence[Sample], Prepared]]:
         """Every batch with its footage, in order, while the `depth` batches that follow are being prepared.
 
         Raises:
@@ -142,9 +140,7 @@ def wanted_frames(samples: Sequence[Sample]) -> Mapping[int, NDArray[np.int64]]:
     return {place: np.unique(np.concatenate(frames)) for place, frames in wanted.items()}
 
 
-def _finished(
-    samples: Sequence[Sample], futures: Mapping[int, Future[Footage]]
-) -> tuple[Sequence[Sample], Prepared]:
+def _finished(samples: Sequence[Sample], futures: Mapping[int, Future[Footage]]) -> tuple[Sequence[Sample], Prepared]:
     return samples, {place: future.result() for place, future in futures.items()}
 
 

@@ -66,7 +66,7 @@ def chosen_share(rank: int | None, world_size: int | None) -> Share:
 
 
 def decoding_threads() -> int:
-    """Threads that decode base layers: the processor's cores over the processes of this machine that share them, 1 to 16."""
+    """Threads that decode base layers: the processor's cores over the processes that share them, 1 to 16."""
     worker = get_worker_info()
     local = os.environ.get("LOCAL_WORLD_SIZE", "1")  # set by torchrun
     processes = (int(local) if local.isdecimal() else 1) * (worker.num_workers if worker else 1)

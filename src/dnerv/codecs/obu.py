@@ -53,6 +53,8 @@ def split_sequence_header(packed: bytes) -> tuple[bytes, bytes]:
     if not packed or (packed[0] >> 3) & 0xF != _SEQUENCE_HEADER or not packed[0] & _HAS_SIZE:
         raise ArchiveError("temporal unit does not begin with a sequence header")
     size, payload_at = _read_size(packed, _header_length(packed[0]))
+    if payload_at + size > len(packed):
+        raise ArchiveError("the sequence header of a temporal unit is cut")
     return packed[: payload_at + size], packed[payload_at + size :]
 
 

@@ -5,6 +5,8 @@ Notable decisions, measured on RGB PSNR at equal bits:
   error does.
 - Ten bits where the codec can: rounding to eight costs more than the finer samples do.
 - Limited range, the default of every codec here; full range measured no better.
+- Back to RGB by way of planes of green, blue and red: swscale writes those three times as fast as pixels of three
+  bytes, and the same values.
 - swscale reads full range beyond 8 bits as if its largest sample were 1020 of 1023; such planes go to limited range
   first.
 - swscale is asked for accurate rounding, full chroma interpolation and bit-exactness: the same frames on
@@ -65,7 +67,7 @@ class ColourConverter:
             source_range = ColorRange.MPEG
         rgb = self._reformatter.reformat(
             frame,
-            format="rgb24",
+            format="gbrp",
             src_colorspace=self._matrix,
             src_color_range=source_range,
             dst_color_range=ColorRange.JPEG,

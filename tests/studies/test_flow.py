@@ -23,7 +23,12 @@ def encoded(tmp_path_factory: pytest.TempPathFactory, write_video: Callable[[Pat
 
     def make(**options: Any) -> Path:
         output = folder / "a.dnerv"
-        encode([folder / "a.mp4"], output, EncodeOptions(epochs=1, bits_per_pixel=0.5, **options), force=True)
+        encode(
+            [folder / "a.mp4"],
+            output,
+            EncodeOptions(epochs=1, bits_per_pixel=0.5, network="always", **options),
+            force=True,
+        )
         return output
 
     return make

@@ -49,7 +49,9 @@ def test_what_is_hidden_changes_nothing_in_the_archive(videos: Path, tmp_path: P
         write_png_folder(tmp_path / "other" / name, np.where(masks[..., None], noise, frames))
         assert not np.array_equal(frames, np.where(masks[..., None], noise, frames))
     # By the dial: probe, statistics, keyframes, network and training all see the videos.
-    options = EncodeOptions(epochs=2, bits_per_pixel=2.0, clip_length=4, precision="fp32", model=model)
+    options = EncodeOptions(
+        epochs=2, bits_per_pixel=2.0, clip_length=4, precision="fp32", model=model, network="always"
+    )
     for folder, output in ((videos, "one.dnerv"), (tmp_path / "other", "other.dnerv")):
         encode([folder], tmp_path / output, options, masks=BOXES)
     encode([tmp_path / "other"], tmp_path / "seen.dnerv", options)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dnerv import progress
 from dnerv.codecs import Codec, Frame, Stream, search_crf
 from dnerv.evaluation import VideoQuality
-from dnerv.evaluation.machine import usable_cores
+from dnerv.process import usable_cores
 from dnerv.evaluation.stream_quality import mean_quality, measure_file
 from dnerv.studies.content import Content
 from dnerv.studies.measures import mean_scores, take

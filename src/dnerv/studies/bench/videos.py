@@ -34,7 +34,7 @@ from torch import Tensor
 
 from dnerv import progress
 from dnerv.codecs import CODECS, RESTART, Stream, search_crf
-from dnerv.evaluation.machine import usable_cores
+from dnerv.process import usable_cores
 from dnerv.families import channels_first
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.bench.sample import Sample, SampledVideo

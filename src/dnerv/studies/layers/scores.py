@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from math import log10
@@ -21,7 +21,8 @@ from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.archive.entry import OWN_INTRA, VideoEntry
 from dnerv.codecs import Frame, SvtAv1, decode_packets
-from dnerv.evaluation.machine import usable_cores
+from dnerv.encoding.base_stage import planes_of
+from dnerv.process import usable_cores
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
 from dnerv.families import channels_first
 from dnerv.studies.content import Content
@@ -45,11 +46,15 @@ class Scores:
 def code_alone(
     codec: SvtAv1, content: Content, crf: float, measures: Sequence[str], scratch: Path, title: str
 ) -> dict[str, Any]:
-    """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back."""
+    """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back.
+
+    Colours are converted as archives do it: by the matrix and the range of each source.
+    """
 
     def one(video: CachedVideo, stop: Event) -> tuple[int, Scores]:
-        packets = [packet.data for packet in codec.keyframes(_until(video.store, stop), crf)]
-        decoded = partial(decode_packets, packets, height=video.height, width=video.width, planes=codec.planes)
+        own = replace(codec, planes=replace(planes_of(video), depth=codec.planes.depth))
+        packets = [packet.data for packet in own.keyframes(_until(video.store, stop), crf)]
+        decoded = partial(decode_packets, packets, height=video.height, width=video.width, planes=own.planes)
         return sum(map(len, packets)), _scores(video, decoded, measures, scratch)
 
     coded = _each(content.videos, title, one)

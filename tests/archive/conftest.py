@@ -72,8 +72,8 @@ class Source:
 SOURCES = (
     Source("walk", (32, 32), (32, 32), Timing.constant(Fraction(25), 10), shares=True),
     Source("class/odd", (27, 31), (27, 31), Timing(Fraction(1, 1000), (0, 40, 90, 91, 300, 301), 60)),
-    Source("one", (32, 32), (45, 51), Timing(Fraction(1, 30), (7,), 3), shares=True),
-    Source("wide", (32, 52), (32, 52), Timing.constant(Fraction(10), 5), uses_network=False),
+    Source("one", (32, 32), (45, 51), Timing(Fraction(1, 30), (7,), 3), uses_network=False, shares=True),
+    Source("wide", (32, 52), (32, 52), Timing.constant(Fraction(10), 5)),
 )
 
 
@@ -201,7 +201,7 @@ def write(
 
 @pytest.fixture(scope="session")
 def archive_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a network that all videos but "wide" use."""
+    """With a network that all videos but "one" use."""
     return write(tmp_path_factory.mktemp("archive"), SMALL)
 
 

@@ -68,9 +68,9 @@ def code(name: str, seed: int, *, scene: int | None = None, every: int = 1, grou
     header, packets, shared = b"", list[bytes](), None
     source: list[np.ndarray] = []
     if scene is not None:
-        still = SvtAv1(mode="stills", preset=PRESET, planes=planes, threads=1)
-        kept = still.keyframes([pictures(scene)[0]], CRF)[0].data
-        source = list(decode_packets([kept], height=SIZE[0], width=SIZE[1], planes=planes))
+        coded = encoder.keyframes([pictures(scene)[0]] * 2, CRF - 8)[0].data
+        source = list(decode_packets([coded], height=SIZE[0], width=SIZE[1], planes=planes))
+        kept = split_sequence_header(coded)[1]
     for start in range(0, len(chosen), group):
         coded = [p.data for p in encoder.keyframes([*source, *chosen[start : start + group]], CRF)]
         header, first = split_sequence_header(coded[0])
@@ -80,7 +80,7 @@ def code(name: str, seed: int, *, scene: int | None = None, every: int = 1, grou
                 seed=kept,
                 height=SIZE[0],
                 width=SIZE[1],
-                format=PlaneFormat(planes, header, 8),
+                format=PlaneFormat(planes, Planes(depth=8), header),
                 crf=CRF,
                 preset=PRESET,
             )
@@ -105,7 +105,7 @@ def code(name: str, seed: int, *, scene: int | None = None, every: int = 1, grou
         network_frame=None,
     )
     digest = None if shared is None else shared.digest
-    return Coded(entry, PlaneFormat(planes, header, 8), (digest,) * len(groups), b"".join(packets), shared)
+    return Coded(entry, PlaneFormat(planes, Planes(depth=8), header), (digest,) * len(groups), b"".join(packets), shared)
 
 
 def put(writer: ArchiveWriter, video: Coded) -> None:

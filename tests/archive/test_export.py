@@ -65,7 +65,8 @@ def test_mp4_of_all(archive_path: Path, tmp_path: Path, sequential: Frames) -> N
     assert np.abs(made.astype(float) - sequential["class/odd"].permute(0, 2, 3, 1).numpy()).mean() < 6
 
 
-FORMATS = [(Planes(matrix, full), shown) for matrix in CODES for full in (False, True) for shown in (8, 10)]
+SHOWN = [Planes(matrix, full, depth) for matrix in CODES for full in (False, True) for depth in (8, 10)]
+FORMATS = [(Planes(), shown) for shown in SHOWN] + [(Planes(p.matrix, p.full_range), p) for p in SHOWN]
 
 
 def test_mp4_has_the_colours_of_the_source(tmp_path: Path) -> None:
@@ -91,15 +92,15 @@ def test_mp4_has_the_colours_of_the_source(tmp_path: Path) -> None:
                 offset=0,
                 network_frame=None,
             )
-            writer.add_video(entry, PlaneFormat(planes, header, shown), [None], data)
+            writer.add_video(entry, PlaneFormat(planes, shown, header), [None], data)
         writer.finish({})
     with Archive(tmp_path / "a.dnerv") as archive:
         export_videos(archive, tmp_path / "out")
-        for place, (planes, shown) in enumerate(FORMATS):
+        for place, (_, shown) in enumerate(FORMATS):
             assert np.abs(archive[str(place)][0].permute(1, 2, 0).numpy() - np.array(colour, float)).max() <= 2
             stream = VideoSource(tmp_path / "out" / f"{place}.mp4").frames()
             ((_, frame),) = stream
-            assert stream.planes == replace(planes, depth=shown)
+            assert stream.planes == shown
             assert np.abs(frame - np.array(colour, float)).max() <= 4
 
 

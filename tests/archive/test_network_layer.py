@@ -28,7 +28,7 @@ def test_frames_are_the_networks_or_blends(archive: Archive, archive_path: Path,
     with Archive(archive_path, layers="base") as base:
         for reader in base:
             is_blend = torch.equal(reader[:], sequential[reader.entry.name])
-            assert is_blend == (reader.entry.name == "wide")
+            assert is_blend == (reader.entry.name == "one")
             assert base.uses_network(reader.entry) is False
             assert archive.uses_network(reader.entry) != is_blend
 

@@ -7,7 +7,7 @@ known is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from dnerv.codecs import Planes
@@ -30,37 +30,36 @@ class PlaneFormat:
     """What a decoder must know of base layers beside their packets."""
 
     planes: Planes  # what the samples mean
+    shown: Planes  # those of the source: what a decoded video file has
     header: bytes  # the AV1 sequence header that every sync packet begins with, left out of the packets
-    shown_depth: int  # bits of a sample of the source, 8 or 10: what a decoded video file has
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "bitstream": _BITSTREAM,
-            "matrix": self.planes.matrix,
-            "depth": self.planes.depth,
-            "full_range": self.planes.full_range,
-            "shown_depth": self.shown_depth,
+            "planes": asdict(self.planes),
+            "shown": asdict(self.shown),
             "header": self.header.hex(),
         }
 
     @classmethod
     def from_json(cls, record: Any) -> PlaneFormat:
         """Back from `to_json`. Raises ArchiveError for anything that this version cannot decode."""
-        names = {"bitstream", "matrix", "depth", "full_range", "shown_depth", "header"}
-        fields = _fields(record, "format", names)
+        fields = _fields(record, "format", {"bitstream", "planes", "shown", "header"})
         if fields["bitstream"] != _BITSTREAM:
             raise ArchiveError(f"the archive's bitstream is {fields['bitstream']!r}; this dnerv decodes {_BITSTREAM!r}")
-        if type(fields["full_range"]) is not bool or not isinstance(fields["matrix"], str):
-            raise ArchiveError(f"the archive's format record is damaged: {str(record)[:_SHOWN]}")
-        for depth in ("depth", "shown_depth"):
-            if _integer(fields, depth, 8, 10) == 9:
-                raise ArchiveError(f"the archive's {depth} is 9; it is 8 or 10")
-        try:
-            planes = Planes(fields["matrix"], fields["full_range"], fields["depth"])  # type: ignore[arg-type]
-        except InputError as error:
-            raise ArchiveError(f"the archive's format record is damaged: {error}") from None
-        return cls(planes, _sequence_header(fields["header"]), fields["shown_depth"])
+        return cls(_planes(fields["planes"]), _planes(fields["shown"]), _sequence_header(fields["header"]))
+
+
+def _planes(record: Any) -> Planes:
+    fields = _fields(record, "planes", {"matrix", "full_range", "depth"})
+    _integer(fields, "depth", 8, 10)
+    if type(fields["full_range"]) is not bool or not isinstance(fields["matrix"], str):
+        raise ArchiveError(f"the archive's planes record is damaged: {str(record)[:_SHOWN]}")
+    try:
+        return Planes(**fields)
+    except InputError as error:
+        raise ArchiveError(f"the archive's planes record is damaged: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -136,8 +137,7 @@ def _write_mp4(
         write_mp4(target, pictures, timing, force=force)
         return
     format = archive.config.formats[reader.entry.format]
-    matrix, full_range = format.planes.matrix, format.planes.full_range
-    write_mp4(target, pictures, timing, matrix=matrix, full_range=full_range, depth=format.shown_depth, force=force)
+    write_mp4(target, pictures, timing, force=force, **asdict(format.shown))
 
 
 def _chosen(archive: Archive, names: Sequence[str] | None, format: ExportFormat) -> list[VideoReader]:

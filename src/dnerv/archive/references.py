@@ -1,8 +1,9 @@
 """Pictures that many groups start from: stored once, named by the hash of their bytes.
 
 A group's packets are valid only after the very bytes of its reference. To make these bytes again, an encoder needs the
-picture that they were made from: it is the *seed*, a packet of its own, decoded. An archive without seeds is sealed:
-what is added to it later finds references of its own.
+picture that they were made from: it is the *seed*, another packet, decoded. What an encoding stores has none, since the
+best reference is made from a frame of the corpus itself. The first time that videos are added, a reference is made of
+the decoded one; its seed is the packet that is there already, and later additions find it ready.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Reference:
     preset: int
     offset: int  # of its packet in the file
     length: int  # bytes
-    seed_offset: int
+    seed_offset: int  # may be that of another reference's packet: the same bytes
     seed_length: int  # bytes, 0 where there is no seed
 
 

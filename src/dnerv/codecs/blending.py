@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dnerv.codecs.keyframes import Frame
 from dnerv.video import Timeline
@@ -13,12 +12,19 @@ from dnerv.video import Timeline
 
 def blend(start: Frame, end: Frame, share: float) -> Frame:
     """The frame that lies `share` of the way from one coded frame to the next, uint8 [H, W, 3], in float32."""
+    if share in (0, 1):
+        return end if share else start
     weight = np.float32(share)
     return np.rint((1 - weight) * start + weight * end.astype(np.float32)).astype(np.uint8)
 
 
-def blended(keyframes: NDArray[np.uint8], timeline: Timeline) -> Iterator[Frame]:
-    """All frames of a video, uint8 [H, W, 3] each, from its keyframes, uint8 [num_keyframes, H, W, 3]."""
+def blended(keyframes: Iterable[Frame], timeline: Timeline) -> Iterator[Frame]:
+    """All frames of a video, uint8 [H, W, 3] each, from its keyframes in order, drawn as they are needed."""
+    source = enumerate(keyframes)
+    kept: dict[int, Frame] = {}
     conditioning = timeline.conditioning(np.arange(timeline.num_frames))
     for start, end, share in zip(conditioning.start, conditioning.end, conditioning.distance, strict=True):
-        yield blend(keyframes[start], keyframes[end], share)
+        while end not in kept:
+            ordinal, frame = next(source)
+            kept = {place: known for place, known in kept.items() if place >= start} | {ordinal: frame}
+        yield blend(kept[start], kept[end], share)

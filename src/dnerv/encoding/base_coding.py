@@ -2,26 +2,33 @@
 
     frames ── every k-th ── groups ── SVT-AV1 ── packets (sequence header left out), checksums, errors of all frames
 
-What a choice costs is measured on what comes back: the packets are decoded, frames in between are blended, and the squared
-error is taken over all frames.
+What a way of coding costs is measured on what comes back: the packets are decoded, frames in between are blended, and
+the squared error is taken over all frames. One frame is in memory at a time, beside what the encoder looks ahead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from math import log10
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.codecs import SvtAv1, blended, decode_packets
+from dnerv.archive.references import digest_of
+from dnerv.codecs import Frame, SvtAv1, blended, decode_packets
 from dnerv.codecs.obu import split_sequence_header
+from dnerv.errors import DnervError
 from dnerv.video import Timeline
 
-Frame = NDArray[np.uint8]
-_WORST = 0.05  # of the frames, counted beside the mean
-_WEIGHT_OF_WORST = 0.1
+WHOLE = 65_536  # coded frames of a group: all of a video
+Frames = Sequence[Frame] | NDArray[np.uint8]
+_WORST, _WEIGHT_OF_WORST = 0.05, 0.1  # this share of the frames counts once more, with this weight
+_CHANGED_HEADER = "SVT-AV1 changed its sequence header within a video: another version may not"
+_PACKET_BYTES = 1.2  # that the index takes for each packet
 
 
 @dataclass(frozen=True)
@@ -29,19 +36,34 @@ class BasePlan:
     """How a video is coded."""
 
     crf: float
-    preset: int
-    distance: int  # k
-    group_length: int  # coded frames
+    preset: int  # SVT-AV1's effort
+    distance: int  # k, frames from one coded frame to the next
+    access: int  # coded frames at most that any frame takes, beside a reference; WHOLE: no bound
+    low_delay: bool  # how groups behind a reference are coded: each frame from those before, or in a hierarchy
+    threads: int = 1  # of the encoder; the bytes do not depend on them
+
+    @property
+    def group_length(self) -> int:
+        """Coded frames of a group. A blend takes the next group's first frame, too."""
+        return self.access if self.distance == 1 or self.access >= WHOLE else max(1, self.access - 1)
 
 
 @dataclass(frozen=True)
 class CodedReference:
     """A reference picture as one encoder setting codes it."""
 
-    picture: Frame  # that it was made from: the decoded seed
-    seed: bytes
     packet: bytes  # without its sequence header
     header: bytes
+    size: tuple[int, int]  # height, width of the picture in pixels
+    plan: BasePlan
+    draw: Callable[[], Frame]  # gives the picture that it is made from, uint8 [H, W, 3]; pictures are not kept in memory
+    made_of: tuple[str, int] | None = None  # name of a video of the corpus, and the frame
+    seed: bytes = b""  # a packet, without its sequence header, whose decoded frame that picture is; empty: none is
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Its name in an archive."""
+        return digest_of(self.packet)
 
 
 @dataclass(frozen=True)
@@ -51,7 +73,7 @@ class CodedBase:
     plan: BasePlan
     header: bytes  # the sequence header of its packets
     packets: tuple[bytes, ...]
-    uses_reference: tuple[bool, ...]  # of each group
+    references: tuple[bytes | None, ...]  # of each group: the digest of what it starts from, None for an intra frame
     errors: NDArray[np.float64]  # mean squared error of every frame
 
     @property
@@ -60,11 +82,14 @@ class CodedBase:
         return sum(map(len, self.packets))
 
     @property
+    def groups(self) -> list[tuple[bytes, ...]]:
+        """Packets of each group."""
+        return [self.packets[part.start : part.stop] for part in group_ranges(len(self.packets), self.plan)]
+
+    @property
     def checksums(self) -> tuple[int, ...]:
         """Of each group."""
-        length = self.plan.group_length
-        groups = [self.packets[i : i + length] for i in range(0, len(self.packets), length)]
-        return tuple(crc32(b"".join(group)) & 0xFFFF for group in groups)
+        return tuple(crc32(b"".join(group)) & 0xFFFF for group in self.groups)
 
     @property
     def distortion(self) -> float:
@@ -72,60 +97,138 @@ class CodedBase:
         worst = np.sort(self.errors)[-max(1, round(_WORST * len(self.errors))) :]
         return float((self.errors.mean() + _WEIGHT_OF_WORST * worst.mean()) / (1 + _WEIGHT_OF_WORST))
 
+    def score(self, exchange: float) -> float:
+        """What it is worth, in dB: its quality, less what its bytes would bring.
 
-def code_reference(picture: Frame, plan: BasePlan, seed_crf: float) -> CodedReference:
-    """The reference that an encoder makes of `picture`: its seed, and the packet made of the decoded seed."""
-    seed = SvtAv1(mode="stills", preset=plan.preset, threads=1).keyframes([picture], seed_crf)[0].data
-    source = next(decode_packets([seed], height=picture.shape[0], width=picture.shape[1]))
-    first = _shared(plan).keyframes([source, source], plan.crf)[0].data
+        Args:
+            exchange: dB that ten times the bytes bring.
+        """
+        return quality(self.distortion) - exchange * log10(self.size + _PACKET_BYTES * len(self.packets))
+
+
+def quality(distortion: float) -> float:
+    """PSNR in dB of a mean squared error in [0, 255]^2; 100 dB where there is none."""
+    return 10 * log10(255**2 / max(distortion, 6.5e-6))
+
+
+def group_ranges(num_coded: int, plan: BasePlan) -> list[range]:
+    """Places of each group's coded frames among a video's."""
+    length = plan.group_length
+    return [range(start, min(start + length, num_coded)) for start in range(0, num_coded, length)]
+
+
+def timeline_of(num_frames: int, plan: BasePlan) -> Timeline:
+    """Which frames are coded."""
+    return Timeline(num_frames, 1, plan.distance)
+
+
+def code_reference(draw: Callable[[], Frame], plan: BasePlan, seed: bytes = b"") -> CodedReference:
+    """The reference that an encoder makes of the picture that `draw` gives."""
+    picture = draw()
+    height, width = picture.shape[:2]
+    # Two frames: a sequence of one would be coded as a still picture.
+    first = _shared(plan).keyframes([picture, picture], plan.crf)[0].data
     header, packet = split_sequence_header(first)
-    return CodedReference(source, seed, packet, header)
+    return CodedReference(packet, header, (height, width), plan, draw, seed)
 
 
-def code_base(frames: Sequence[Frame] | NDArray[np.uint8], plan: BasePlan, reference: CodedReference | None) -> CodedBase:
-    """Code a video, uint8 [N, H, W, 3].
+def code_base(frames: Frames, plan: BasePlan, references: Sequence[CodedReference | None] = ()) -> CodedBase:
+    """Code a video, uint8 [H, W, 3] RGB each.
 
-    With a reference each group starts from it, where the encoder makes its very bytes again; a group where it does not
-    starts with an intra frame of its own.
+    Args:
+        references: what each group should start from; by default every group has an intra frame of its own. A group
+            where the encoder does not make the reference's very bytes again has one, too.
     """
-    timeline = Timeline(len(frames), 1, plan.distance)
-    chosen = [frames[i] for i in timeline.keyframe_positions.tolist()]
-    height, width = chosen[0].shape[:2]
+    chosen = timeline_of(len(frames), plan).keyframe_positions.tolist()
+    groups = group_ranges(len(chosen), plan)
+    wanted = list(references) or [None] * len(groups)
     packets: list[bytes] = []
-    decoded: list[Frame] = []
-    uses: list[bool] = []
-    header = b"" if reference is None else reference.header
-    if reference is None:
-        coded = [p.data for p in _alone(plan).keyframes(chosen, plan.crf)]
-        decoded += decode_packets(coded, height=height, width=width)
-        for place, data in enumerate(coded):
-            if place % plan.group_length == 0:
-                found, data = split_sequence_header(data)
-                header = header or found
-                if found != header:
-                    raise AssertionError("SVT-AV1 changed its sequence header within a video")
-            packets.append(data)
-        uses = [False] * -(-len(chosen) // plan.group_length)
-    else:
-        for start in range(0, len(chosen), plan.group_length):
-            group = chosen[start : start + plan.group_length]
-            coded = [p.data for p in _shared(plan).keyframes([reference.picture, *group], plan.crf)]
-            uses.append(coded[0] == reference.header + reference.packet)
-            if uses[-1]:
-                decoded += list(decode_packets(coded, height=height, width=width))[1:]
-                packets += coded[1:]
-                continue
-            coded = [p.data for p in _alone(plan).keyframes(group, plan.crf)]
-            decoded += decode_packets(coded, height=height, width=width)
-            packets += [split_sequence_header(coded[0])[1], *coded[1:]]
-    made = decoded if plan.distance == 1 else blended(np.stack(decoded), timeline)
-    errors = [np.square(a.astype(np.float32) - b).mean(dtype=np.float64) for a, b in zip(made, frames, strict=True)]
-    return CodedBase(plan, header, tuple(packets), tuple(uses), np.array(errors))
+    header, used = b"", list[bytes | None]()
+    for reference, run in groupby(zip(wanted, groups, strict=True), key=lambda pair: pair[0]):
+        for part in _joined([group for _, group in run], is_one=reference is None):
+            coded = None
+            if reference is not None:
+                coded = _behind(reference, (frames[chosen[place]] for place in part), plan)
+            if coded is None:
+                coded = _alone(plan, (frames[chosen[place]] for place in part))
+                uses = [None] * len(group_ranges(len(part), plan))
+            else:
+                assert reference is not None
+                uses = [reference.digest]
+            if header not in (b"", coded[0]):
+                raise DnervError(_CHANGED_HEADER)
+            header = coded[0]
+            packets += coded[1]
+            used += uses
+    made = CodedBase(plan, header, tuple(packets), tuple(used), np.zeros(len(frames)))
+    return measured(made, frames, {r.digest: r for r in wanted if r is not None})
 
 
-def _alone(plan: BasePlan) -> SvtAv1:
-    return SvtAv1(preset=plan.preset, group=plan.group_length, threads=1)
+def measured(coded: CodedBase, frames: Frames, references: Mapping[bytes, CodedReference]) -> CodedBase:
+    """With the errors of its frames, decoded from its packets."""
+    shown = shown_frames(coded, frames[0].shape[:2], len(frames), references)
+    errors = [_squared_error(made, frames[place]) for place, made in enumerate(shown)]
+    return CodedBase(coded.plan, coded.header, coded.packets, coded.references, np.array(errors))
+
+
+def shown_frames(
+    coded: CodedBase, size: tuple[int, ...], num_frames: int, references: Mapping[bytes, CodedReference]
+) -> Iterator[Frame]:
+    """All frames of a video as its base layer gives them, uint8 [H, W, 3]."""
+    return blended(coded_frames(coded, size, references), timeline_of(num_frames, coded.plan))
+
+
+def coded_frames(
+    coded: CodedBase, size: tuple[int, ...], references: Mapping[bytes, CodedReference]
+) -> Iterator[Frame]:
+    """The coded frames alone, uint8 [H, W, 3]."""
+    height, width = size
+    for group, digest in zip(coded.groups, coded.references, strict=True):
+        first = group[0] if digest is None else references[digest].packet
+        packets = [coded.header + first, *(group[1:] if digest is None else group)]
+        decoded = decode_packets(packets, height=height, width=width)
+        if digest is not None:
+            next(decoded)
+        yield from decoded
+
+
+def _behind(reference: CodedReference, pictures: Iterator[Frame], plan: BasePlan) -> tuple[bytes, list[bytes]] | None:
+    """Sequence header and packets of a group behind a reference; None where its packet comes out different."""
+    sent = (picture for part in ([reference.draw()], pictures) for picture in part)
+    coded = [packet.data for packet in _shared(plan).keyframes(sent, plan.crf)]
+    return (reference.header, coded[1:]) if coded[0] == reference.header + reference.packet else None
+
+
+def _alone(plan: BasePlan, pictures: Iterator[Frame]) -> tuple[bytes, list[bytes]]:
+    """Sequence header of groups that start with their own intra frames, and their packets without it."""
+    codec = SvtAv1(preset=plan.preset, group=plan.group_length, threads=plan.threads)
+    header, rest = b"", list[bytes]()
+    for place, packet in enumerate(codec.keyframes(pictures, plan.crf)):
+        data = packet.data
+        if place % plan.group_length == 0:
+            found, data = split_sequence_header(data)
+            header = header or found
+            if found != header:
+                raise DnervError(_CHANGED_HEADER)
+        rest.append(data)
+    return header, rest
+
+
+def _joined(groups: Sequence[range], *, is_one: bool) -> list[range]:
+    """Neighbouring groups as one sequence, where the encoder restarts them by itself."""
+    return [range(groups[0].start, groups[-1].stop)] if is_one else list(groups)
+
+
+def _squared_error(a: Frame, b: Frame) -> float:
+    difference = a.astype(np.int16) - b
+    return float(np.square(difference, dtype=np.int32).mean(dtype=np.float64))
 
 
 def _shared(plan: BasePlan) -> SvtAv1:
-    return SvtAv1(preset=plan.preset, group=1 << 20, threads=1, shares_first=True)
+    return SvtAv1(
+        preset=plan.preset,
+        group=WHOLE + 1,
+        shares_first=True,
+        low_delay=plan.low_delay,
+        threads=plan.threads,
+    )

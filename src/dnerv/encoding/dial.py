@@ -1,10 +1,10 @@
-"""One dial: from a number of bits to the network's width, the keyframes' quality and their distance.
+"""An archive with a network: from a number of bytes to its width, the quality of coded frames and their distance.
 
-    target bytes = bits per pixel * pixels / 8
-      ├─ index and tables: estimated from the number of videos and keyframes
+    target bytes
+      ├─ index: estimated from the number of videos and coded frames
       ├─ network: the widest whose bytes stay below its share
-      └─ keyframes: the rest; for every distance allowed, the quality that fills it is found by coding a sample,
-                    and the distance is chosen whose keyframes, blended, come closest to the frames in between
+      └─ base layer: the rest; for every distance allowed, the quality that fills it is found by coding a sample,
+                     and the distance is chosen whose coded frames, blended, come closest to the frames in between
 
 Measured, not modelled: rates and blends come from the corpus itself (`KeyframeProbe`). What is not known before
 training is how much the network will add: `EXPECTED_GAIN` is an estimate, checked at distance 2 alone (docs/log.md).
@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import inf, prod
-from typing import Any, Literal
+from typing import Any
 
 from dnerv.codecs import SvtAv1
-from dnerv.encoding.options import DEFAULT_BITS_PER_PIXEL, DEFAULT_BUDGET_SECONDS, EncodeOptions
-from dnerv.encoding.probe import PROBE_PRESET, KeyframeProbe
+from dnerv.encoding.options import DEFAULT_BUDGET_SECONDS, DEFAULT_QUALITY, EncodeOptions, crf_of_quality
+from dnerv.encoding.probe import KeyframeProbe
 from dnerv.families import (
     FAMILIES,
     PUBLISHED,
@@ -46,7 +46,6 @@ ENTROPY_RATIO = 0.87  # coded over plain size of quantised weights, assumed; the
 DEFAULT_WEIGHT_BITS = 5
 _LARGEST_LOAD = 1.25  # beyond what the search of a crf leaves: quality cannot go down as far as the bytes ask
 _EVERY_WIDTH = range(WIDTHS[0], 2049)
-SMALL_CORPUS_PIXELS = 32_000_000  # of keyframes: so few are coded slowly, which saves a tenth of their bytes
 
 
 @dataclass(frozen=True)
@@ -55,22 +54,18 @@ class Design:
 
     model: ModelConfig
     weight_bits: int
-    keyframe_mode: Literal["inter", "stills"]
-    keyframe_preset: int  # SVT-AV1's effort
-    keyframe_crf: float  # where the search for the keyframes' final quality begins
+    crf: float  # of coded frames: where the search for the one that fills their bytes begins
     target_bytes: int  # of the whole file, as asked
-    keyframe_budget: int | None  # bytes that the keyframes should fill; None: the crf is as asked
+    base_bytes: int | None  # that everything but the network should fill; None: the crf is as asked
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "model": config_to_json(self.model),
             "weight_bits": self.weight_bits,
-            "keyframe_mode": self.keyframe_mode,
-            "keyframe_preset": self.keyframe_preset,
-            "keyframe_crf": self.keyframe_crf,
+            "crf": self.crf,
             "target_bytes": self.target_bytes,
-            "keyframe_budget": self.keyframe_budget,
+            "base_bytes": self.base_bytes,
         }
 
     @classmethod
@@ -98,22 +93,25 @@ class Corpus:
         return sum(Timeline(v.timing.num_frames, 1, every).num_keyframes for v in self.videos)
 
 
-def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> Design:
-    """Choose network and keyframes for a corpus."""
+def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, target: float | None = None) -> Design:
+    """Choose network and coded frames for a corpus.
+
+    Args:
+        target: bytes of the file; None for what the options ask for.
+    """
     bits = options.weight_bits or (8 if _is_paper(options) else DEFAULT_WEIGHT_BITS)
-    target = _target_bytes(corpus, options, probe)
+    target = _target_bytes(corpus, options, probe) if target is None else target
     if not options.uses_keyframes:
         share = 1.0 if options.network_share is None else options.network_share
         model = _sized(corpus, options, options.clip_length, bits, target - _index_bytes(corpus, None), share)
-        return Design(model, bits, "inter", PROBE_PRESET, SvtAv1.crf_range[1], round(target), None)
+        return Design(model, bits, SvtAv1.crf_range[1], round(target), None)
     distances = _distances(options)
     plans = [_plan(corpus, options, probe, every, bits, target) for every in distances]
     best = _best(plans)
-    mode = options.keyframe_mode or probe.better_mode(best.every, best.crf)
-    # A named network's size says nothing of its keyframes': their bytes are not bounded.
-    budget = None if options.keyframe_crf is not None or options.preset is not None else best.budget
-    is_small = corpus.num_pixels <= best.every * SMALL_CORPUS_PIXELS
-    return Design(best.model, bits, mode, 2 if is_small else PROBE_PRESET, best.crf, round(target), budget)
+    # A named network's size says nothing of its base layer's: its bytes are not bounded.
+    is_bounded = options.crf is None and options.preset is None
+    base = max(1, round(target - network_bytes(best.model, bits)))
+    return Design(best.model, bits, best.crf, round(target), base if is_bounded else None)
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,6 @@ class _Plan:
     every: int
     model: ModelConfig
     crf: float
-    budget: int
     load: float  # expected bytes of the keyframes, over their budget
     score: float  # dB expected
 
@@ -130,10 +127,10 @@ def _plan(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, every: i
     share = options.network_share or (PAPER_NETWORK_SHARE if options.paper else NETWORK_SHARE)
     model = _sized(corpus, options, every, bits, target, share)
     budget = max(1.0, target - network_bytes(model, bits) - _index_bytes(corpus, every))
-    crf = options.keyframe_crf or probe.crf_for(every, budget / corpus.num_pixels)
+    crf = options.crf or probe.crf_for(every, budget / corpus.num_pixels)
     crf = SvtAv1.nearest_crf(crf)
     load = probe.bytes_per_pixel(every, crf) * corpus.num_pixels / budget
-    return _Plan(every, model, crf, int(budget), load, probe.blend_psnr(every, crf) + EXPECTED_GAIN.get(every, 1.0))
+    return _Plan(every, model, crf, load, probe.blend_psnr(every, crf) + EXPECTED_GAIN.get(every, 1.0))
 
 
 def _best(plans: Sequence[_Plan]) -> _Plan:
@@ -143,17 +140,18 @@ def _best(plans: Sequence[_Plan]) -> _Plan:
 
 
 def _target_bytes(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) -> float:
-    if options.quality is not None:
-        # What AV1 would spend on every frame at the quality's crf: the same quality costs hard corpora more.
-        return corpus.num_pixels * probe.bytes_per_pixel(1, SvtAv1.nearest_crf(66 - options.quality / 2))
     if options.preset is not None:
         return network_bytes(PUBLISHED[options.preset].config, options.weight_bits or 8) / PAPER_NETWORK_SHARE
-    return corpus.num_pixels * (options.bits_per_pixel or DEFAULT_BITS_PER_PIXEL) / 8
+    if options.bits_per_pixel is not None:
+        return corpus.num_pixels * options.bits_per_pixel / 8
+    # What AV1 would spend on every frame at the quality's crf: the same quality costs hard corpora more.
+    crf = options.crf or crf_of_quality(options.quality or DEFAULT_QUALITY)
+    return corpus.num_pixels * probe.bytes_per_pixel(1, SvtAv1.nearest_crf(crf))
 
 
 def _distances(options: EncodeOptions) -> tuple[int, ...]:
-    if options.keyframe_every is not None:
-        return (options.keyframe_every,)
+    if options.every is not None:
+        return (options.every,)
     if _is_paper(options):
         return (options.clip_length,)
     return KEYFRAME_DISTANCES

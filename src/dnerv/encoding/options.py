@@ -15,10 +15,16 @@ from dnerv.training.config import LossName, Precision
 if TYPE_CHECKING:
     from dnerv.families import Components, Family, ModelConfig
 
-DEFAULT_BITS_PER_PIXEL = 0.05
+DEFAULT_QUALITY = 50
 DEFAULT_BUDGET_SECONDS = 300.0
-FRAMES, DIAL, TIME = "Frames", "Size of the file", "Time for training"
-NETWORK, KEYFRAMES, TRAINING = "The network", "Keyframes", "Training"
+FRAMES, DIAL, BASE = "Frames", "Size of the file", "The base layer"
+NETWORK, TRAINING = "The network layer", "Its training"
+EFFORTS = {"fast": 8, "default": 4, "small": 2}  # SVT-AV1's presets
+
+
+def crf_of_quality(quality: int) -> float:
+    """The encoder's scale: 65.5 for the smallest file to 16 for the best."""
+    return 66 - quality / 2
 
 
 def _published() -> tuple[str, ...]:
@@ -49,11 +55,12 @@ class EncodeOptions(FrameOptions):
     """Options of `dnerv encode`; None means: chosen by dnerv."""
 
     bits_per_pixel: float | None = option(
-        None, "Bits of the whole file per pixel.", flag="--bpp", low=0.0001, high=24, unset="0.05", group=DIAL
+        None, "Bits of the whole file per pixel.", flag="--bpp", low=0.0001, high=24, group=DIAL
     )
     quality: int | None = option(
-        None, "Quality instead, from the smallest file to the best.", low=1, high=100, group=DIAL
+        None, "Quality instead, from the smallest file to the best.", low=1, high=100, unset="50", group=DIAL
     )
+    crf: float | None = option(None, "The encoder's own scale instead, from the best.", low=1, high=70, group=DIAL)
     preset: str | None = option(
         None,
         "A published network's size instead: a name that `dnerv presets` lists.",
@@ -62,10 +69,29 @@ class EncodeOptions(FrameOptions):
         metavar="NAME",
         group=DIAL,
     )
-    budget_seconds: float | None = option(
-        None, "Time spent in training.", flag="--budget", form="seconds", low=0, unset="5m", group=TIME
+    effort: Literal["fast", "default", "small"] = option(
+        "default", "Of the encoder: a fast run, or a small file.", group=BASE
     )
-    epochs: int | None = option(None, "Passes over all clips instead.", low=0, group=TIME)
+    access: int | None = option(
+        None,
+        "Coded frames at most that reaching a frame takes; `all`: its whole video.",
+        form="frames",
+        low=1,
+        high=65_536,
+        unset="chosen",
+        group=BASE,
+    )
+    every: int | None = option(
+        None, "Code every n-th frame, and make those between.", low=1, high=65_535, unset="chosen", group=BASE
+    )
+    references: bool = option(True, "Do not share pictures between videos.", off="--no-references", group=BASE)
+    network: Literal["auto", "none", "always"] = option(
+        "auto", "Keep a network where it is worth its bytes, never train one, or keep it whatever it is.", group=NETWORK
+    )
+    budget_seconds: float | None = option(
+        None, "Time spent in training; without it nothing is trained.", flag="--budget", form="seconds", low=0, group=NETWORK
+    )
+    epochs: int | None = option(None, "Passes over all clips instead.", low=0, group=NETWORK)
     model: str = option("dnerv", "Its family.", choices=FAMILIES, group=NETWORK)
     paper: bool = option(False, "The paper's head, loss, schedule, keyframe distance, 8-bit weights.", group=NETWORK)
     width: int | None = option(
@@ -78,15 +104,6 @@ class EncodeOptions(FrameOptions):
     )
     weight_bits: int | None = option(
         None, "Of the weights' quantiser.", metavar="BITS", low=4, high=8, unset="chosen", group=NETWORK
-    )
-    keyframe_every: int | None = option(
-        None, "Frames from one to the next.", low=1, high=65535, unset="chosen", group=KEYFRAMES
-    )
-    keyframe_crf: float | None = option(
-        None, "Their quality, from the best.", low=1, high=70, unset="chosen", group=KEYFRAMES
-    )
-    keyframe_mode: Literal["inter", "stills"] | None = option(
-        None, "How they are coded.", unset="measured", group=KEYFRAMES
     )
     loss: LossName | None = option(None, "What is made small.", unset="log-mse", group=TRAINING)
     learning_rate: float | None = option(
@@ -104,9 +121,9 @@ class EncodeOptions(FrameOptions):
     def __post_init__(self) -> None:
         """Raise InputError for options that contradict each other, too."""
         super().__post_init__()
-        dials = [self.bits_per_pixel, self.quality, self.preset]
+        dials = [self.bits_per_pixel, self.quality, self.crf, self.preset]
         if sum(dial is not None for dial in dials) > 1:
-            raise InputError("--bpp, --quality and --size are one dial: give at most one of them")
+            raise InputError("--bpp, --quality, --crf and --size are one dial: give at most one of them")
         if self.epochs is not None and self.budget_seconds is not None:
             raise InputError("--epochs and --budget both bound the training: give at most one of them")
         if self.preset is not None and self.preset not in self._family.published:
@@ -114,12 +131,34 @@ class EncodeOptions(FrameOptions):
         if self.preset is not None and self.width is not None:
             raise InputError("--size names a network, and --width sizes one: give at most one of them")
         self._check_components()
-        keyframes = [self.keyframe_every, self.keyframe_crf, self.keyframe_mode]
-        if any(option is not None for option in keyframes) and not self.uses_keyframes:
+        if self.network == "none" and self._asks_for_network:
+            raise InputError("--network none trains nothing: leave the options of the network and its training out")
+        if (self.every, self.access, self.crf) != (None, None, None) and not self.uses_keyframes:
             network = f"--model {self.model}" if self.components is None else "a network without fusion"
-            raise InputError(f"{network} has no keyframes: leave the --keyframe options out")
+            raise InputError(f"{network} has no base layer: leave --every, --access and --crf out")
         if self.network_share is not None and (self.preset is not None or self.width is not None):
             raise InputError("network_share, --size and --width all size the network: give at most one of them")
+
+    @property
+    def encoder_preset(self) -> int:
+        """SVT-AV1's."""
+        return EFFORTS[self.effort]
+
+    @property
+    def trains(self) -> bool:
+        """Whether a network is trained."""
+        return self._asks_for_network and self.network != "none"
+
+    @property
+    def keeps_network(self) -> bool:
+        """Whether the network stays, whatever it is worth: it was asked for by name, or there is nothing else."""
+        asked = self.network == "always" or self.paper or self.preset is not None
+        return self.trains and (asked or not self.uses_keyframes)
+
+    @property
+    def _asks_for_network(self) -> bool:
+        timed = self.budget_seconds is not None or self.epochs is not None
+        return timed or self.network == "always" or self.paper or self.preset is not None or self.model != type(self).model
 
     @property
     def uses_keyframes(self) -> bool:

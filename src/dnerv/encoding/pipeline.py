@@ -1,40 +1,44 @@
 """Videos in, one `.dnerv` file out.
 
-    videos ─ cache ─ dial ─ keyframes ─ training ─ archive ─ evaluation (of the file just written) ─ its name
+    videos ─ cache ─ survey ─ base layers ─ [network, where time for training is given] ─ the better ─ measured ─ its name
 
 Each step leaves its result in the workspace and is skipped when it is there already, made of the same content with the
-same options. The archive takes its name last, once it has been read back.
+same options. The archive takes its name last, once it has been read back. Nothing of torch's training is imported where
+nothing is trained.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any
 
 from dnerv import progress
-from dnerv.archive import Archive, ArchiveConfig, CodedVideo, VideoEntry, checked_device, write_archive
+from dnerv.archive import Archive, checked_device
+from dnerv.archive.writing import new_archive
 from dnerv.bitstream import check_target
-from dnerv.codecs import KeyframeFormat
-from dnerv.encoding.dial import Corpus, Design, turn_dial
-from dnerv.encoding.keyframe_stage import CodedKeyframes, check_size, code_keyframes
-from dnerv.encoding.options import EncodeOptions
-from dnerv.encoding.probe import KeyframeProbe
-from dnerv.encoding.statistics import colour_statistics
-from dnerv.encoding.training_stage import TrainingTask, clip_set, overlap, train, training_config
+from dnerv.codecs import SvtAv1
+from dnerv.encoding.base_choice import DISTANCES
+from dnerv.encoding.base_coding import WHOLE
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, check_size
+from dnerv.encoding.options import DEFAULT_QUALITY, EncodeOptions, crf_of_quality
+from dnerv.encoding.packing import pack_base, record_of
+from dnerv.encoding.survey import Survey, Surveyor
 from dnerv.encoding.workspace import Workspace, has_published
 from dnerv.errors import InputError, OutputError
 from dnerv.evaluation import ArchiveQuality, measure_archive
-from dnerv.families import ModelConfig, config_to_json, count_parameters, family_of
-from dnerv.training import ONE_PROCESS, ProcessGroup, check_masked_loss
 from dnerv.video import CachedVideo, Masks, Member, cache_videos, discover, hide, labelled
 from dnerv.video.corpus import OnBad, files_of
 
-_TOLERANCE = 1.1  # times the bytes asked for: a larger file is remarked upon
+if TYPE_CHECKING:
+    import torch
+
+    from dnerv.encoding.network_stage import NetworkResult
+    from dnerv.training import ProcessGroup
+
+_TOLERANCE = 0.03  # of the bytes asked for: a file further away is remarked upon
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,11 @@ class EncodeResult:
     path: Path
     file_bytes: int
     bits_per_pixel: float
-    parameters: int
-    design: Design
-    keyframe_crf: float | None
+    crf: float | None  # of the base layers; None where there are none
+    access: int  # coded frames at most that any frame takes, beside a reference
+    network: NetworkResult | None  # None where there is none
     quality: ArchiveQuality  # measured on frames decoded from the file
+    seconds: float  # that it took
 
 
 def encode(
@@ -62,7 +67,7 @@ def encode(
     keep_work: bool = False,
     masks: Masks | None = None,
     device: str = "cpu",
-    group: ProcessGroup = ONE_PROCESS,
+    group: ProcessGroup | None = None,
     frames: Path | None = None,
 ) -> EncodeResult:
     """Encode videos and folders of videos into one archive.
@@ -77,7 +82,7 @@ def encode(
         keep_work: leave the state in place at the end.
         masks: of pixels that are hidden: nothing in the archive depends on them, and its quality is measured with
             their fill in their place. Losses with SSIM are refused.
-        group: the processes that train; this is its rank 0, and each of the others calls `follow`.
+        group: the processes that train; this is its rank 0, and each of the others calls `follow`. None: this one.
         frames: folder that keeps the decoded frames, which several encodings of the same videos can share; None for
             one in `OUTPUT.work`.
 
@@ -88,6 +93,7 @@ def encode(
             other.
         OutputError: the output exists, is one of the inputs, or cannot be written.
     """
+    began = time.monotonic()
     options, output = options or EncodeOptions(), Path(output)
     chosen = checked_device(device)
     force = force or has_published(output)  # by a run that was killed right behind it: finish what it left
@@ -95,20 +101,23 @@ def encode(
     on_bad = _warn if skip_bad else _stop
     members = discover([Path(p) for p in inputs], on_bad=on_bad)
     _check_is_no_input(output, members, labels)
-    if masks is not None:
+    if masks is not None and options.trains:
+        from dnerv.training import check_masked_loss
+
         check_masked_loss(options.loss or ("l1-ssim" if options.paper or options.preset is not None else "log-mse"))
     if labels is not None:
         members = labelled(members, Path(labels))
     job: dict[str, Any] = {"options": options.to_json(), "videos": [member.name for member in members]}
     if masks is not None:
         job["masks"] = masks.to_json()
-    if group.world_size > 1 and options.batch_clips is None:
+    if group is not None and group.world_size > 1 and options.batch_clips is None:
         job["processes"] = group.world_size  # the batch depends on them, and the schedule on the batch
     workspace = Workspace(output, job, restart=restart)
     try:
         if workspace.is_resumed:
             progress.note(f"going on with the work in {workspace.path}")
         result = _Encoding(workspace, options, chosen, group, masks, frames).run(members, output, on_bad)
+        result = replace(result, seconds=time.monotonic() - began)
         workspace.publish(output, force=force)
     except BaseException:
         workspace.close_unfinished()
@@ -146,7 +155,7 @@ class _Encoding:
         workspace: Workspace,
         options: EncodeOptions,
         device: torch.device,
-        group: ProcessGroup,
+        group: ProcessGroup | None,
         masks: Masks | None,
         frames: Path | None,
     ) -> None:
@@ -156,28 +165,15 @@ class _Encoding:
     def run(self, members: Sequence[Member], output: Path, on_bad: OnBad) -> EncodeResult:
         """Write the archive in the workspace, and measure it there."""
         videos = self._read(members, on_bad)
-        design = self._design(videos)
-        model = design.model
-        progress.note(_describe(design))
-        crf, keyframes = self._keyframes(videos, design)
-        weights = self._train(videos, keyframes, design)
-        progress.stage("writing the archive")
-        config = ArchiveConfig(
-            model,
-            overlap(model),
-            KeyframeFormat() if keyframes else None,
-            _provenance(self.options, design, crf),
-        )
-        coded = [_coded(v, keyframes[i] if keyframes else None) for i, v in enumerate(videos)]
-        write_archive(self.workspace.archive, config, weights, design.weight_bits, coded, force=True)
-        result = self._measure(output, videos, design, crf)
-        is_dialled = self.options.width is None or design.keyframe_budget is not None
-        if is_dialled and result.file_bytes > _TOLERANCE * design.target_bytes:
-            progress.warning(
-                f"the file has {result.file_bytes:,} bytes, and {design.target_bytes:,} were asked for: the network "
-                "and the keyframes chosen, or the smallest there are, take more"
-            )
-        return result
+        if self.options.keeps_network:
+            network, corpus = self._network(videos, self.workspace.archive, None)
+            return self._result(output, corpus, network, self._measure(videos, self.workspace.archive))
+        survey = self._survey(videos)
+        settings = self._settings(survey)
+        corpus = self._base(videos, settings, survey)
+        result = self._result(output, corpus, None, self._measure(videos, self.workspace.archive))
+        self._check_bytes(result)
+        return self._with_network(videos, settings, result) if self.options.trains else result
 
     def _read(self, members: Sequence[Member], on_bad: OnBad) -> list[CachedVideo]:
         """Every frame of every video on disk, scaled and resampled as asked; hidden pixels are filled here already."""
@@ -186,7 +182,7 @@ class _Encoding:
         videos = []
         for video in cache_videos(members, folder, size=size, fps=fps, on_bad=on_bad):
             try:
-                if self.options.uses_keyframes:
+                if not self.options.trains or self.options.uses_keyframes:
                     check_size(video)
                 # Here, before anything else: what is hidden is unknown to all that follows.
                 videos.append(video if self.masks is None else hide(video, self.masks, self.workspace.frames))
@@ -196,87 +192,103 @@ class _Encoding:
             raise InputError("none of the videos could be read: there is nothing to encode")
         return videos
 
-    def _design(self, videos: Sequence[CachedVideo]) -> Design:
+    def _survey(self, videos: Sequence[CachedVideo]) -> Survey:
+        options = self.options
+
         def make() -> dict[str, Any]:
-            progress.stage("choosing network and keyframes")
-            probe = KeyframeProbe(videos, self.options.keyframe_mode or "inter")
-            corpus = Corpus(videos, *colour_statistics(videos), self.device.type)
-            return turn_dial(corpus, self.options, probe).to_json()
+            progress.stage("measuring a sample")
+            distance = options.every or 2
+            surveyor = Surveyor(videos, options.encoder_preset, distance)
+            crf = None if options.bits_per_pixel is not None else _crf(options)
+            return surveyor.survey(crf, options.bits_per_pixel, options.access, shares=options.references).to_json()
 
-        source = {"options": self.options.to_json(), "videos": _digests(videos), "device": self.device.type}
-        return Design.from_json(self.workspace.once("design", source, make))
+        source = {"options": options.to_json(), "videos": [video.digest for video in videos]}
+        return Survey(**self.workspace.once("survey", source, make))
 
-    def _keyframes(self, videos: Sequence[CachedVideo], design: Design) -> tuple[float | None, list[CodedKeyframes]]:
-        if not design.model.uses_keyframes:
-            return None, []
-        progress.stage("coding keyframes", len(videos))
-        return code_keyframes(videos, design, design.model.keyframe_every, self.workspace.keyframes)
+    def _settings(self, survey: Survey) -> BaseSettings:
+        if survey.cost is not None:
+            progress.note(_describe_access(survey))
+        return BaseSettings(
+            preset=self.options.encoder_preset,
+            access=survey.access,
+            low_delay=survey.low_delay,
+            distances=DISTANCES if self.options.every is None else (self.options.every,),
+            exchange=survey.exchange,
+            intra_bytes=survey.intra_bytes,
+            shares=self.options.references,
+        )
 
-    def _train(
-        self, videos: Sequence[CachedVideo], keyframes: Sequence[CodedKeyframes], design: Design
-    ) -> dict[str, np.ndarray]:
-        progress.stage("training")
-        clips = clip_set(videos, [coded.decoded for coded in keyframes], design.model)
-        config = training_config(self.options, design, len(clips), self.group.world_size)
-        if self.group.world_size > 1:
-            progress.note(f"training in {self.group.world_size} processes, {config.batch_clips} clips a step")
-        source = {
-            "model": config_to_json(design.model),
-            "videos": _digests(videos),
-            "keyframes": [coded.packet_table.hex() for coded in keyframes],  # with checksums of all packets
-            "training": asdict(config),
-        }
-        task = TrainingTask(design.model, self.options.seed, clips, config, self.workspace.checkpoint_of(source))
-        return train(task, self.device, self.group)
+    def _base(self, videos: Sequence[CachedVideo], settings: BaseSettings, survey: Survey) -> CodedCorpus:
+        """The archive without a network."""
+        stage = BaseStage(videos, self.workspace.coded, settings)
+        if self.options.bits_per_pixel is None:
+            corpus = stage.code(survey.crf)
+        else:
+            pixels = sum(len(video.store) * video.height * video.width for video in videos)
+            corpus = stage.code_to(self.options.bits_per_pixel * pixels / 8, survey.crf)
+        progress.stage("writing the archive")
+        with new_archive(self.workspace.archive, force=True) as writer:
+            pack_base(writer, videos, corpus, lambda place: None)
+            writer.finish(record_of(self.options, settings, corpus))
+        return corpus
 
-    def _measure(self, output: Path, videos: Sequence[CachedVideo], design: Design, crf: float | None) -> EncodeResult:
-        progress.stage("measuring the archive", sum(v.timing.num_frames for v in videos))
+    def _network(
+        self, videos: Sequence[CachedVideo], path: Path, alone: tuple[float, BaseSettings] | None
+    ) -> tuple[NetworkResult, CodedCorpus | None]:
+        from dnerv.encoding.network_stage import NetworkStage
+        from dnerv.training import ONE_PROCESS
+
+        stage = NetworkStage(self.workspace, self.options, videos, self.device, self.group or ONE_PROCESS)
+        return stage.write(path, alone)
+
+    def _with_network(
+        self, videos: Sequence[CachedVideo], settings: BaseSettings, alone: EncodeResult
+    ) -> EncodeResult:
+        """The archive with a network where it is better than the one without at equal bytes, else that one."""
+        from dnerv.encoding.network_stage import gain_over
+
+        path = self.workspace.other
+        network, corpus = self._network(videos, path, (alone.file_bytes, settings))
+        found = self._result(alone.path, corpus, network, self._measure(videos, path))
+        gain = gain_over(alone.quality, found.quality, settings.exchange)
+        words = f"at equal bytes the network gives {gain:+.2f} dB over the base layer alone"
+        if gain <= 0 or not network.videos:
+            progress.note(f"{words}: it is left out")
+            return alone
+        progress.note(f"{words}: it stays, for {network.videos} of {len(videos)} videos")
+        path.replace(self.workspace.archive)
+        return replace(found, network=replace(network, gain=gain))
+
+    def _measure(self, videos: Sequence[CachedVideo], path: Path) -> ArchiveQuality:
+        progress.stage("measuring the archive", sum(video.timing.num_frames for video in videos))
         frames = {video.name: video.store for video in videos}
-        with Archive(self.workspace.archive, size="coded") as archive:
-            quality = measure_archive(archive, lambda name: frames[name])
-            return EncodeResult(
-                output,
-                archive.file_bytes,
-                archive.bits_per_pixel,
-                count_parameters(design.model),
-                design,
-                crf,
-                quality,
+        with Archive(path, size="coded") as archive:
+            return measure_archive(archive, lambda name: frames[name])
+
+    def _result(
+        self, output: Path, corpus: CodedCorpus | None, network: NetworkResult | None, quality: ArchiveQuality
+    ) -> EncodeResult:
+        crf = None if corpus is None else corpus.crf
+        access = 0 if corpus is None else corpus.videos[0].plan.access
+        return EncodeResult(output, quality.file_bytes, quality.bits_per_pixel, crf, access, network, quality, 0.0)
+
+    def _check_bytes(self, result: EncodeResult) -> None:
+        asked = self.options.bits_per_pixel
+        if asked is not None and abs(result.bits_per_pixel / asked - 1) > _TOLERANCE:
+            progress.warning(
+                f"the file has {result.bits_per_pixel:.4f} bits per pixel, and {asked:g} were asked for: "
+                "the encoder comes no closer with these videos"
             )
 
 
-def _digests(videos: Sequence[CachedVideo]) -> list[str]:
-    return [video.digest for video in videos]
+def _crf(options: EncodeOptions) -> float:
+    """As asked, on the encoder's grid."""
+    quality = DEFAULT_QUALITY if options.quality is None else options.quality
+    return SvtAv1.nearest_crf(crf_of_quality(quality) if options.crf is None else options.crf)
 
 
-def _coded(video: CachedVideo, keyframes: CodedKeyframes | None) -> CodedVideo:
-    table = keyframes.packet_table if keyframes else b""
-    entry = VideoEntry(
-        video.name,
-        video.label,
-        (video.original_height, video.original_width),
-        (video.height, video.width),
-        video.timing,
-        len(table),
-        keyframes.packet_bytes if keyframes else 0,
-    )
-    return CodedVideo(entry, table, keyframes.packet_file if keyframes else None)
-
-
-def _provenance(options: EncodeOptions, design: Design, crf: float | None) -> dict[str, object]:
-    record: dict[str, object] = {} if crf is None else {"crf": crf, "mode": design.keyframe_mode}
-    if options.fps is not None:
-        record["fps"] = str(options.fps)
-    if options.resolution is not None:
-        record["resolution"] = list(options.resolution)
-    return record
-
-
-def _describe(design: Design) -> str:
-    model: ModelConfig = design.model
-    text = f"{count_parameters(model):,} parameters for a {model.canvas[0]}x{model.canvas[1]} canvas"
-    family = family_of(model).title
-    if not model.uses_keyframes:
-        return f"{family} without keyframes, {text}"
-    keyframes = f"a keyframe every {model.keyframe_every} frames ({design.keyframe_mode}, crf {design.keyframe_crf:g})"
-    return f"{family}, {text}; {keyframes}"
+def _describe_access(survey: Survey) -> str:
+    cost = "" if survey.cost is None else f", {survey.cost - 1:+.1%} bytes against one group a video"
+    if survey.access >= WHOLE:
+        return "access: a video is one group; shorter ones cost over 5 % more (--access N asks for them all the same)"
+    return f"access: any frame by decoding {survey.access} coded frames at most{cost}"

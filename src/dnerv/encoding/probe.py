@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerv.codecs import Mode, SvtAv1, better_mode, blended, decode_packets, mse, psnr, search_crf
+from dnerv.codecs import SvtAv1, blended, decode_packets, mse, psnr, search_crf
 from dnerv.video import CachedVideo, Timeline
 
 PROBE_PRESET = 5  # of SVT-AV1: quick, and a little larger than what slower presets make of the same crf
@@ -16,17 +16,15 @@ SAMPLE_FRAMES = 129  # of each, at most, from its middle
 _FIRST_CRF = 50.0
 _MOST_TRIALS = 5  # codings of the sample, at most, for one distance
 _CLOSE_ENOUGH = 0.03  # in log bytes: the whole corpus will be coded anew anyway
-MODE_SAMPLE, MODE_SAMPLE_VIDEOS = 16, 4  # keyframes and videos that inter and stills are compared on
 SAMPLE_SIDE = 320  # pixels; of larger frames the centre is taken
 
 
 class KeyframeProbe:
     """What keyframes cost and what blending them gives, by distance and crf, on a sample of a corpus."""
 
-    def __init__(self, videos: Sequence[CachedVideo], mode: Mode = "inter") -> None:
+    def __init__(self, videos: Sequence[CachedVideo]) -> None:
         chosen = np.unique(np.linspace(0, len(videos) - 1, SAMPLE_VIDEOS).round().astype(int))
         self._videos = [videos[i] for i in chosen]
-        self._mode = mode
         self._measured: dict[tuple[int, float], tuple[float, float]] = {}
 
     def bytes_per_pixel(self, every: int, crf: float) -> float:
@@ -49,11 +47,6 @@ class KeyframeProbe:
         )
         return found.nearest
 
-    def better_mode(self, every: int, crf: float) -> Mode:
-        """Whether keyframes at this distance should predict each other."""
-        sample = [list(self._keyframes(video, every)[0][:MODE_SAMPLE]) for video in self._videos[:MODE_SAMPLE_VIDEOS]]
-        return better_mode(sample, crf)
-
     def _measure(self, every: int, crf: float) -> tuple[float, float]:
         key = (every, crf)
         if key not in self._measured:
@@ -64,7 +57,7 @@ class KeyframeProbe:
 
     def _measure_video(self, video: CachedVideo, every: int, crf: float) -> tuple[int, int, NDArray[np.float64]]:
         keyframes, frames = self._keyframes(video, every)
-        packets = SvtAv1(self._mode, PROBE_PRESET).keyframes(keyframes, crf)
+        packets = SvtAv1(preset=PROBE_PRESET).keyframes(keyframes, crf)
         height, width = frames.shape[1:3]
         decoded = np.stack(list(decode_packets([p.data for p in packets], height=height, width=width)))
         blends = blended(decoded, Timeline(len(frames), 1, every))
@@ -73,12 +66,13 @@ class KeyframeProbe:
 
     def _keyframes(self, video: CachedVideo, every: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Keyframes and all frames of the sample of one video."""
-        frames = _centre(video)
+        frames = centre(video)
         return frames[Timeline(len(frames), 1, every).keyframe_positions], frames
 
 
-def _centre(video: CachedVideo) -> NDArray[np.uint8]:
-    count = min(SAMPLE_FRAMES, video.timing.num_frames)
+def centre(video: CachedVideo, most_frames: int = SAMPLE_FRAMES) -> NDArray[np.uint8]:
+    """The middle of a video: up to `most_frames` frames, uint8 [n, H, W, 3], their sides cut to `SAMPLE_SIDE`."""
+    count = min(most_frames, video.timing.num_frames)
     first = (video.timing.num_frames - count) // 2
     height, width = min(video.height, SAMPLE_SIDE), min(video.width, SAMPLE_SIDE)
     top, left = (video.height - height) // 2, (video.width - width) // 2

@@ -1,8 +1,8 @@
-"""Which pictures are worth storing once for many videos: guessed from thumbnails, then measured by coding.
+"""Which pictures are worth storing once for many groups: guessed from thumbnails, then measured by coding.
 
 A group that starts from a picture like its own saves most of an intra frame. How much is guessed from the distance of
-thumbnails, against what the thumbnail's own detail would cost; candidates are taken one by one, the one that saves most
-first, until the next would save less than it costs. What a video really takes is measured afterwards (`base_layer`).
+thumbnails, against what the thumbnail's own detail would cost; pictures are taken one by one, the one that saves most
+first, until the next would save less than it costs. What a group really takes is measured afterwards (`base_choice`).
 """
 
 from __future__ import annotations
@@ -13,48 +13,98 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerv.encoding.base_coding import Frames
+
 THUMBNAIL = (24, 32)  # height, width in pixels
-_MOST_CANDIDATES = 512  # videos whose pictures are considered, spread over the corpus
+FEWEST_SAMPLES, MOST_SAMPLES = 3, 32  # frames that stand for all of a video
+FRAMES_A_SAMPLE = 64  # of a long video: scenes change
+_MOST_CANDIDATES = 768  # pictures that are considered, spread over the corpus
 _NOISE = 12.0  # squared error below which pictures are alike as far as a coarse quantiser can tell
-_SAMPLES = 3  # frames of a video that stand for all of it
+_LEAST_SHARE = 0.15  # of an intra frame: a picture that is guessed to save less is not tried
 
 
 @dataclass(frozen=True)
 class Summary:
     """What is kept of a video to compare it with others."""
 
-    thumbnails: NDArray[np.float32]  # [_SAMPLES, 24, 32, 3] of frames spread over it, in [0, 255]
-    candidate: int  # the frame that could be a reference: its middle one
-    num_groups: int  # that could start from a reference
+    places: tuple[int, ...]  # of the frames sampled, evenly spread
+    thumbnails: NDArray[np.float32]  # [samples, 24, 32, 3], in [0, 255]
 
 
-def summarise(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], num_groups: int) -> Summary:
-    """Of frames uint8 [N, H, W, 3]; the candidate's thumbnail is the middle one."""
+@dataclass(frozen=True)
+class Picture:
+    """A frame of the corpus that becomes a reference."""
+
+    video: int  # place in the corpus
+    frame: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Pictures, and which of them each sample of each video should try."""
+
+    pictures: tuple[Picture, ...]
+    tries: tuple[tuple[int | None, ...], ...]  # of each video, for each sample: place in `pictures`, or None
+
+    def of(self, video: int, summary: Summary, frame: int) -> int | None:
+        """The picture that a group around `frame` should try."""
+        nearest = min(range(len(summary.places)), key=lambda sample: abs(summary.places[sample] - frame))
+        return self.tries[video][nearest]
+
+    def without(self, gone: Sequence[int]) -> Choice:
+        """The same, but these pictures are not tried."""
+        tries = tuple(tuple(None if place in gone else place for place in video) for video in self.tries)
+        return Choice(self.pictures, tries)
+
+
+def summarise(frames: Frames) -> Summary:
+    """Of frames uint8 [H, W, 3]."""
     count = len(frames)
-    places = np.linspace(0, count - 1, _SAMPLES).round().astype(int).tolist()
-    return Summary(np.stack([_thumbnail(frames[place]) for place in places]), places[_SAMPLES // 2], num_groups)
+    samples = min(count, MOST_SAMPLES, max(FEWEST_SAMPLES, -(-count // FRAMES_A_SAMPLE)))
+    edges = np.linspace(0, count, samples + 1)
+    places = ((edges[:-1] + edges[1:]) / 2).astype(int).tolist()
+    return Summary(tuple(places), np.stack([thumbnail(frames[place]) for place in places]))
 
 
-def choose_references(summaries: Sequence[Summary], intra_bytes: float, cost_bytes: float) -> list[tuple[int, list[int]]]:
-    """Videos whose candidate picture becomes a reference, each with the videos that should try it, best guess first.
+def choose_pictures(
+    summaries: Sequence[Summary],
+    num_groups: Sequence[int],
+    classes: Sequence[object],
+    intra_bytes: float,
+    cost_bytes: float,
+    given: Sequence[NDArray[np.float32]] = (),
+) -> Choice:
+    """The pictures that save most, and what each sample of each video should try.
 
     Args:
+        num_groups: of each video, that could start from a reference.
+        classes: of each video: only videos of one class (size, planes) can share a picture.
         intra_bytes: what an intra frame takes, on average. cost_bytes: what a reference takes, its seed included.
+        given: thumbnails [24, 32, 3] of pictures that are there already and cost nothing, all of one class with the
+            videos; they are the first places of `tries`, and not in `pictures`.
     """
-    count = len(summaries)
-    if count < 2:
-        return []
-    thumbnails = np.stack([s.thumbnails for s in summaries]).reshape(count, _SAMPLES, -1)
-    pool = np.unique(np.linspace(0, count - 1, min(count, _MOST_CANDIDATES)).round().astype(int))
-    detail = np.log2(1 + thumbnails.var(axis=2).mean(axis=1) / _NOISE)  # [count]
-    gain = np.zeros((count, len(pool)), np.float32)
-    groups = np.array([s.num_groups for s in summaries], np.float32)
-    for column, candidate in enumerate(pool.tolist()):
-        errors = np.square(thumbnails - thumbnails[candidate, _SAMPLES // 2]).mean(axis=2).mean(axis=1)
-        share = 1 - np.log2(1 + errors / _NOISE) / np.maximum(detail, 1e-6)
-        gain[:, column] = groups * intra_bytes * np.clip(share, 0, 1)
-    best, chosen = np.zeros(count, np.float32), list[int]()
-    while len(chosen) < len(pool):
+    owners = np.concatenate([np.full(len(s.places), video) for video, s in enumerate(summaries)])
+    thumbnails = np.concatenate([s.thumbnails for s in summaries]).reshape(len(owners), -1)
+    weights = np.array([num_groups[v] / len(summaries[v].places) for v in owners], np.float32)
+    detail = np.log2(1 + thumbnails.var(axis=1) / _NOISE)
+    kinds = {kind: number for number, kind in enumerate(dict.fromkeys(classes))}
+    kind_of = np.array([kinds[classes[video]] for video in owners])
+    pool = np.unique(np.linspace(0, len(owners) - 1, min(len(owners), _MOST_CANDIDATES)).round().astype(int))
+    gain = np.stack(
+        [_gain(thumbnails, detail, picture.reshape(-1), weights * intra_bytes) for picture in given]
+        + [
+            np.where(
+                kind_of == kind_of[place],
+                _gain(thumbnails, detail, thumbnails[place], weights * intra_bytes),
+                np.float32(0),
+            )
+            for place in pool
+        ],
+        axis=1,
+    )
+    chosen = list(range(len(given)))
+    best = gain[:, chosen].max(1, initial=0)
+    while len(chosen) < gain.shape[1]:
         added = np.maximum(gain - best[:, None], 0).sum(0)
         column = int(added.argmax())
         if added[column] <= cost_bytes:
@@ -62,15 +112,29 @@ def choose_references(summaries: Sequence[Summary], intra_bytes: float, cost_byt
         chosen.append(column)
         best = np.maximum(best, gain[:, column])
     if not chosen:
-        return []
+        return Choice((), tuple((None,) * len(s.places) for s in summaries))
     own = gain[:, chosen].argmax(1)
     takes = gain[:, chosen].max(1) > 0
-    return [
-        (int(pool[column]), np.flatnonzero((own == place) & takes).tolist()) for place, column in enumerate(chosen)
-    ]
+    starts = np.concatenate([[0], np.cumsum([len(s.places) for s in summaries])])
+    samples = [pool[column - len(given)] for column in chosen[len(given) :]]
+    pictures = tuple(
+        Picture(int(owners[sample]), summaries[owners[sample]].places[sample - starts[owners[sample]]])
+        for sample in samples
+    )
+    tries = [place if take else None for place, take in zip(own.tolist(), takes.tolist(), strict=True)]
+    return Choice(pictures, tuple(tuple(tries[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)))
 
 
-def _thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _gain(
+    thumbnails: NDArray[np.float32], detail: NDArray[np.float32], picture: NDArray[np.float32], full: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Bytes that each sample would save by starting from a picture; `full`: if the picture were its own."""
+    errors = np.square(thumbnails - picture).mean(axis=1)
+    share = 1 - np.log2(1 + errors / _NOISE) / np.maximum(detail, 1e-6)
+    return (full * np.where(share < _LEAST_SHARE, 0, share)).astype(np.float32)
+
+
+def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Means over a grid of cells, float32 [24, 32, 3]; smaller frames are repeated up to it."""
     height, width = THUMBNAIL
     factors = [max(1, -(-side // have)) for side, have in zip(THUMBNAIL, frame.shape[:2], strict=True)]

@@ -19,7 +19,7 @@ from dnerv.errors import InputError, OutputError
 from dnerv.files import flush_folder, write_atomically
 from dnerv.video.content import digest_of
 
-_VERSION = 2  # raise it when an older dnerv's half-done work could not be continued
+_VERSION = 3  # raise it when an older dnerv's half-done work could not be continued
 
 
 class Workspace:
@@ -34,6 +34,7 @@ class Workspace:
         """
         self.path = _path_for(output)
         self.archive = self.path / output.name  # until it is whole and has been measured
+        self.other = self.path / f"network-{output.name}"  # the same videos with a network, until one is chosen
         self.is_resumed = False
         self._checkpoint = self.path / "checkpoint.pt"
         try:
@@ -63,9 +64,9 @@ class Workspace:
         return self._folder("frames")
 
     @property
-    def keyframes(self) -> Path:
-        """Folder of coded and decoded keyframes."""
-        return self._folder("keyframes")
+    def coded(self) -> Path:
+        """Folder of base layers, and of coded frames decoded for training."""
+        return self._folder("coded")
 
     def checkpoint_of(self, source: Any) -> Path:
         """File for the checkpoint of a training on `source`, any JSON value; the checkpoint of another one goes."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from dnerv.process import usable_cores
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -28,13 +30,6 @@ def describe_machine(device: torch.device) -> Machine:
     return Machine(
         _processor(), usable_cores(), torch.get_num_threads(), accelerator, platform.python_version(), torch.__version__
     )
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -10,7 +10,8 @@ from dnerv import terminal
 from dnerv.cli.commands.info import COMMAND
 from dnerv.tables import Part, Table
 
-PLAIN = {"bitstream": "av1", "matrix": "bt601", "depth": 10, "full_range": False, "shown_depth": 10, "header": "0a"}
+EIGHT = {"matrix": "bt709", "depth": 8, "full_range": False}
+PLAIN = {"bitstream": "av1", "planes": {"matrix": "bt601", "depth": 10, "full_range": False}, "shown": EIGHT, "header": "0a"}
 DIGEST = "0123456789abcdef"
 
 
@@ -97,7 +98,7 @@ def test_who_uses_a_reference(videos: tuple[str, ...], users: str) -> None:
 
 
 def test_formats_access_and_network_are_lines() -> None:
-    deep = PLAIN | {"matrix": "bt709", "full_range": True, "shown_depth": 8}
+    deep = PLAIN | {"shown": {"matrix": "bt2020", "depth": 10, "full_range": True}}
     videos = [video("a", crf=40.0), video("b", crf=42.5, every=2, made_frames=4), video("c", format=1)]
     lines = lines_of(COMMAND.tables(record(*videos, formats=[PLAIN, deep, PLAIN], access=9)))
     assert lines == [

@@ -153,17 +153,20 @@ def _saved(said: Record) -> str:
     return f"{saved:,.0f}" if isinstance(saved, int | float) else str(saved)[:12]
 
 
+def _planes_in_words(planes: Record) -> str:
+    return f"{planes['matrix']}, {planes['depth']} bits, {'full' if planes['full_range'] else 'limited'} range"
+
+
 def _format_lines(record: Record) -> list[str]:
     """How base layers are stored, a line for each format."""
     used = Counter(video["format"] for video in record["videos"] if video["format"] is not None)
     lines = []
     for place, videos in sorted(used.items()):
         known = record["formats"][place]
-        scale = "full range" if known["full_range"] else "limited range"
-        source = f", sources of {known['shown_depth']} bits" if known["shown_depth"] != known["depth"] else ""
+        planes, shown = (_planes_in_words(known[which]) for which in ("planes", "shown"))
         crfs = sorted({video["crf"] for video in record["videos"] if video["format"] == place})
         crf = f"crf {crfs[0]:g}" if len(crfs) == 1 else f"crf {crfs[0]:g} to {crfs[-1]:g}"
-        name = f"{known['bitstream']}, {known['matrix']}, {known['depth']} bits, {scale}{source}"
+        name = f"{known['bitstream']}, {planes}; sources of {shown}"
         lines.append(f"{count(videos, 'video')} in {name}; {crf}")
     return lines
 

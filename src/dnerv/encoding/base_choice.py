@@ -1,0 +1,120 @@
+"""How one video is best coded: which frames, and which groups start from a shared picture. Measured, by coding.
+
+    every 2nd frame, own intra frames ─┐
+    every 2nd frame, from references  ─┴ group by group the better ── every 4th, or every frame ── the best of all
+
+Ways of coding are compared by quality at equal bytes: what one takes more is counted as what it would bring elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import log10
+
+import numpy as np
+
+from dnerv.encoding.base_coding import (
+    BasePlan,
+    CodedBase,
+    CodedReference,
+    Frames,
+    code_base,
+    group_ranges,
+    measured,
+    quality,
+    timeline_of,
+)
+
+Candidate = Callable[[int], CodedReference | None]  # the reference that a group around a frame should try
+DISTANCES = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class ChosenBase:
+    """The best way that was found."""
+
+    base: CodedBase
+    saved: Mapping[bytes, float]  # by reference: bytes that the video's groups save by it, at equal quality
+
+
+def choose_base(
+    frames: Frames, plan: BasePlan, distances: Sequence[int], exchange: float, candidate: Candidate
+) -> ChosenBase:
+    """Code a video, uint8 [H, W, 3] RGB each, in several ways, and keep the best.
+
+    Args:
+        plan: what all ways have in common; its distance does not count.
+        distances: allowed, frames from one coded frame to the next.
+        exchange: dB that ten times the bytes bring.
+    """
+    first = _nearest(distances, 2)
+    chosen = _at(frames, replace(plan, distance=first), exchange, candidate)
+    shares = any(chosen.base.references)
+    for distance in _others(distances, first):
+        tried = replace(plan, distance=distance)
+        found = code_base(frames, tried, references_of(len(frames), tried, candidate) if shares else ())
+        if found.score(exchange) > chosen.base.score(exchange):
+            chosen = ChosenBase(found, chosen.saved)
+            if distance > first:
+                break  # fewer frames are better: all of them will not be
+    return chosen
+
+
+def references_of(num_frames: int, plan: BasePlan, candidate: Candidate) -> list[CodedReference | None]:
+    """What each group of a video should try: the picture nearest to its middle frame."""
+    places = timeline_of(num_frames, plan).keyframe_positions
+    return [candidate(int(places[(part.start + part.stop - 1) // 2])) for part in group_ranges(len(places), plan)]
+
+
+def _at(frames: Frames, plan: BasePlan, exchange: float, candidate: Candidate) -> ChosenBase:
+    """The best at one distance: each group from its own intra frame or from its candidate."""
+    own = code_base(frames, plan)
+    wanted = references_of(len(frames), plan, candidate)
+    if not any(wanted):
+        return ChosenBase(own, {})
+    shared = code_base(frames, plan, wanted)
+    ways = [_group_scores(way, exchange) for way in (own, shared)]
+    takes = [reference is not None and theirs > ours for ours, theirs, reference in zip(*ways, shared.references, strict=True)]
+    if not any(takes):
+        return ChosenBase(own, {})
+    best = shared
+    if not all(takes):
+        parts = [shared.groups[i] if take else own.groups[i] for i, take in enumerate(takes)]
+        used = tuple(reference if take else None for reference, take in zip(shared.references, takes, strict=True))
+        mixed = replace(own, packets=tuple(packet for part in parts for packet in part), references=used)
+        best = measured(mixed, frames, {r.digest: r for r in wanted if r is not None})
+    best = max((own, best), key=lambda way: way.score(exchange))
+    return ChosenBase(best, _saved(best, *ways, own, exchange))
+
+
+def _group_scores(coded: CodedBase, exchange: float) -> list[float]:
+    """`CodedBase.score` of each group, on its coded frames alone."""
+    places = timeline_of(len(coded.errors), coded.plan).keyframe_positions
+    errors = [coded.errors[places[part.start : part.stop]] for part in group_ranges(len(places), coded.plan)]
+    return [
+        quality(float(np.mean(error))) - exchange * log10(sum(map(len, group)))
+        for error, group in zip(errors, coded.groups, strict=True)
+    ]
+
+
+def _saved(
+    best: CodedBase, own_scores: Sequence[float], scores: Sequence[float], own: CodedBase, exchange: float
+) -> dict[bytes, float]:
+    """Bytes that each reference saves: those of own groups, less what they would take for the same score."""
+    saved: dict[bytes, float] = {}
+    for place, digest in enumerate(best.references):
+        if digest is not None:
+            spent = sum(map(len, own.groups[place]))
+            factor = 10 ** ((own_scores[place] - scores[place]) / exchange)
+            saved[digest] = saved.get(digest, 0.0) + spent * (1 - factor)
+    return saved
+
+
+def _nearest(distances: Sequence[int], wanted: int) -> int:
+    return min(distances, key=lambda distance: abs(distance - wanted))
+
+
+def _others(distances: Sequence[int], first: int) -> list[int]:
+    """Coarser ones first: they take the least time."""
+    return sorted((distance for distance in distances if distance != first), reverse=True)

@@ -1,0 +1,349 @@
+"""The base layers of a whole corpus: which pictures they share, how each video is coded, at which quality.
+
+    thumbnails ── pictures to share ── each video, in several ways ── pictures that were not worth it, out ── the dial
+
+Videos are coded side by side, one on each processor. What is done is kept on disk, video by video, and found again when
+the same thing is to be done once more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dnerv import progress
+from dnerv.codecs import SvtAv1, search_crf
+from dnerv.encoding.base_choice import choose_base, references_of
+from dnerv.encoding.base_coding import (
+    BasePlan,
+    CodedBase,
+    CodedReference,
+    Frames,
+    code_base,
+    code_reference,
+    coded_frames,
+    group_ranges,
+    timeline_of,
+)
+from dnerv.encoding.reference_choice import Choice, Summary, choose_pictures, summarise
+from dnerv.errors import InputError
+from dnerv.files import write_atomically
+from dnerv.process import usable_cores
+from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter
+from dnerv.video.content import digest_of
+
+_SURELY_CODED, _SURELY_CODED_SIDE = 1 << 23, 8192  # pixels, of a frame and of a side
+_HELD_BYTES = 1 << 26  # of frames: a shorter video is read once, a longer one frame by frame
+_CLOSE_ENOUGH = 0.012  # in log bytes: a quarter step of crf moves them by about as much
+_MOST_ROUNDS = 4  # codings of the corpus until the bytes fit
+_SAME_WAY = 8.0  # of crf: within it what was found to be the best way to code a video stays so
+_VIDEO_BYTES, _PACKET_BYTES, _FILE_BYTES = 34, 1.2, 420  # that index, configuration and header take, about
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """What all videos of a corpus have in common."""
+
+    preset: int  # SVT-AV1's
+    access: int  # coded frames
+    low_delay: bool
+    distances: tuple[int, ...]  # that may be chosen
+    exchange: float  # dB that ten times the bytes bring
+    intra_bytes: float  # of an intra frame over its pixels
+    shares: bool  # whether pictures may be shared
+
+    def plan(self, crf: float, threads: int = 1) -> BasePlan:
+        """Of one video; its distance is the first that is allowed."""
+        return BasePlan(crf, self.preset, self.distances[0], self.access, self.low_delay, threads)
+
+
+@dataclass(frozen=True)
+class StoredBase:
+    """A video's base layer on disk."""
+
+    plan: BasePlan
+    header: bytes
+    packet_lengths: tuple[int, ...]
+    references: tuple[bytes | None, ...]  # of each group
+    checksums: tuple[int, ...]  # of each group
+    distortion: float
+    saved: Mapping[bytes, float]  # by reference: bytes, at equal quality
+    path: Path  # its packets back to back
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packets."""
+        return sum(self.packet_lengths)
+
+    def decoded(self, video: CachedVideo, references: Mapping[bytes, CodedReference], folder: Path) -> FrameStore:
+        """Its coded frames, decoded, on disk in `folder`; what an earlier run has left there is taken."""
+        count = len(self.packet_lengths)
+        store = FrameStore(folder / f"{self.path.stem}.rgb", video.height, video.width, count)
+        if not store.is_complete():
+            with FrameStoreWriter(store.path) as writer:
+                for frame in coded_frames(self._load(), (video.height, video.width), references):
+                    writer.append(frame)
+        return store
+
+    def _load(self) -> CodedBase:
+        data, ends = self.path.read_bytes(), np.cumsum([0, *self.packet_lengths]).tolist()
+        packets = tuple(data[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True))
+        return CodedBase(self.plan, self.header, packets, self.references, np.zeros(0))
+
+
+@dataclass(frozen=True)
+class CodedCorpus:
+    """All base layers, and the references that they need."""
+
+    crf: float
+    videos: tuple[StoredBase, ...]
+    references: tuple[CodedReference, ...]
+
+    @property
+    def num_bytes(self) -> float:
+        """Of the file that they will be, about."""
+        packets = sum(len(video.packet_lengths) for video in self.videos)
+        return (
+            sum(video.size for video in self.videos)
+            + sum(len(reference.packet) for reference in self.references)
+            + _VIDEO_BYTES * len(self.videos)
+            + _PACKET_BYTES * packets
+            + _FILE_BYTES
+        )
+
+    @property
+    def saved(self) -> Mapping[bytes, float]:
+        """Bytes that each reference saves, at equal quality."""
+        saved = Counter[bytes]()
+        for video in self.videos:
+            saved.update(video.saved)
+        return saved
+
+    @property
+    def by_digest(self) -> dict[bytes, CodedReference]:
+        """References by name."""
+        return {reference.digest: reference for reference in self.references}
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a video is coded: what choosing found, to be done again at another crf."""
+
+    distance: int
+    pictures: tuple[int | None, ...]  # of each group: place among the choice's
+    saved: tuple[tuple[int, float], ...]  # bytes by such a place
+
+
+def check_size(video: CachedVideo) -> None:
+    """Raise InputError for frames larger than the encoder takes; it may refuse them by their area, too."""
+    if video.height * video.width > _SURELY_CODED or max(video.height, video.width) > _SURELY_CODED_SIDE:
+        try:
+            SvtAv1().check_size(video.height, video.width)
+        except InputError as error:
+            raise InputError(f"{video.name}: {error}; --resolution makes them smaller") from None
+
+
+class BaseStage:
+    """Codes one corpus, again and again where a number of bytes is asked for."""
+
+    def __init__(
+        self,
+        videos: Sequence[CachedVideo],
+        folder: Path,
+        settings: BaseSettings,
+        given: Sequence[CodedReference] = (),
+    ) -> None:
+        """`given`: references that are there already and cost nothing; the videos are then coded at their crf."""
+        self.videos, self._folder, self.settings, self._given = videos, folder, settings, tuple(given)
+        self._threads = max(1, usable_cores() // max(1, len(videos)))
+        self._summaries: list[Summary] = []
+        self._ways: tuple[float, Choice, list[_Way]] | None = None
+
+    def code_to(self, target: float, start: float) -> CodedCorpus:
+        """At the crf whose file comes closest to `target` bytes; `start`: the first that is tried."""
+        made: dict[float, CodedCorpus] = {}
+
+        def coded_bytes(crf: float) -> float:
+            made[crf] = self.code(crf)
+            return made[crf].num_bytes
+
+        found = search_crf(SvtAv1(), coded_bytes, target, start=start, close_enough=_CLOSE_ENOUGH, most=_MOST_ROUNDS)
+        return made[found.nearest]
+
+    def code(self, crf: float) -> CodedCorpus:
+        """At one crf. Ways that were chosen at a crf close by are taken again."""
+        if self._ways is not None and abs(self._ways[0] - crf) <= _SAME_WAY:
+            _, choice, ways = self._ways
+            progress.stage(f"coding videos, crf {crf:g}", len(self.videos))
+            references = self._references(choice, crf)
+            again = self._all(lambda place: self._again(place, crf, ways[place], references))
+            return _corpus(crf, again, references)
+        choice = self._choice()
+        references = self._references(choice, crf)
+        progress.stage(f"coding videos, crf {crf:g}", len(self.videos))
+        coded = self._all(lambda place: self._choose(place, crf, choice, references))
+        gone = _not_worth_it(coded, references, len(self._given))
+        if gone:
+            choice = choice.without(gone)
+            dropped = {references[place].digest for place in gone}
+            affected = [place for place, video in enumerate(coded) if dropped & set(video.references)]
+            progress.stage("coding videos without pictures that did not pay", len(affected))
+            again = self._all(lambda place: self._choose(place, crf, choice, references), affected)
+            for place, video in zip(affected, again, strict=True):
+                coded[place] = video
+        places = {reference.digest: place for place, reference in enumerate(references)}
+        self._ways = (crf, choice, [_way(video, places) for video in coded])
+        return _corpus(crf, coded, references)
+
+    def _choice(self) -> Choice:
+        if not self.settings.shares:
+            return Choice((), tuple((None,) for _ in self.videos))
+        if not self._summaries:
+            progress.stage("comparing videos", len(self.videos))
+            self._summaries = self._all(lambda place: summarise(self.videos[place].store))
+        plan = replace(self.settings.plan(1.0), distance=_typical(self.settings.distances))
+        pixels = float(np.mean([v.height * v.width for v in self.videos]))
+        intra = self.settings.intra_bytes * pixels
+        return choose_pictures(
+            self._summaries,
+            [len(group_ranges(len(timeline_of(len(v.store), plan).keyframe_positions), plan)) for v in self.videos],
+            [(v.height, v.width) for v in self.videos],
+            intra,
+            1.1 * intra,  # a reference is a little finer than an intra frame
+            [summarise([reference.draw()]).thumbnails[0] for reference in self._given],
+        )
+
+    def _references(self, choice: Choice, crf: float) -> list[CodedReference]:
+        def code(place: int) -> CodedReference:
+            picture = choice.pictures[place]
+            store = self.videos[picture.video].store
+            made = code_reference(lambda: store[picture.frame], self.settings.plan(crf, self._threads))
+            return replace(made, made_of=(self.videos[picture.video].name, picture.frame))
+
+        return [*self._given, *side_by_side(code, range(len(choice.pictures)))]
+
+    def _choose(
+        self, place: int, crf: float, choice: Choice, references: Sequence[CodedReference]
+    ) -> StoredBase:
+        """The video coded in the way that is best for it."""
+        video, settings = self.videos[place], self.settings
+        plan = settings.plan(crf, self._threads)
+        tries = [None if t is None else references[t].digest.hex() for t in choice.tries[place]]
+        key = {"distances": list(settings.distances), "exchange": settings.exchange, "tries": tries}
+
+        def candidate(frame: int) -> CodedReference | None:
+            tried = choice.of(place, self._summaries[place], frame) if self._summaries else None
+            return None if tried is None else references[tried]
+
+        def make(frames: Frames) -> tuple[CodedBase, Mapping[bytes, float]]:
+            chosen = choose_base(frames, plan, settings.distances, settings.exchange, candidate)
+            return chosen.base, chosen.saved
+
+        return self._stored(video, plan, key, make)
+
+    def _again(self, place: int, crf: float, way: _Way, references: Sequence[CodedReference]) -> StoredBase:
+        """The video coded in a given way."""
+        video = self.videos[place]
+        plan = replace(self.settings.plan(crf, self._threads), distance=way.distance)
+        wanted = [None if p is None else references[p] for p in way.pictures]
+        key = {"groups": [None if r is None else r.digest.hex() for r in wanted]}
+        saved = {references[p].digest: count for p, count in way.saved}
+        return self._stored(video, plan, key, lambda frames: (code_base(frames, plan, wanted), saved))
+
+    def _stored(
+        self,
+        video: CachedVideo,
+        plan: BasePlan,
+        key: dict[str, Any],
+        make: Callable[[Frames], tuple[CodedBase, Mapping[bytes, float]]],
+    ) -> StoredBase:
+        """What an earlier run has made of the same, or what is made now."""
+        digest = digest_of([key, asdict(replace(plan, threads=1)), video.digest])
+        record, packets = self._folder / f"{digest[:32]}.json", self._folder / f"{digest[:32]}.av1"
+        if not record.exists():
+            short = video.store.frame_bytes * len(video.store) <= _HELD_BYTES
+            coded, saved = make(video.store.read(range(len(video.store))) if short else video.store)
+            write_atomically(packets, b"".join(coded.packets))
+            write_atomically(record, json.dumps(_to_json(coded, saved)).encode())
+        return _from_json(json.loads(record.read_bytes()), replace(plan), packets)
+
+    def _all(self, work: Callable[[int], Result], places: Sequence[int] | None = None) -> list[Result]:
+        """For each video, side by side; progress is by video."""
+        done = []
+        for result in side_by_side(work, range(len(self.videos)) if places is None else places):
+            done.append(result)
+            progress.advance()
+        return done
+
+
+def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Results in order, computed by as many threads as there are processors; encoders give up the interpreter's lock."""
+    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-coding")
+    try:
+        yield from pool.map(work, items)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _typical(distances: Sequence[int]) -> int:
+    return 2 if 2 in distances else distances[0]
+
+
+def _not_worth_it(coded: Sequence[StoredBase], references: Sequence[CodedReference], num_given: int) -> list[int]:
+    """References, by place, that save less than they cost and yet are used."""
+    saved = CodedCorpus(0.0, tuple(coded), ()).saved
+    return [
+        place
+        for place, reference in enumerate(references)
+        if place >= num_given and reference.digest in saved and saved[reference.digest] <= len(reference.packet)
+    ]
+
+
+def _way(video: StoredBase, places: Mapping[bytes, int]) -> _Way:
+    return _Way(
+        video.plan.distance,
+        tuple(None if digest is None else places[digest] for digest in video.references),
+        tuple((places[digest], count) for digest, count in video.saved.items()),
+    )
+
+
+def _corpus(crf: float, videos: Sequence[StoredBase], references: Sequence[CodedReference]) -> CodedCorpus:
+    """With the references that are used."""
+    used = {digest for video in videos for digest in video.references}
+    kept = {reference.digest: reference for reference in references if reference.digest in used}
+    return CodedCorpus(crf, tuple(videos), tuple(kept.values()))
+
+
+def _to_json(coded: CodedBase, saved: Mapping[bytes, float]) -> dict[str, Any]:
+    return {
+        "distance": coded.plan.distance,
+        "header": coded.header.hex(),
+        "packets": [len(packet) for packet in coded.packets],
+        "references": [None if digest is None else digest.hex() for digest in coded.references],
+        "checksums": list(coded.checksums),
+        "distortion": coded.distortion,
+        "saved": {digest.hex(): count for digest, count in saved.items()},
+    }
+
+
+def _from_json(record: dict[str, Any], plan: BasePlan, path: Path) -> StoredBase:
+    return StoredBase(
+        replace(plan, distance=record["distance"]),
+        bytes.fromhex(record["header"]),
+        tuple(record["packets"]),
+        tuple(None if digest is None else bytes.fromhex(digest) for digest in record["references"]),
+        tuple(record["checksums"]),
+        record["distortion"],
+        {bytes.fromhex(digest): count for digest, count in record["saved"].items()},
+        path,
+    )

@@ -1,0 +1,93 @@
+"""Coded videos into an archive: what was chosen becomes entries, references and a record of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dnerv.archive import VideoEntry
+from dnerv.archive.config import PlaneFormat
+from dnerv.archive.writing import ArchiveWriter, NewReference
+from dnerv.codecs import Planes, SvtAv1
+from dnerv.encoding.base_coding import CodedReference
+from dnerv.encoding.base_stage import BaseSettings, CodedCorpus, StoredBase
+from dnerv.encoding.options import EncodeOptions
+from dnerv.version import __version__
+from dnerv.video import CachedVideo
+
+_BLOCK = 1 << 20  # bytes read at once
+NetworkFrame = Callable[[int], int | None]  # by the video's place: see `VideoEntry.network_frame`
+
+
+def pack_base(
+    writer: ArchiveWriter, videos: Sequence[CachedVideo], corpus: CodedCorpus, network_frame: NetworkFrame
+) -> None:
+    """Put base layers and their references into an archive. Raises InputError for a name that it cannot hold."""
+    shown = Planes(depth=8)
+    for reference in corpus.references:
+        writer.add_reference(_reference(reference, PlaneFormat(Planes(), shown, reference.header)))
+    for place, (video, base) in enumerate(zip(videos, corpus.videos, strict=True)):
+        format = PlaneFormat(Planes(), Planes(video.matrix, video.full_range, video.depth), base.header)
+        writer.add_video(_entry(video, base, network_frame(place)), format, base.references, _blocks(base.path))
+
+
+def pack_network_alone(writer: ArchiveWriter, videos: Sequence[CachedVideo], network_frame: NetworkFrame) -> None:
+    """Put videos without a base layer into an archive."""
+    for place, video in enumerate(videos):
+        writer.add_video(_entry(video, None, network_frame(place)), None, (), b"")
+
+
+def record_of(options: EncodeOptions, settings: BaseSettings | None, corpus: CodedCorpus | None) -> dict[str, Any]:
+    """How an archive was made: for people, and for videos that are added later."""
+    record: dict[str, Any] = {"dnerv": __version__, "options": options.to_json()}
+    if options.fps is not None:
+        record["fps"] = str(options.fps)
+    if options.resolution is not None:
+        record["resolution"] = list(options.resolution)
+    if settings is not None and corpus is not None:
+        record |= {"encoder": SvtAv1().library(), "crf": corpus.crf, "base": asdict(settings)}
+        record["references"] = references_said(corpus)
+    return record
+
+
+def references_said(corpus: CodedCorpus) -> dict[str, Any]:
+    """Of each reference by name: the video and frame that it was made from, and the bytes that it saves."""
+    said = {}
+    for reference in corpus.references:
+        facts: dict[str, Any] = {"saved": round(corpus.saved.get(reference.digest, 0))}
+        if reference.made_of is not None:
+            facts |= {"video": reference.made_of[0], "frame": reference.made_of[1]}
+        said[reference.digest.hex()] = facts
+    return said
+
+
+def _entry(video: CachedVideo, base: StoredBase | None, network_frame: int | None) -> VideoEntry:
+    return VideoEntry(
+        name=video.name,
+        label=video.label,
+        original_size=(video.original_height, video.original_width),
+        coded_size=(video.height, video.width),
+        timing=video.timing,
+        distance=0 if base is None else base.plan.distance,
+        group_length=0 if base is None else base.plan.group_length,
+        format=0,
+        crf=0.0 if base is None else base.plan.crf,
+        references=(),
+        packet_lengths=() if base is None else base.packet_lengths,
+        checksums=() if base is None else base.checksums,
+        offset=0,
+        network_frame=network_frame,
+    )
+
+
+def _reference(coded: CodedReference, format: PlaneFormat) -> NewReference:
+    height, width = coded.size
+    return NewReference(coded.packet, coded.seed, height, width, format, coded.plan.crf, coded.plan.preset)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block

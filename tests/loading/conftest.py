@@ -23,12 +23,12 @@ def _archive_conftest() -> ModuleType:
 
 
 archives = _archive_conftest()
-LENGTHS = {"walk/a": 13, "run/b": 8, "loose": 1, "walk/c": 3, "run/d": 21}  # frames; the folder is the label
+LENGTHS = {"loose": 1, "run/b": 8, "run/d": 21, "walk/a": 13, "walk/c": 3}  # frames; the folder is the label
 
 
 @pytest.fixture(scope="session")
 def alike_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five videos of 32x32, the network's clips are 4 frames long."""
+    """Five videos of 32x32 that use a network, whose clips are 4 frames long."""
     sources = [
         archives.Source(name, (32, 32), (32, 32), Timing.constant(Fraction(10), count))
         for name, count in LENGTHS.items()
@@ -38,14 +38,34 @@ def alike_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mixed_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """32x32, 27x31, one frame of 32x32 that was 45x51, and 32x52 in two tiles."""
+    """32x32, 27x31, one frame of 32x32 that was 45x51 and does without the network, and 32x52 in two tiles."""
     return Path(archives.write(tmp_path_factory.mktemp("mixed"), archives.SMALL))
 
 
 @pytest.fixture(scope="session")
 def nerv_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same videos without keyframes."""
+    """The same videos out of a network alone."""
     return Path(archives.write(tmp_path_factory.mktemp("nerv"), archives.NERV))
+
+
+@pytest.fixture(scope="session")
+def base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five videos of 32x32 in base layers alone, some groups behind references."""
+    sources = [
+        archives.Source(name, (32, 32), (32, 32), Timing.constant(Fraction(10), count), shares=count > 8)
+        for name, count in LENGTHS.items()
+    ]
+    return Path(archives.write(tmp_path_factory.mktemp("base"), None, sources, distance=2))
+
+
+@pytest.fixture(scope="session")
+def some_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five videos of 32x32, of which two use the network."""
+    sources = [
+        archives.Source(name, (32, 32), (32, 32), Timing.constant(Fraction(10), count), uses_network=count in (3, 21))
+        for name, count in LENGTHS.items()
+    ]
+    return Path(archives.write(tmp_path_factory.mktemp("some"), archives.SMALL, sources))
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,14 @@
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 import dnerv
-from dnerv.archive import Archive
+from dnerv.archive import Archive, Layers
 from dnerv.errors import InputError
 from dnerv.loading import ClipDataset
 
@@ -18,24 +18,32 @@ def test_an_item_is_what_its_documentation_says(alike_path: Path) -> None:
     dataset = dnerv.ClipDataset(alike_path, clip_length=5)
     assert len(dataset) == 9
     assert dataset.class_names == ["run", "walk"]
-    clip, label, info = dataset[1]
+    clip, label, info = dataset[7]
     assert (clip.dtype, tuple(clip.shape), label) == (torch.uint8, (5, 3, 32, 32), 1)
-    assert (info["video"], info["index"]) == ("walk/a", 1)
+    assert (info["video"], info["index"]) == ("walk/a", 7)
     assert info["frames"].tolist() == [5, 6, 7, 8, 9]
     assert torch.allclose(info["seconds"], torch.arange(5, 10, dtype=torch.float64) / 10)
     assert dataset[-1][2]["index"] == 8
-    assert (dataset[3][1], dataset[3][2]["video"]) == (-1, "loose")
+    assert (dataset[0][1], dataset[0][2]["video"]) == (-1, "loose")
     assert repr(dataset) == "<9 clips of 'a.dnerv'>"
     for outside in (9, -10):
         with pytest.raises(IndexError):
             dataset[outside]
 
 
-def test_clips_are_the_readers_bits(alike_path: Path) -> None:
-    dataset = ClipDataset(alike_path, clip_length=6, frame_step=2, clips_per_video=2, precision="fp32")
-    with Archive(alike_path) as archive:
-        for clip, _, info in dataset:  # type: ignore[attr-defined]  # ends by IndexError
-            assert torch.equal(clip, archive[info["video"]].get_frames_at(info["frames"]).data)
+@pytest.mark.parametrize("layers", get_args(Layers))
+def test_clips_are_the_readers_bits(alike_path: Path, base_path: Path, some_path: Path, layers: Layers) -> None:
+    for path in (alike_path, base_path, some_path):
+        dataset = ClipDataset(path, clip_length=6, frame_step=2, clips_per_video=2, layers=layers, precision="fp32")
+        with Archive(path, layers=layers) as archive:
+            for clip, _, info in dataset:  # type: ignore[attr-defined]  # ends by IndexError
+                assert torch.equal(clip, archive[info["video"]].get_frames_at(info["frames"]).data)
+
+
+def test_clips_of_base_layers_are_of_eight_frames(base_path: Path) -> None:
+    dataset = ClipDataset(base_path)
+    assert dataset[0][0].shape == (8, 3, 32, 32)
+    assert len(dataset) == 1 + 1 + 2 + 1 + 1
 
 
 def test_sizes(mixed_path: Path, nerv_path: Path) -> None:
@@ -57,7 +65,7 @@ def test_random_places_follow_seed_and_epoch(alike_path: Path) -> None:
     assert first != starts(dataset)
     dataset.set_epoch(0)
     assert first == starts(dataset)
-    assert starts(ClipDataset(alike_path, clips_per_video=3))[:3] == [0, 4, 9]
+    assert starts(ClipDataset(alike_path, clips_per_video=3))[-6:-3] == [0, 4, 9]  # of "walk/a"
 
 
 def test_few_readers_are_kept(alike_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +97,14 @@ def test_workers_give_the_same_bits(alike_path: Path, context: str) -> None:
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[index], expected[index]) for index in expected)
     assert torch.equal(dataset[4][0], expected[4])
+
+
+def test_workers_share_base_layers(base_path: Path) -> None:
+    dataset = ClipDataset(base_path, clip_length=3)
+    expected = {index: dataset[index][0] for index in range(len(dataset))}
+    found = collected(dataset, num_workers=2, multiprocessing_context="fork", shuffle=True)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[index], expected[index]) for index in expected)
 
 
 def test_workers_that_persist_hear_of_the_epoch(alike_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from dnerv.errors import InputError
 from dnerv.loading import shares
-from dnerv.loading.shares import Share, chosen_share, keyframe_threads
+from dnerv.loading.shares import Share, chosen_share, decoding_threads
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 23])
@@ -54,11 +54,11 @@ def test_a_strange_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_threads_are_shared_by_the_processes_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(24)))
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
-    assert keyframe_threads() == 16
+    assert decoding_threads() == 16
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
-    assert keyframe_threads() == 3
+    assert decoding_threads() == 3
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "100")
-    assert keyframe_threads() == 1
+    assert decoding_threads() == 1
 
 
 def test_workers_split_a_share(monkeypatch: pytest.MonkeyPatch) -> None:

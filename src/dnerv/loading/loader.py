@@ -244,7 +244,8 @@ def _opened(
 def _statistics(archive: Archive) -> Statistics:
     config = archive.config.network
     if config is None or config.model.statistics is None:
-        raise InputError("normalise is 'archive', and this archive's network has no statistics; give (mean, std)")
+        reason = "has no network" if config is None else "has a network without statistics"
+        raise InputError(f"normalise is 'archive', and this archive {reason}; give (mean, std)")
     return config.model.statistics
 
 

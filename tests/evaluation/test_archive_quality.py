@@ -13,7 +13,7 @@ import dnerv
 from dnerv.archive import Archive
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate, measure_archive
-from dnerv.evaluation.archive_quality import find_originals
+from dnerv.evaluation.archive_quality import find_originals, original_frames
 
 Frames = list[np.ndarray]
 LENGTHS = {"a": 11, "b": 3}
@@ -31,9 +31,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory, moving_frames: Callable[...
 @pytest.fixture(scope="module")
 def archive_path(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "a.dnerv"
-    dnerv.encode(
-        [videos], path, dnerv.EncodeOptions(keyframe_every=2, keyframe_crf=50, keyframe_mode="inter", width=6, epochs=0)
-    )
+    dnerv.encode([videos], path, dnerv.EncodeOptions(every=2, crf=50, effort="fast"))
     return path
 
 
@@ -54,6 +52,7 @@ def test_figures_are_those_of_the_decoded_frames(
     assert {video.name: video.psnr for video in quality.videos} == pytest.approx(psnrs)
     assert quality.psnr == pytest.approx(np.mean(list(psnrs.values())))
     assert quality.psnr_of_mean_mse == pytest.approx(10 * np.log10(255**2 / 2.5))
+    assert quality.worst_psnr == pytest.approx(quality.psnr)
     assert quality.ms_ssim is None
     assert sum(advanced) == sum(LENGTHS.values())
 
@@ -64,6 +63,35 @@ def test_rates_of_videos_add_up_to_the_file(archive_path: Path, videos: Path) ->
     assert bits == pytest.approx(8 * archive_path.stat().st_size)
     assert quality.file_bytes == archive_path.stat().st_size
     assert quality.bits_per_pixel == pytest.approx(bits / (48 * 64 * sum(LENGTHS.values())))
+
+
+def test_bytes_of_a_video_are_its_packets_and_a_share_of_the_rest(archive_path: Path, videos: Path) -> None:
+    quality = evaluate(archive_path, [videos])
+    with Archive(archive_path) as archive:
+        rest = archive.file_bytes - sum(entry.num_bytes for entry in archive.entries)
+        for entry, video in zip(archive.entries, quality.videos, strict=True):
+            own = 8 * entry.num_bytes / (video.num_frames * 48 * 64)
+            assert video.bits_per_pixel == pytest.approx(own + 8 * rest / (48 * 64 * sum(LENGTHS.values())))
+            assert entry.num_bytes > 0
+
+
+def test_the_worst_frames_are_told(archive_path: Path, decoded: dict[str, np.ndarray]) -> None:
+    """One of 11 frames is far off: the mean hardly shows it."""
+    originals = {name: np.where(f < 200, f + 2, f - 2) for name, f in decoded.items()}
+    originals["a"][7] = np.where(decoded["a"][7] < 200, decoded["a"][7] + 50, decoded["a"][7] - 50)
+    with Archive(archive_path, size="coded") as archive:
+        quality = measure_archive(archive, originals.__getitem__)
+    usual, bad = 10 * np.log10(255**2 / 4), 10 * np.log10(255**2 / 2500)
+    assert [video.worst_psnr for video in quality.videos] == pytest.approx([bad, usual])
+    assert quality.worst_psnr == pytest.approx((bad + usual) / 2)
+    assert quality.videos[0].psnr == pytest.approx((10 * usual + bad) / 11)
+
+
+def test_the_network_that_a_video_does_without_is_told_apart(archive_path: Path, videos: Path) -> None:
+    with Archive(archive_path, layers="base", size="coded") as archive:
+        members = find_originals(archive, [videos])
+        blends = measure_archive(archive, lambda name: original_frames(archive, members[name], "coded"))
+    assert blends == evaluate(archive_path, [videos])  # nothing was trained
 
 
 def test_originals_at_their_own_size(archive_path: Path, videos: Path) -> None:

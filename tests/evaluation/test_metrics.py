@@ -88,12 +88,25 @@ def test_meter_averages_over_frames_then_videos():
     assert meter.frames == 4
 
 
+@pytest.mark.parametrize(("count", "worst"), [(1, 1), (20, 1), (29, 1), (31, 2), (100, 5)])
+def test_the_worst_twentieth_of_the_frames(count, worst):
+    errors = torch.arange(1.0, count + 1)
+    meter = QualityMeter()
+    meter.add("a", errors[::2])
+    meter.add("a", errors[1::2])
+    expected = [10 * math.log10(255**2 / mse) for mse in errors[-worst:].tolist()]
+    assert meter.worst_psnr == pytest.approx(sum(expected) / worst)
+    meter.add("b", torch.tensor([1.0]))
+    assert meter.worst_psnr == pytest.approx((sum(expected) / worst + 10 * math.log10(255**2)) / 2)
+
+
 def test_meter_at_the_cap_and_empty():
     meter = QualityMeter()
     with pytest.raises(InputError, match="no frames"):
         _ = meter.psnr
     meter.add(0, torch.zeros(0, dtype=torch.float64))
-    with pytest.raises(InputError, match="no frames"):
-        _ = meter.psnr_of_mean_mse
+    for ask in (lambda: meter.psnr_of_mean_mse, lambda: meter.worst_psnr):
+        with pytest.raises(InputError, match="no frames"):
+            ask()
     meter.add(0, torch.zeros(2, dtype=torch.float64))
     assert meter.psnr == meter.psnr_of_mean_mse == 100

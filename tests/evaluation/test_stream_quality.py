@@ -29,6 +29,7 @@ def test_a_file_is_compared_frame_by_frame(moving_frames: Callable[..., Frames],
     assert quality.psnr == pytest.approx(
         np.mean([psnr(mse(*pair)) for pair in zip(frames, stream.frames(), strict=True)])
     )
+    assert quality.worst_psnr == min(psnr(mse(*pair)) for pair in zip(frames, stream.frames(), strict=True))
     assert quality.ms_ssim is None
     assert quality.bits_per_pixel == 8 * stream.size / (9 * 65 * 80)
 
@@ -61,5 +62,6 @@ def test_means_give_each_video_one_vote(moving_frames: Callable[..., Frames], tm
     mean = mean_quality(parts, size)
     assert mean.psnr == (parts[0].psnr + parts[1].psnr) / 2
     assert mean.psnr_of_mean_mse < mean.psnr
+    assert mean.worst_psnr == (parts[0].worst_psnr + parts[1].worst_psnr) / 2 < mean.psnr
     assert mean.bits_per_pixel == 8 * size / (8 * 64 * 64)
     assert mean.ms_ssim is None

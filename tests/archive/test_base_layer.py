@@ -209,10 +209,18 @@ def test_a_damaged_reference_is_named(base_path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [{"height": 64}, {"width": 30}, {"format": 1}])
 def test_a_reference_of_another_kind_is_refused(opened: Archive, change: dict[str, int]) -> None:
     references = [replace(reference, **change) for reference in opened.references]
-    base = BaseLayer(opened.container.read_at, [*opened.config.formats] * 2, references)
+    (own,) = opened.config.formats
+    base = BaseLayer(opened.container.read_at, [own, replace(own, planes=Planes("bt709"))], references)
     for ask in (lambda entry: base.frames(entry, [0]), base.check):
         with pytest.raises(ArchiveError, match="'walk' starts from reference 0, which is of another size or format"):
             ask(opened["walk"].entry)
+
+
+def test_a_reference_of_a_video_that_is_shown_otherwise_is_as_good(opened: Archive) -> None:
+    (own,), entry = opened.config.formats, opened["walk"].entry
+    formats = [own, replace(own, shown=Planes("bt709", True, 8))]
+    base = BaseLayer(opened.container.read_at, formats, [replace(one, format=1) for one in opened.references])
+    assert np.array_equal(base.frames(entry, [0]), opened.base.frames(entry, [0]))
 
 
 def test_places_that_are_none(opened: Archive) -> None:

@@ -72,10 +72,7 @@ class BaseLayer:
         if not 0 <= place < len(self._references):
             raise ArchiveError(f"the archive has no reference {place}")
         reference = self._references[place]
-        if entry is not None and (reference.format, reference.height, reference.width) != (
-            entry.format,
-            *entry.coded_size,
-        ):
+        if entry is not None and not self._fits(reference, entry):
             raise ArchiveError(
                 f"video {entry.name!r} starts from reference {place}, which is of another size or format"
             )
@@ -83,6 +80,13 @@ class BaseLayer:
         if digest_of(packet) != reference.digest:
             raise ArchiveError(f"the archive is damaged: reference {place} does not match its name")
         return packet
+
+    def _fits(self, reference: Reference, entry: VideoEntry) -> bool:
+        """Whether the reference's packet can stand before the video's: what is shown of them is another matter."""
+        if (reference.height, reference.width) != entry.coded_size or not 0 <= reference.format < len(self._formats):
+            return False
+        coded, video = self._formats[reference.format], self.format_of(entry)
+        return (coded.planes, coded.header) == (video.planes, video.header)
 
     def check_reference(self, place: int) -> None:
         """Compare a reference with its name, and decode its seed where it has one. Raises ArchiveError."""

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from dnerv import progress
 from dnerv.codecs import Codec, Frame, Stream, search_crf
 from dnerv.evaluation import VideoQuality
-from dnerv.process import usable_cores
 from dnerv.evaluation.stream_quality import mean_quality, measure_file
+from dnerv.process import usable_cores
 from dnerv.studies.content import Content
 from dnerv.studies.measures import mean_scores, take
 from dnerv.studies.steps import Steps, make_folder

@@ -34,8 +34,8 @@ from torch import Tensor
 
 from dnerv import progress
 from dnerv.codecs import CODECS, RESTART, Stream, search_crf
-from dnerv.process import usable_cores
 from dnerv.families import channels_first
+from dnerv.process import usable_cores
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.bench.sample import Sample, SampledVideo
 from dnerv.studies.runner import Run

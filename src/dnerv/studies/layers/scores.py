@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from math import log10
@@ -21,10 +21,9 @@ from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.archive.entry import OWN_INTRA, VideoEntry
 from dnerv.codecs import Frame, SvtAv1, decode_packets
-from dnerv.encoding.base_stage import planes_of
-from dnerv.process import usable_cores
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
 from dnerv.families import channels_first
+from dnerv.process import usable_cores
 from dnerv.studies.content import Content
 from dnerv.studies.measures import Frames, take
 from dnerv.video import CachedVideo
@@ -46,15 +45,11 @@ class Scores:
 def code_alone(
     codec: SvtAv1, content: Content, crf: float, measures: Sequence[str], scratch: Path, title: str
 ) -> dict[str, Any]:
-    """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back.
-
-    Colours are converted as archives do it: by the matrix and the range of each source.
-    """
+    """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back."""
 
     def one(video: CachedVideo, stop: Event) -> tuple[int, Scores]:
-        own = replace(codec, planes=replace(planes_of(video), depth=codec.planes.depth))
-        packets = [packet.data for packet in own.keyframes(_until(video.store, stop), crf)]
-        decoded = partial(decode_packets, packets, height=video.height, width=video.width, planes=own.planes)
+        packets = [packet.data for packet in codec.keyframes(_until(video.store, stop), crf)]
+        decoded = partial(decode_packets, packets, height=video.height, width=video.width, planes=codec.planes)
         return sum(map(len, packets)), _scores(video, decoded, measures, scratch)
 
     coded = _each(content.videos, title, one)

@@ -79,6 +79,22 @@ def test_a_reference_is_stored_once_and_formats_too(
         assert torch.equal(archive["a"][:], archive["b"][:])
 
 
+def test_a_seed_that_is_another_references_packet_is_stored_once(
+    tmp_path: Path, sources: Any, add_video: Add, reference_of: Callable[..., Any]
+) -> None:
+    first, _ = reference_of((32, 32), Planes(), sealed=True)
+    with new_archive(tmp_path / "a.dnerv") as writer:
+        for reference in (first, replace(first, packet=b"made of it", seed=first.packet)):
+            writer.add_reference(reference)
+        add_video(writer, sources[0])
+        writer.finish({})
+    with Archive(tmp_path / "a.dnerv") as archive:
+        one, other = archive.references
+        assert (other.seed_offset, other.seed_length) == (one.offset, one.length)
+        parts = archive.breakdown()
+        assert (parts["references"], parts["seeds"], parts["unused"]) == (len(first.packet) + 10, 0, 0)
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path, sources: Any, add_video: Add, entry: VideoEntry) -> None:
     path = tmp_path / "a.dnerv"
     with pytest.raises(ValueError, match="refers to 0000000000000000, which is no"), new_archive(path) as writer:

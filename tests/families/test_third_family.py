@@ -39,12 +39,14 @@ def test_it_is_encoded_and_read_like_the_others(tmp_path: Path) -> None:
     for name, count in (("walk", 10), ("run", 9)):
         shades = [np.full((32, 48, 3), 40 + 12 * i, np.uint8) for i in range(count)]
         write_mp4(videos / f"{name}.mp4", iter(shades), Timing.constant(Fraction(25), count))
-    options = EncodeOptions(model="blend", width=3, keyframe_every=4, epochs=1, keyframe_crf=30)
+    options = EncodeOptions(model="blend", network="always", width=3, every=4, epochs=1, crf=30)
     result = encode([videos], path, options)
     with Archive(path) as archive, Archive(path, precision="reference") as plain:
-        assert archive.config.model == BlendConfig(3, (32, 48), keyframe_every=4)
-        assert family_of(archive.config.model) is BLEND
-        assert result.parameters == 3 + 3 + 9 + 3
+        model = archive.network.config.model
+        assert model == BlendConfig(3, (32, 48), keyframe_every=4)
+        assert family_of(model) is BLEND
+        assert result.network is not None
+        assert result.network.parameters == 3 + 3 + 9 + 3
         assert archive["walk"][:].shape == (10, 3, 32, 48)
         assert torch.equal(archive["walk"][:], plain["walk"][:])
         assert result.quality.psnr > 20

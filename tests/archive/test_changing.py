@@ -105,7 +105,8 @@ def code(name: str, seed: int, *, scene: int | None = None, every: int = 1, grou
         network_frame=None,
     )
     digest = None if shared is None else shared.digest
-    return Coded(entry, PlaneFormat(planes, Planes(depth=8), header), (digest,) * len(groups), b"".join(packets), shared)
+    format = PlaneFormat(planes, Planes(depth=8), header)
+    return Coded(entry, format, (digest,) * len(groups), b"".join(packets), shared)
 
 
 def put(writer: ArchiveWriter, video: Coded) -> None:
@@ -336,6 +337,27 @@ class TestMerge:
         with Archive(tmp_path / "both.dnerv") as both:
             (known,) = both.references
             assert both.container.read_at(known.seed_offset, known.seed_length) == shared.seed
+
+    def test_a_seed_that_is_a_reference_is_stored_once(self, videos: dict[str, Coded], tmp_path: Path) -> None:
+        seeded, other = videos["a/one"], videos["b/three"]
+        assert seeded.shared is not None
+        first = replace(seeded.shared, packet=seeded.shared.seed, seed=b"")  # the picture that it was made from
+        own = replace(other, references=(first.digest, *other.references[1:]))
+        with new_archive(tmp_path / "left.dnerv") as writer:
+            put(writer, seeded)
+            writer.finish({})
+        with new_archive(tmp_path / "right.dnerv") as writer:
+            writer.add_reference(first)
+            put(writer, own)
+            writer.finish({})
+        merge([tmp_path / "left.dnerv", tmp_path / "right.dnerv"], tmp_path / "both.dnerv")
+        with Archive(tmp_path / "both.dnerv") as both:
+            known = {reference.digest: reference for reference in both.references}
+            assert known[seeded.shared.digest].seed_offset == known[first.digest].offset
+        extract(tmp_path / "both.dnerv", tmp_path / "one.dnerv", ["a/one"])  # without it, the seed stands by itself
+        with Archive(tmp_path / "one.dnerv") as one:
+            (alone,) = one.references
+            assert one.container.read_at(alone.seed_offset, alone.seed_length) == first.packet
 
     def test_of_nothing(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no archives"):

@@ -225,14 +225,17 @@ def _groups(archive: Archive, entry: VideoEntry) -> Iterator[bytes]:
 
 
 def _references(parts: Sequence[_Part]) -> dict[bytes, tuple[Archive, int]]:
-    """Where each reference that is used is taken from, by digest; of equal ones, one that has its seed."""
+    """Where each reference that is used is taken from, by digest; of equal ones, one that has its seed.
+
+    Those without come first: a seed is mostly the packet of one of them, and stored only where that is missing.
+    """
     found: dict[bytes, tuple[Archive, int]] = {}
     for part in parts:
         for place in sorted(part.references):
             reference = part.archive.references[place]
             if reference.digest not in found or (reference.seed_length and not _has_seed(*found[reference.digest])):
                 found[reference.digest] = part.archive, place
-    return found
+    return dict(sorted(found.items(), key=lambda item: _has_seed(*item[1])))
 
 
 def _has_seed(archive: Archive, place: int) -> bool:

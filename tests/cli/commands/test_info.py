@@ -11,7 +11,8 @@ from dnerv.cli.commands.info import COMMAND
 from dnerv.tables import Part, Table
 
 EIGHT = {"matrix": "bt709", "depth": 8, "full_range": False}
-PLAIN = {"bitstream": "av1", "planes": {"matrix": "bt601", "depth": 10, "full_range": False}, "shown": EIGHT, "header": "0a"}
+TEN = {"matrix": "bt601", "depth": 10, "full_range": False}
+PLAIN = {"bitstream": "av1", "planes": TEN, "shown": EIGHT, "header": "0a"}
 DIGEST = "0123456789abcdef"
 
 
@@ -38,7 +39,7 @@ def record(*videos: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def reference(made_of: Any = None, videos: tuple[str, ...] = ("one",)) -> dict[str, Any]:
-    size = {"height": 48, "width": 64, "crf": 40.0, "is_sealed": False}
+    size = {"height": 48, "width": 64, "crf": 40.0, "has_seed": False}
     return {"name": DIGEST, "bytes": 1234, "videos": list(videos), "groups": 7, "made_of": made_of} | size
 
 
@@ -102,8 +103,8 @@ def test_formats_access_and_network_are_lines() -> None:
     videos = [video("a", crf=40.0), video("b", crf=42.5, every=2, made_frames=4), video("c", format=1)]
     lines = lines_of(COMMAND.tables(record(*videos, formats=[PLAIN, deep, PLAIN], access=9)))
     assert lines == [
-        "2 videos in av1, bt601, 10 bits, limited range; crf 40 to 42.5",
-        "1 video in av1, bt709, 10 bits, full range, sources of 8 bits; crf 40",
+        "2 videos in av1, bt601, 10 bits, limited range; sources of bt709, 8 bits, limited range; crf 40 to 42.5",
+        "1 video in av1, bt601, 10 bits, limited range; sources of bt2020, 10 bits, full range; crf 40",
         "any frame comes back by decoding 9 coded frames at most; 1 video with blended frames",
         "no network",
         "0.0500 bits per pixel",

@@ -31,6 +31,7 @@ def _record(archive: Archive) -> Record:
         for place in of_video:
             users[place].append(entry.name)
         videos.append(_video(entry, sorted(of_video)))
+    packets = {reference.offset for reference in archive.references}  # a seed may be one of these
     known = archive.made.get("references")
     said = known if isinstance(known, dict) else {}
     references = [
@@ -39,8 +40,8 @@ def _record(archive: Archive) -> Record:
             "height": reference.height,
             "width": reference.width,
             "crf": reference.crf,
-            "bytes": reference.length + reference.seed_length,
-            "is_sealed": reference.seed_length == 0,
+            "bytes": reference.length + (0 if reference.seed_offset in packets else reference.seed_length),
+            "has_seed": reference.seed_length > 0,
             "videos": users[place],
             "groups": groups[place],
             "made_of": said.get(reference.digest.hex()),

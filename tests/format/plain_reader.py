@@ -1,9 +1,14 @@
-"""A reader of `.dnerv` files, format 2, that shares no code with the package: docs/format.md in Python, base layer only.
+"""A reader of `.dnerv` files, format 2, that shares no code with the package: docs/format.md in Python.
 
-    videos = PlainArchive("a.dnerv")
-    videos.names; videos.frames("bikes")      # uint8 [N, H, W, 3] RGB at the coded size
+    archive = PlainArchive("a.dnerv")
+    archive.names                            # sorted
+    archive.videos["bikes"]                  # sizes, times, places, as a dictionary
+    archive.frames("bikes")                  # uint8 [N, H, W, 3] RGB at the coded size, by the base layer
+    archive.shown("bikes")                   # the same at the size that the video had
+    archive.weights({"head.weight": ...})    # of the network, float32, for tensors of these shapes
 
-Needs NumPy and PyAV. It is written for reading along: nothing is fast, and whatever the format says is checked by assertions.
+Needs NumPy and PyAV. It is written for reading along: nothing is fast, and what the format says is checked by
+assertions. What a network makes of weights and coded frames is in `plain_network.py`.
 """
 
 import json
@@ -11,13 +16,15 @@ import sys
 import zlib
 from fractions import Fraction
 from hashlib import blake2b
+from math import isqrt, prod
 from pathlib import Path
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709}
+MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
+PIXEL_FORMATS = {8: "yuv420p", 10: "yuv420p10le"}
 SMALLEST_SIDE = 64  # of coded pictures; smaller frames are their upper left part
 
 
@@ -40,6 +47,7 @@ class Integers:
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
+                assert byte or shift == 7, "not the shortest form"
                 return value
 
     def take(self, count):
@@ -56,8 +64,11 @@ def inflate(data):
     return zlib.decompress(data, wbits=-15)
 
 
+# ── Container ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def header(data):
-    """The slot that counts: table offset, table length, end of the file."""
+    """The slot that counts: start of the tail, length of the section table, end of the file."""
     assert data[:8] == b"\x89DNV\r\n\x1a\n", "not a dnerv archive"
     assert u(data, 8, 2) == 2, "not format version 2"
     slots = []
@@ -81,15 +92,18 @@ def section_table(data, offset, length):
     return sections
 
 
+# ── Index ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def directory(data):
-    """(offset, length, crc32, rows) of every block of the index."""
+    """Of every block of the index: offset, length, crc32, videos, frames, pixels, bytes of packets."""
     head = Integers(data)
     count, size = head.take(2)
     body = Integers(data, head.at)
     body.take(count)  # lengths of first names
-    columns = [body.take(count) for _ in range(7)]  # offset, length, crc32, rows, frames, pixels, bytes of packets
+    columns = [body.take(count) for _ in range(7)]
     assert body.at == head.at + size
-    return list(zip(*columns[:4], strict=True))
+    return list(zip(*columns, strict=True))
 
 
 def block(data, rows):
@@ -115,9 +129,9 @@ def block(data, rows):
         video["coded_width"] = video["coded_width"] or video["width"]
     for video in videos:
         steps = [video["step"]] * (video["frames"] - 1) if video["step"] else c.take(video["frames"] - 1)
-        ticks = np.cumsum([signed(video["start"]), *steps])
+        ticks = np.cumsum([signed(video["start"]), *steps, video["last_duration"]]).tolist()
         base = Fraction(video["numerator"], video["denominator"])
-        video["seconds"] = [int(tick) * base.numerator / base.denominator for tick in ticks]
+        *video["seconds"], video["end_seconds"] = (tick * base.numerator / base.denominator for tick in ticks)
     for column in ("distance", "group_length", "format", "quarters_of_crf", "network"):
         for video, value in zip(videos, c.take(rows), strict=True):
             video[column] = value
@@ -127,11 +141,11 @@ def block(data, rows):
         video["references"] = [ref - 2 for _ in range(video["runs"]) for ref, n in [c.take(2)] for _ in range(n)]
     gaps, end = [signed(value) for value in c.take(rows)], 0
     for video, gap in zip(videos, gaps, strict=True):
-        coded = -(-(video["frames"] - 1) // video["distance"]) + 1
+        coded = -(-(video["frames"] - 1) // video["distance"]) + 1 if video["distance"] else 0
         video["packets"] = c.take(coded)
         video["offset"] = end + gap
         end = video["offset"] + sum(video["packets"])
-        groups = -(-coded // video["group_length"])
+        groups = -(-coded // video["group_length"]) if coded else 0
         video["checksums"], checksums = checksums[:groups], checksums[groups:]
         assert len(video["references"]) == groups
     assert c.at == head.at + size
@@ -140,13 +154,16 @@ def block(data, rows):
 
 
 def references(data, count):
-    """Offset and length of each reference's packet, and its hash."""
+    """Offset, length and hash of each reference's packet; offset and length of its seed."""
     hashes = [data[8 * i : 8 * i + 8] for i in range(count)]
     c = Integers(data, 8 * count)
     assert c.one() == count
-    columns = [c.take(count) for _ in range(9)]  # height, width, format, preset, offset, length, seed's offset and length, 4 crf
+    columns = [c.take(count) for _ in range(9)]  # height, width, format, preset, packet's place, seed's, 4 * crf
     assert c.at == len(data)
-    return list(zip(columns[4], columns[5], hashes, strict=True))
+    return list(zip(columns[4], columns[5], hashes, columns[6], columns[7], strict=True))
+
+
+# ── Base layer ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def temporal_unit(packet):
@@ -169,26 +186,169 @@ def temporal_unit(packet):
     return b"\x12\x00" + packet[:at] + start + bytes([*digits, value]) + payload
 
 
-def decode(packets, form, height, width):
+def decode(packets, planes, height, width):
     """RGB frames of packets of which the first is a sync packet with its sequence header."""
     decoder = av.CodecContext.create("libdav1d", "r")
     decoder.options = {"max_frame_delay": "1"}
-    reformatter = VideoReformatter()
-    flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-    flags |= Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
     for packet in packets:
         (picture,) = decoder.decode(av.Packet(temporal_unit(packet)))
-        assert picture.height >= max(height, SMALLEST_SIDE)
-        assert picture.width >= max(width, SMALLEST_SIDE)
-        rgb = reformatter.reformat(
-            picture,
-            format="rgb24",
-            src_colorspace=MATRICES[form["matrix"]],
-            src_color_range=ColorRange.JPEG if form["full_range"] else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=flags,
+        assert (picture.height, picture.width) == tuple(max(s + s % 2, SMALLEST_SIDE) for s in (height, width))
+        assert picture.format.name == PIXEL_FORMATS[planes["depth"]]
+        yield to_rgb(picture, planes)[:height, :width]
+
+
+def to_rgb(picture, planes):
+    """swscale, exactly; what it reads wrongly, full range of 10 bits, is made limited first."""
+    matrix, is_full = MATRICES[planes["matrix"]], planes["full_range"]
+    if is_full and planes["depth"] == 10:
+        picture, is_full = (
+            convert(picture, picture.format.name, matrix, ColorRange.JPEG, matrix, ColorRange.MPEG),
+            False,
         )
-        yield rgb.to_ndarray()[:height, :width]
+    source = ColorRange.JPEG if is_full else ColorRange.MPEG
+    return convert(picture, "rgb24", matrix, source, Colorspace.DEFAULT, ColorRange.JPEG).to_ndarray()
+
+
+def convert(picture, pixel_format, matrix, source_range, new_matrix, new_range):
+    flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+    flags |= Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
+    return VideoReformatter().reformat(
+        picture,
+        format=pixel_format,
+        src_colorspace=matrix,
+        dst_colorspace=new_matrix,
+        src_color_range=source_range,
+        dst_color_range=new_range,
+        interpolation=flags,
+    )
+
+
+def resized(frames, height, width):
+    """Antialiased bicubic interpolation, rounded after each axis: uint8 [N, h, w, 3] -> uint8 [N, height, width, 3]."""
+    wide = np.clip(np.rint(np.einsum("nhwc,xw->nhxc", frames, resizing(frames.shape[2], width))), 0, 255)
+    made = np.clip(np.rint(np.einsum("nhxc,yh->nyxc", wide, resizing(frames.shape[1], height))), 0, 255)
+    return made.astype(np.uint8)
+
+
+def resizing(size, new):
+    """The weights of `size` samples in each of `new` ones: [new, size]."""
+    if size == new:
+        return np.eye(size)
+    scale = max(1.0, size / new)  # shrinking widens the kernel
+    centres = (np.arange(new)[:, None] + 0.5) * size / new
+    x = np.abs(np.arange(size) + 0.5 - centres) / scale
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2  # Keys' kernel, a = -1/2
+    weights = np.where(x < 1, near, np.where(x < 2, far, 0))
+    return weights / weights.sum(1, keepdims=True)
+
+
+def neighbours(frame, distance, frames):
+    """Ordinals of the coded frames around a frame, and how far it lies from the first to the second, in [0, 1]."""
+    start = frame // distance
+    begin, end = start * distance, min((start + 1) * distance, frames - 1)
+    if frame == begin:
+        return start, start, np.float32(0)
+    return start, start + 1, np.float32((frame - begin) / (end - begin))
+
+
+# ── Network layer: weights ───────────────────────────────────────────────────────────────────────────────────────────
+
+ROOTS = [2**31]  # of 2^-(1/2), 2^-(1/4), ... in units of 2^-32
+while len(ROOTS) < 17:
+    ROOTS.append(isqrt(ROOTS[-1] << 32))
+
+
+def exp2neg(x):
+    """2^(-x / 65536) in units of 2^-32."""
+    y = 2**32
+    for i in range(1, 17):
+        if x >> (16 - i) & 1:
+            y = y * ROOTS[i] >> 32
+    return y >> min(x >> 16, 40)
+
+
+def frequencies(alphabet, centre, spread):
+    """How often each symbol of a Gaussian stands among 2^24, and the sums before each."""
+    scale = exp2neg(65536 * spread // 3)
+    products = [(k - centre) ** 2 * scale for k in range(alphabet)]
+    weights = [exp2neg(p >> 12) if p < 41 << 28 else 0 for p in products]
+    total = sum(weights)
+    f = [1 + w * (2**24 - alphabet) // total for w in weights]
+    f[weights.index(max(weights))] += 2**24 - sum(f)
+    return f, np.cumsum([0, *f])
+
+
+class Payload:
+    """Asymmetric numeral systems: symbols out of a state that takes words from the end."""
+
+    def __init__(self, data):
+        self.words = [u(data, at, 4) for at in range(0, len(data), 4)]  # the last one may lack zeros
+        self.state = self.words.pop() if self.words else 65535
+        if self.words:
+            self.state = self.state << 32 | self.words.pop()
+
+    def take(self, count, alphabet, centre, spread):
+        f, before = frequencies(alphabet, centre, spread)
+        symbols = []
+        for _ in range(count):
+            x = self.state % 2**24
+            k = int(np.searchsorted(before, x, "right")) - 1
+            self.state = (self.state >> 24) * f[k] + x - int(before[k])
+            if self.state < 2**32 and self.words:
+                self.state = self.state << 32 | self.words.pop()
+            symbols.append(k)
+        return symbols
+
+
+def scales(symbols, shapes):
+    """The 16-bit codes of a stream of scales: each channel is predicted by those before."""
+    codes, before = [], []  # of each tensor
+    for shape in shapes:
+        many = len(shape) >= 2
+        of_tensor = []
+        for channel in range(shape[1] if many else 1):
+            alike = [c for c, was_many in before if was_many == many and c]
+            known = of_tensor or (alike[-1] if alike else [0])
+            of_tensor.append((symbols[sum(map(len, codes)) + channel] + sum(known) // len(known) - 32768) % 2**16)
+        codes.append(of_tensor)
+        before.append((of_tensor, many))
+    return codes
+
+
+def float16(bits):
+    return np.array(bits, np.uint16).view(np.float16).astype(np.float32)
+
+
+def unpack_weights(data, shapes):
+    """Name -> float32 array, for tensors of these names and shapes."""
+    assert data[0] >> 4 == 2, "another layout of weights"
+    bits, text = data[0] & 15, "".join(f"{name}:{'x'.join(map(str, shape))}\n" for name, shape in shapes.items())
+    assert u(data, 1, 4) == zlib.crc32(text.encode()), "the weights are another network's"
+    count = sum(shape[1] if len(shape) >= 2 else 1 for shape in shapes.values())
+    payload = Payload(data[7 + len(shapes) :])
+    steps = scales(payload.take(count, 65536, 32768, data[5]), shapes.values())
+    offsets = scales(payload.take(count, 65536, 32768, data[6]), shapes.values())
+    weights = {}
+    for place, (name, shape) in enumerate(shapes.items()):
+        channels = []
+        for u_code, o_code in zip(steps[place], offsets[place], strict=True):
+            step, minimum = float16(u_code), float16((o_code + u_code) % 2**16 ^ 0x8000)
+            size = prod(shape) // len(steps[place])
+            symbols = np.zeros(size)
+            if step:
+                centre = int(np.clip(np.rint(-np.float64(minimum) / np.float64(step)), 0, 2**bits - 1))
+                symbols = np.array(payload.take(size, 2**bits, centre, data[7 + place]))
+            channels.append(minimum + symbols.astype(np.float32) * step)
+        if len(shape) >= 2:
+            split = np.stack(channels).reshape(shape[1], shape[0], *shape[2:])
+            weights[name] = np.ascontiguousarray(np.moveaxis(split, 0, 1))
+        else:
+            weights[name] = channels[0].reshape(shape)
+    assert (payload.state, payload.words) == (65535, []), "the weights are damaged"
+    return weights
+
+
+# ── Archive ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class PlainArchive:
@@ -196,17 +356,21 @@ class PlainArchive:
 
     def __init__(self, path):
         self.data = Path(path).read_bytes()
-        table_offset, table_length, end = header(self.data)
-        assert end <= len(self.data), "the file is cut"
-        sections = section_table(self.data, table_offset, table_length)
-        self.config = json.loads(inflate(sections["CONF"]))
+        start, table_length, end = header(self.data)
+        assert 68 <= start <= end - table_length <= end <= len(self.data), "the file is cut"
+        self.sections = section_table(self.data, end - table_length, table_length)
+        self.config = json.loads(inflate(self.sections["CONF"]))
         count = self.config["references"]
-        self.references = references(sections["REFS"], count) if count else []
+        self.references = references(self.sections["REFS"], count) if count else []
         self.videos = {}
-        for offset, length, crc32, rows in directory(sections["INDX"]):
+        for offset, length, crc32, rows, frames, pixels, packet_bytes in directory(self.sections["INDX"]):
             data = self.data[offset : offset + length]
             assert zlib.crc32(data) == crc32, "a block of the index is damaged"
-            self.videos.update((video["name"], video) for video in block(inflate(data), rows))
+            videos = block(inflate(data), rows)
+            assert sum(video["frames"] for video in videos) == frames
+            assert sum(video["frames"] * video["coded_height"] * video["coded_width"] for video in videos) == pixels
+            assert sum(sum(video["packets"]) for video in videos) == packet_bytes
+            self.videos.update((video["name"], video) for video in videos)
 
     @property
     def names(self):
@@ -214,9 +378,10 @@ class PlainArchive:
         return list(self.videos)
 
     def coded_frames(self, name):
-        """The frames that are in the file: 0, k, 2k, ... and the last."""
+        """The frames that are in the file: 0, k, 2k, ... and the last, RGB."""
         video = self.videos[name]
         form = self.config["formats"][video["format"]]
+        assert form["bitstream"] == "av1"
         sequence_header, at, frames = bytes.fromhex(form["header"]), video["offset"], []
         for group, reference in enumerate(video["references"]):
             first = group * video["group_length"]
@@ -226,32 +391,38 @@ class PlainArchive:
                 at += length
             assert zlib.crc32(b"".join(packets)) & 0xFFFF == video["checksums"][group], f"{name}: a group is damaged"
             if reference >= 0:
-                offset, length, digest = self.references[reference]
-                packets.insert(0, self.data[offset : offset + length])
-                assert blake2b(packets[0], digest_size=8).digest() == digest, "a reference is damaged"
+                packets.insert(0, self.reference(reference))
             packets[0] = sequence_header + packets[0]
-            decoded = list(decode(packets, form, video["coded_height"], video["coded_width"]))
+            decoded = list(decode(packets, form["planes"], video["coded_height"], video["coded_width"]))
             frames += decoded[1:] if reference >= 0 else decoded
         return frames
 
+    def reference(self, place):
+        """A reference's packet."""
+        offset, length, digest, *_ = self.references[place]
+        packet = self.data[offset : offset + length]
+        assert blake2b(packet, digest_size=8).digest() == digest, "a reference is damaged"
+        return packet
+
     def frames(self, name):
-        """All frames; those that are not in the file are blends of the two around them."""
-        video, coded = self.videos[name], self.coded_frames(name)
-        distance, last = video["distance"], video["frames"] - 1
-        frames = []
-        for place in range(video["frames"]):
-            start = place // distance
-            begin, end = start * distance, min((start + 1) * distance, last)
-            if place == begin:
-                frames.append(coded[start])
-                continue
-            share = np.float32((place - begin) / (end - begin))
-            blend = (1 - share) * coded[start] + share * coded[start + 1].astype(np.float32)
+        """All frames by the base layer; those that are not in the file are blends of the two around them."""
+        video, coded, frames = self.videos[name], self.coded_frames(name), []
+        for frame in range(video["frames"]):
+            start, end, share = neighbours(frame, video["distance"], video["frames"])
+            blend = (1 - share) * coded[start] + share * coded[end].astype(np.float32)
             frames.append(np.rint(blend).astype(np.uint8))
         return np.stack(frames)
+
+    def shown(self, name):
+        """Frames at the size that the video had."""
+        return resized(self.frames(name), self.videos[name]["height"], self.videos[name]["width"])
+
+    def weights(self, shapes):
+        """The network's weights, for tensors of these names and shapes."""
+        return unpack_weights(self.sections["NETW"], shapes)
 
 
 if __name__ == "__main__":
     archive = PlainArchive(sys.argv[1])
     for name in archive.names:
-        print(name, archive.frames(name).shape)
+        print(name, archive.videos[name]["frames"])

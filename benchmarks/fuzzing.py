@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -229,6 +230,7 @@ def main() -> None:
 def fuzz(paths: Sequence[Path], mutations: int, seed: int, at_once: int = _AT_ONCE) -> Iterator[tuple[bytes, Outcome]]:
     """Mutated archives and what became of them; the same for the same archives, seed and number."""
     originals = [Parts.of(path) for path in paths]
+    import_module("dnerv.archive.network_layer")  # here, and not in every child
     dice = random.Random(seed)
     for start in range(0, mutations, at_once):
         batch = [mutated(dice, dice.choice(originals)) for _ in range(min(at_once, mutations - start))]

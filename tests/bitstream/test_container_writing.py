@@ -60,6 +60,21 @@ def test_sections_stream(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["s.dnerv"]
 
 
+def test_golden_bytes(tmp_path: Path) -> None:
+    """The file that docs/format.md shows in hex."""
+    with new_container(tmp_path / "g.dnerv") as appender:
+        appender.append(b"packets")
+        appender.commit([appender.section("CONF", b"hello"), appender.section("made", b"ab")])
+    assert (tmp_path / "g.dnerv").read_bytes().hex(" ") == (
+        "89 44 4e 56 0d 0a 1a 0a 02 00 00 00 "
+        "01 00 00 00 4b 00 00 00 00 00 00 00 34 00 00 00 86 00 00 00 00 00 00 00 4f 15 15 a7" + " 00" * 28 + " "
+        "70 61 63 6b 65 74 73 68 65 6c 6c 6f 61 62 "
+        "43 4f 4e 46 4b 00 00 00 00 00 00 00 05 00 00 00 00 00 00 00 86 a6 10 36 "
+        "6d 61 64 65 50 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00 6d 48 83 9e "
+        "ef 6c 36 fb"
+    )
+
+
 def test_the_tail_is_what_was_written_last_without_a_gap(tmp_path: Path) -> None:
     path = tmp_path / "t.dnerv"
     with new_container(path) as appender:

@@ -861,7 +861,7 @@ def test_report_says_what_it_cannot_show_in_one_line(dnerv: Callable[..., Outcom
 
 def test_report_of_a_record(dnerv: Callable[..., Outcome], tmp_path: Path) -> None:
     psnr = {"network": 31.25, "blend": 30.0, "kept": 35.0}
-    record = {
+    record: dict[str, Any] = {
         "study": "interpolation",
         "archive": {"path": "a", "file_bytes": 10, "bits_per_pixel": 0.1, "model": {"parameters": 5}},
         "psnr": psnr,

@@ -68,9 +68,9 @@ def code(name: str, seed: int, *, scene: int | None = None, every: int = 1, grou
     header, packets, shared = b"", list[bytes](), None
     source: list[np.ndarray] = []
     if scene is not None:
-        coded = encoder.keyframes([pictures(scene)[0]] * 2, CRF - 8)[0].data
-        source = list(decode_packets([coded], height=SIZE[0], width=SIZE[1], planes=planes))
-        kept = split_sequence_header(coded)[1]
+        still = encoder.keyframes([pictures(scene)[0]] * 2, CRF - 8)[0].data
+        source = list(decode_packets([still], height=SIZE[0], width=SIZE[1], planes=planes))
+        kept = split_sequence_header(still)[1]
     for start in range(0, len(chosen), group):
         coded = [p.data for p in encoder.keyframes([*source, *chosen[start : start + group]], CRF)]
         header, first = split_sequence_header(coded[0])

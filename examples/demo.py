@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from dnerv.archive import Archive
 from dnerv.codecs import CODECS, Codec, mse, psnr, search_crf
 from dnerv.errors import DnervError, InputError
-from dnerv.evaluation.machine import describe_machine, usable_cores
+from dnerv.evaluation.machine import describe_machine
+from dnerv.process import usable_cores
 from dnerv.studies.charts import Cell, Sheet
 from dnerv.studies.drawing import check_drawing, draw_sheet
 from dnerv.studies.record import source_state

@@ -16,7 +16,7 @@ from dnerv.codecs import Planes, SvtAv1, decode_packets, mse, psnr
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
 from dnerv.studies.layers.scores import ms_ssim_in_decibels
-from dnerv.studies.layers.study import Layers, LayersOptions, Way, _covering
+from dnerv.studies.layers.study import Layers, LayersOptions, Way, covering
 from dnerv.video import VideoSource
 
 OPTIONS = LayersOptions(crf=(45.0, 60.0), own_crf=(40.0, 55.0), access=("4", "all"), every=("chosen", "1"))
@@ -159,17 +159,18 @@ def test_charts() -> None:
     assert charts[1].series[2].points == [(0.01, 28.0), (0.04, 34.0)]
 
 
-def test_better_qualities_are_added_up_to_the_anchors_best() -> None:
+def test_qualities_cover_those_of_the_anchors() -> None:
     def at(crf: float) -> dict[str, Any]:
         return {"crf": crf, "psnr": 60 - crf / 2}
 
-    def reached(crf: float, top: float) -> list[float]:
-        return [point["crf"] for point in _covering([at(crf)], top, 7, at)]
+    def covered(span: tuple[float, float], first: float = 40) -> list[float]:
+        return [point["crf"] for point in covering([first, first + 7, first + 14], span, at)]
 
-    assert reached(40, 40.0) == [40]
-    assert reached(40, 43.5) == [33, 40]
-    assert reached(40, 99.0) == [19, 26, 33, 40]  # not for ever
-    assert reached(10, 99.0) == [3, 10]  # the best there is
+    assert covered((30.0, 40.0)) == [40, 47, 54]
+    assert covered((30.0, 43.0)) == [33, 40, 47, 54]
+    assert covered((40.0, 45.0)) == [26, 33, 40]  # those below are not needed
+    assert covered((50.0, 60.0)) == [19, 26, 33, 40]  # not for ever
+    assert covered((52.0, 60.0), 10) == [3, 10, 17]  # the best there is
 
 
 def test_ways_are_named_and_asked_for() -> None:

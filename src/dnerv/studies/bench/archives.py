@@ -17,10 +17,10 @@ from dnerv.archive import Archive
 from dnerv.archive.clip_maker import ClipMaker
 from dnerv.bitstream import unpack_weights
 from dnerv.engine import ChosenPrecision, Decoder, Features
-from dnerv.evaluation.machine import usable_cores
 from dnerv.evaluation.timing import StageClock, drop_pages
 from dnerv.families import ClipInputs, ClipRequest, channels_first, tensor_shapes
 from dnerv.loading import Loader
+from dnerv.process import usable_cores
 from dnerv.studies.bench.candidate import Candidate, CandidateKind, ClipPlace, Load, shuffled_batches
 from dnerv.studies.bench.sample import Sample, clip_length_of
 

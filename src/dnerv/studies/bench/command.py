@@ -30,8 +30,8 @@ import torch
 from torch import Tensor
 
 from dnerv.errors import InputError
-from dnerv.evaluation.machine import usable_cores
 from dnerv.families import channels_first
+from dnerv.process import usable_cores
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.bench.sample import Sample
 

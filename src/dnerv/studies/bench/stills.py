@@ -15,8 +15,8 @@ from torch import Tensor
 
 from dnerv import progress
 from dnerv.codecs import STILLS
-from dnerv.evaluation.machine import usable_cores
 from dnerv.families import channels_first
+from dnerv.process import usable_cores
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.bench.sample import Sample
 from dnerv.studies.runner import Run

@@ -123,8 +123,9 @@ class Layers(Study[LayersOptions, "Content", Measured]):
     def measure(self, run: Run[LayersOptions], plan: Content) -> Measured:
         """Anchors first: their best is what ours have to reach."""
         anchors: dict[str, list[Record]] = {name: list(_anchor(run, name, plan)) for name in run.options.anchors}
-        top = max((point["psnr"] for points in anchors.values() for point in points), default=0.0)
-        return Measured(anchors, {way.name: _way(run, way, plan, top) for way in run.options.ways})
+        qualities = [point["psnr"] for points in anchors.values() for point in points]
+        span = (min(qualities), max(qualities)) if qualities else (0.0, 0.0)
+        return Measured(anchors, {way.name: _way(run, way, plan, span) for way in run.options.ways})
 
     def rows(self, run: Run[LayersOptions], plan: Content, measured: Measured) -> Mapping[str, Any]:
         """Points, BD-rates against A and B, and ratios of bytes to C."""
@@ -206,8 +207,8 @@ def _anchor(run: Run[LayersOptions], name: str, content: Content) -> Iterator[Re
         yield run.step(title, depends_on, make)
 
 
-def _way(run: Run[LayersOptions], way: Way, content: Content, top: float) -> list[Record]:
-    """Points at the qualities asked for and, where they were not, at better ones up to a PSNR of `top`."""
+def _way(run: Run[LayersOptions], way: Way, content: Content, span: tuple[float, float]) -> list[Record]:
+    """Points at the qualities asked for or, where none were, at as many as cover the anchors' `span` of PSNR."""
     from dnerv.studies.layers.scores import measured_layers
 
     def at(crf: float) -> Record:
@@ -221,20 +222,26 @@ def _way(run: Run[LayersOptions], way: Way, content: Content, top: float) -> lis
             is_timed=True,
         )
 
-    asked = sorted(run.options.own_crf or run.options.crf)
-    points = [at(crf) for crf in asked]
-    return points if run.options.own_crf else _covering(points, top, asked[1] - asked[0], at)
+    if run.options.own_crf is not None:
+        return [at(crf) for crf in sorted(run.options.own_crf)]
+    return covering(sorted(run.options.crf), span, at)
 
 
-def _covering(points: list[Record], top: float, step: float, at: Callable[[float], Record]) -> list[Record]:
-    """The points, and better ones until they reach `top`, get no better, or are three more."""
-    added: list[Record] = []
-    while len(added) < _MOST_ADDED:
-        best = (added or points)[0]
-        if best["psnr"] >= top or best["crf"] - step < 1:
+def covering(asked: Sequence[float], span: tuple[float, float], at: Callable[[float], Record]) -> list[Record]:
+    """Points at rising crf, of those asked for and better ones, that cover a span of PSNR; as many as asked, at least.
+
+    Shared pictures give less quality at the same crf, for far fewer bytes: the best qualities asked for may not reach
+    the span's upper end, and the worst may lie below its lower one. At most three are added.
+    """
+    low, high = span
+    points = [at(asked[0])]
+    while points[0]["psnr"] < high and len(points) <= _MOST_ADDED and points[0]["crf"] - asked[1] + asked[0] >= 1:
+        points.insert(0, at(points[0]["crf"] - asked[1] + asked[0]))
+    for crf in asked[1:]:
+        if points[-1]["psnr"] <= low and len(points) >= len(asked):
             break
-        added.insert(0, at(best["crf"] - step))
-    return [*added, *points]
+        points.append(at(crf))
+    return points
 
 
 def _deltas(anchor: Sequence[Record], points: Sequence[Record]) -> Record:

@@ -60,7 +60,6 @@ class BaseSettings:
     distances: tuple[int, ...]  # that may be chosen
     exchange: float  # dB that ten times the bytes bring
     intra_bytes: float  # of an intra frame over its pixels
-    shares: bool  # whether pictures may be shared
 
     def plan(self, crf: float, threads: int = 1) -> BasePlan:
         """Of one video; its distance is the first that is allowed."""
@@ -161,12 +160,16 @@ class BaseStage:
         videos: Sequence[CachedVideo],
         folder: Path,
         settings: BaseSettings,
+        summaries: Sequence[Summary] = (),
         given: Sequence[CodedReference] = (),
     ) -> None:
-        """`given`: references that are there already and cost nothing; the videos are then coded at their crf."""
+        """Args:
+        summaries: of all videos; none where pictures are not shared.
+        given: references that are there already and cost nothing; the videos are then coded at their crf.
+        """
         self.videos, self._folder, self.settings, self._given = videos, folder, settings, tuple(given)
         self._threads = max(1, usable_cores() // max(1, len(videos)))
-        self._summaries: list[Summary] = []
+        self._summaries = summaries
         self._ways: tuple[float, Choice, list[_Way]] | None = None
 
     def code_to(self, target: float, start: float) -> CodedCorpus:
@@ -206,12 +209,9 @@ class BaseStage:
         return _corpus(crf, coded, references)
 
     def _choice(self) -> Choice:
-        if not self.settings.shares:
-            return Choice((), tuple((None,) for _ in self.videos))
         if not self._summaries:
-            progress.stage("comparing videos", len(self.videos))
-            self._summaries = self._all(lambda place: summarise(self.videos[place].store))
-        plan = replace(self.settings.plan(1.0), distance=_typical(self.settings.distances))
+            return Choice((), tuple((None,) for _ in self.videos))
+        plan = replace(self.settings.plan(1.0), distance=max(self.settings.distances))
         pixels = float(np.mean([v.height * v.width for v in self.videos]))
         intra = self.settings.intra_bytes * pixels
         return choose_pictures(
@@ -286,6 +286,16 @@ class BaseStage:
         return done
 
 
+def summaries_of(videos: Sequence[CachedVideo]) -> list[Summary]:
+    """Thumbnails of all videos, to find what they share; progress is by video."""
+    progress.stage("comparing videos", len(videos))
+    summaries = []
+    for summary in side_by_side(lambda video: summarise(video.store), videos):
+        summaries.append(summary)
+        progress.advance()
+    return summaries
+
+
 def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Results in order, computed by as many threads as there are processors; encoders give up the interpreter's lock."""
     pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-coding")
@@ -293,10 +303,6 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
         yield from pool.map(work, items)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _typical(distances: Sequence[int]) -> int:
-    return 2 if 2 in distances else distances[0]
 
 
 def _not_worth_it(coded: Sequence[StoredBase], references: Sequence[CodedReference], num_given: int) -> list[int]:

@@ -25,6 +25,7 @@ from dnerv.encoding.dial import Corpus, Design, turn_dial
 from dnerv.encoding.options import EncodeOptions
 from dnerv.encoding.packing import NetworkFrame, pack_base, pack_network_alone, record_of
 from dnerv.encoding.probe import KeyframeProbe
+from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.statistics import colour_statistics
 from dnerv.encoding.training_stage import TrainingTask, clip_set, overlap, train, training_config
 from dnerv.encoding.workspace import Workspace
@@ -37,6 +38,7 @@ from dnerv.video import CachedVideo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Alone = tuple[float, BaseSettings, Sequence[Summary]]
 GROUP = 64  # coded frames of a group where nothing else is asked for: clips are read in whole
 _EXCHANGE = 10.0  # dB for ten times the bytes, where no base layer alone was measured
 
@@ -68,18 +70,18 @@ class NetworkStage:
         self._starts, self._num_frames = starts[:-1], starts[-1]
 
     def write(
-        self, path: Path, alone: tuple[float, BaseSettings] | None
+        self, path: Path, alone: Alone | None
     ) -> tuple[NetworkResult, CodedCorpus | None]:
         """Write the archive that has a network at `path`.
 
         Args:
-            alone: bytes and settings of the archive without one that it is compared with: it is to have as many, and
+            alone: bytes, settings and summaries of the archive without one: it is to have as many bytes, and
                 videos whose base layer is closer to the original than the network are left to that. None where the
                 network stays whatever it is worth: the bytes are what the options ask for.
         """
         design = self._design(None if alone is None else alone[0])
         progress.note(_describe(design))
-        settings, corpus = self._base(design, None if alone is None else alone[1])
+        settings, corpus = self._base(design, alone)
         layer = self._train(design, corpus)
         self._pack(path, layer, settings, corpus, self._starts.__getitem__)
         used = len(self._videos)
@@ -104,7 +106,7 @@ class NetworkStage:
         return [video.digest for video in self._videos]
 
     def _base(
-        self, design: Design, alone: BaseSettings | None
+        self, design: Design, alone: Alone | None
     ) -> tuple[BaseSettings | None, CodedCorpus | None]:
         if not design.model.uses_keyframes:
             return None, None
@@ -116,11 +118,11 @@ class NetworkStage:
             distances=distances,
             exchange=_EXCHANGE,
             intra_bytes=0.0,
-            shares=False,
         )
+        summaries: Sequence[Summary] = ()
         if alone is not None:
-            settings = replace(alone, distances=distances)
-        stage = BaseStage(self._videos, self._workspace.coded, settings)
+            settings, summaries = replace(alone[1], distances=distances), alone[2]
+        stage = BaseStage(self._videos, self._workspace.coded, settings, summaries)
         if design.base_bytes is None:
             return settings, stage.code(design.crf)
         return settings, stage.code_to(design.base_bytes, design.crf)

@@ -22,9 +22,10 @@ from dnerv.bitstream import check_target
 from dnerv.codecs import SvtAv1
 from dnerv.encoding.base_choice import DISTANCES
 from dnerv.encoding.base_coding import WHOLE
-from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, check_size
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, check_size, summaries_of
 from dnerv.encoding.options import DEFAULT_QUALITY, EncodeOptions, crf_of_quality
 from dnerv.encoding.packing import pack_base, record_of
+from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.survey import Survey, Surveyor
 from dnerv.encoding.workspace import Workspace, has_published
 from dnerv.errors import InputError, OutputError
@@ -35,7 +36,7 @@ from dnerv.video.corpus import OnBad, files_of
 if TYPE_CHECKING:
     import torch
 
-    from dnerv.encoding.network_stage import NetworkResult
+    from dnerv.encoding.network_stage import Alone, NetworkResult
     from dnerv.training import ProcessGroup
 
 _TOLERANCE = 0.03  # of the bytes asked for: a file further away is remarked upon
@@ -168,12 +169,13 @@ class _Encoding:
         if self.options.keeps_network:
             network, corpus = self._network(videos, self.workspace.archive, None)
             return self._result(output, corpus, network, self._measure(videos, self.workspace.archive))
-        survey = self._survey(videos)
+        summaries = summaries_of(videos) if self.options.references else []
+        survey = self._survey(videos, summaries)
         settings = self._settings(survey)
-        corpus = self._base(videos, settings, survey)
+        corpus = self._base(videos, summaries, settings, survey)
         result = self._result(output, corpus, None, self._measure(videos, self.workspace.archive))
         self._check_bytes(result)
-        return self._with_network(videos, settings, result) if self.options.trains else result
+        return self._with_network(videos, summaries, settings, result) if self.options.trains else result
 
     def _read(self, members: Sequence[Member], on_bad: OnBad) -> list[CachedVideo]:
         """Every frame of every video on disk, scaled and resampled as asked; hidden pixels are filled here already."""
@@ -192,18 +194,21 @@ class _Encoding:
             raise InputError("none of the videos could be read: there is nothing to encode")
         return videos
 
-    def _survey(self, videos: Sequence[CachedVideo]) -> Survey:
+    def _survey(self, videos: Sequence[CachedVideo], summaries: Sequence[Summary]) -> Survey:
         options = self.options
 
         def make() -> dict[str, Any]:
             progress.stage("measuring a sample")
-            distance = options.every or 2
-            surveyor = Surveyor(videos, options.encoder_preset, distance)
+            surveyor = Surveyor(videos, summaries, options.encoder_preset, self._distances)
             crf = None if options.bits_per_pixel is not None else _crf(options)
-            return surveyor.survey(crf, options.bits_per_pixel, options.access, shares=options.references).to_json()
+            return surveyor.survey(crf, options.bits_per_pixel, options.access).to_json()
 
         source = {"options": options.to_json(), "videos": [video.digest for video in videos]}
         return Survey(**self.workspace.once("survey", source, make))
+
+    @property
+    def _distances(self) -> tuple[int, ...]:
+        return DISTANCES if self.options.every is None else (self.options.every,)
 
     def _settings(self, survey: Survey) -> BaseSettings:
         if survey.cost is not None:
@@ -212,15 +217,16 @@ class _Encoding:
             preset=self.options.encoder_preset,
             access=survey.access,
             low_delay=survey.low_delay,
-            distances=DISTANCES if self.options.every is None else (self.options.every,),
+            distances=self._distances,
             exchange=survey.exchange,
             intra_bytes=survey.intra_bytes,
-            shares=self.options.references,
         )
 
-    def _base(self, videos: Sequence[CachedVideo], settings: BaseSettings, survey: Survey) -> CodedCorpus:
+    def _base(
+        self, videos: Sequence[CachedVideo], summaries: Sequence[Summary], settings: BaseSettings, survey: Survey
+    ) -> CodedCorpus:
         """The archive without a network."""
-        stage = BaseStage(videos, self.workspace.coded, settings)
+        stage = BaseStage(videos, self.workspace.coded, settings, summaries)
         if self.options.bits_per_pixel is None:
             corpus = stage.code(survey.crf)
         else:
@@ -233,7 +239,7 @@ class _Encoding:
         return corpus
 
     def _network(
-        self, videos: Sequence[CachedVideo], path: Path, alone: tuple[float, BaseSettings] | None
+        self, videos: Sequence[CachedVideo], path: Path, alone: Alone | None
     ) -> tuple[NetworkResult, CodedCorpus | None]:
         from dnerv.encoding.network_stage import NetworkStage
         from dnerv.training import ONE_PROCESS
@@ -242,13 +248,17 @@ class _Encoding:
         return stage.write(path, alone)
 
     def _with_network(
-        self, videos: Sequence[CachedVideo], settings: BaseSettings, alone: EncodeResult
+        self,
+        videos: Sequence[CachedVideo],
+        summaries: Sequence[Summary],
+        settings: BaseSettings,
+        alone: EncodeResult,
     ) -> EncodeResult:
         """The archive with a network where it is better than the one without at equal bytes, else that one."""
         from dnerv.encoding.network_stage import gain_over
 
         path = self.workspace.other
-        network, corpus = self._network(videos, path, (alone.file_bytes, settings))
+        network, corpus = self._network(videos, path, (alone.file_bytes, settings, summaries))
         found = self._result(alone.path, corpus, network, self._measure(videos, path))
         gain = gain_over(alone.quality, found.quality, settings.exchange)
         words = f"at equal bytes the network gives {gain:+.2f} dB over the base layer alone"

@@ -1,30 +1,34 @@
 """What a corpus is like, measured on a sample of it before all of it is coded.
 
-    a few clips ── every 2nd frame, at two qualities ── what bytes bring ── groups of 8, 16, 32, 64 ── the access
+    a few clips ── at two qualities ── what bytes bring ── groups of 8, 16, 32, 64, whole videos ── the access
 
-The sample is coded faster than the corpus will be: only what comes out in proportion is used.
+Each clip is coded in the ways that the corpus will be coded in, and counts with the best of them. The sample is coded
+faster than the corpus will be: only what comes out in proportion is used.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log10
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dnerv import progress
 from dnerv.codecs import SvtAv1, search_crf
 from dnerv.encoding.base_choice import references_of
 from dnerv.encoding.base_coding import WHOLE, BasePlan, CodedBase, CodedReference, code_base, code_reference, quality
 from dnerv.encoding.base_stage import side_by_side
-from dnerv.encoding.probe import centre
+from dnerv.encoding.probe import SAMPLE_SIDE, centre
+from dnerv.encoding.reference_choice import Choice, Picture, Summary, choose_pictures
 from dnerv.video import CachedVideo
 
 ACCESSES = (8, 16, 32, 64)  # coded frames, tried from the shortest
 DEAREST = 1.05  # bytes at equal quality that short groups may cost, over those of one group a video
-SHORT_GROUP = 16  # coded frames up to which predicting forward alone beats a hierarchy of frames
+SHORT_GROUP = 16  # coded frames up to which groups are always coded forward alone
 _VIDEOS, _FRAMES = 6, 65  # of the sample, at most
 _FASTER, _FASTEST = 4, 10  # steps of the encoder's preset, and the last that is used
 _FINER = 6.0  # crf between the two qualities that say what bytes bring
@@ -36,12 +40,12 @@ _CLOSE_ENOUGH, _MOST_TRIALS = 0.05, 4  # of the search for a first crf
 class Survey:
     """What was found."""
 
-    crf: float  # as asked, or the one whose bytes come close to those asked for
+    crf: float  # as asked, or one whose bytes come close to those asked for
     exchange: float  # dB that ten times the bytes bring
     intra_bytes: float  # of an intra frame over its pixels
     access: int  # coded frames; as asked, or chosen
     cost: float | None  # bytes of that access over those of one group a video; None where it was asked for
-    low_delay: bool  # whether groups are so short that predicting forward alone is best
+    low_delay: bool  # whether groups behind a reference are coded forward alone
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -49,33 +53,54 @@ class Survey:
 
 
 class Surveyor:
-    """Codes a sample."""
+    """Codes a sample of videos."""
 
-    def __init__(self, videos: Sequence[CachedVideo], preset: int, distance: int) -> None:
+    def __init__(
+        self,
+        videos: Sequence[CachedVideo],
+        summaries: Sequence[Summary],
+        preset: int,
+        distances: Sequence[int],
+    ) -> None:
+        """`summaries`: of all videos; none where pictures are not shared."""
+        self._videos, self._summaries = videos, summaries
         chosen = np.unique(np.linspace(0, len(videos) - 1, _VIDEOS).round().astype(int))
-        self._clips = [centre(videos[place], _FRAMES) for place in chosen]
-        self._plan = BasePlan(1.0, min(_FASTEST, preset + _FASTER), distance, WHOLE, low_delay=False)
-        self._lengths = [len(video.store) for video in videos]
-        self._coded: dict[tuple[float, int], list[CodedBase]] = {}
+        self._places: list[int] = chosen.tolist()
+        self._clips = [centre(videos[place], _FRAMES) for place in self._places]
+        self._distances = [distance for distance in distances if distance > 1] or list(distances)
+        fast = min(max(preset, _FASTEST), preset + _FASTER)
+        self._plan = BasePlan(1.0, fast, min(distances), WHOLE, low_delay=False)
+        self._longest = max(len(clip) for clip in self._clips) // min(self._distances) + 1
+        self._coded: dict[BasePlan, list[CodedBase]] = {}
 
-    def survey(self, crf: float | None, bits_per_pixel: float | None, access: int | None, *, shares: bool) -> Survey:
-        """Measure: at a crf, or where a number of bits takes it."""
+    def survey(self, crf: float | None, bits_per_pixel: float | None, access: int | None) -> Survey:
+        """Measure at a crf, or, for None, where a number of bits takes it; `access`: None to choose it."""
         if crf is None:
             assert bits_per_pixel is not None
             crf = self._crf_for(bits_per_pixel)
         exchange = self._exchange(crf)
-        first = [packet for coded in self._code(crf, ACCESSES[0]) for packet in (group[0] for group in coded.groups)]
-        pixels = float(np.mean([clip[0].size / 3 for clip in self._clips]))
-        intra = sum(map(len, first)) / len(first) / pixels
-        chosen, cost = (access, None) if access is not None else self._access(crf, exchange, shares)
-        typical = min(chosen, np.median(self._lengths) / self._plan.distance)
-        return Survey(crf, exchange, intra, chosen, cost, bool(typical <= SHORT_GROUP))
+        plan = replace(self._plan, crf=crf)
+        intra = [len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in zip(self._code(plan), self._clips, strict=True)]
+        choice = self._choice(float(np.mean(intra)))
+        if access is not None:
+            _, low_delay = self._best(replace(plan, access=access), exchange, choice)
+            return Survey(crf, exchange, float(np.mean(intra)), access, None, low_delay)
+        whole, low_delay = self._best(plan, exchange, choice)
+        for short in ACCESSES:
+            if short > self._longest:
+                return Survey(crf, exchange, float(np.mean(intra)), short, 1.0, low_delay)
+            score, forward = self._best(replace(plan, access=short), exchange, choice)
+            cost = float(10 ** ((whole - score) / exchange))
+            if cost <= DEAREST:
+                return Survey(crf, exchange, float(np.mean(intra)), short, cost, forward)
+        return Survey(crf, exchange, float(np.mean(intra)), WHOLE, 1.0, low_delay)
 
     def _crf_for(self, bits_per_pixel: float) -> float:
         pixels = sum(clip.size / 3 for clip in self._clips)
+        plan = replace(self._plan, distance=self._distances[0], access=ACCESSES[0])
         found = search_crf(
             SvtAv1(),
-            lambda crf: 8 * sum(coded.size for coded in self._code(crf, ACCESSES[0])) / pixels,
+            lambda crf: 8 * sum(coded.size for coded in self._code(replace(plan, crf=crf))) / pixels,
             bits_per_pixel,
             close_enough=_CLOSE_ENOUGH,
             most=_MOST_TRIALS,
@@ -83,49 +108,68 @@ class Surveyor:
         return found.nearest
 
     def _exchange(self, crf: float) -> float:
+        """What bytes bring where they are spent on plain AV1."""
         finer = SvtAv1.nearest_crf(max(SvtAv1.crf_range[0], crf - _FINER))
-        low, high = (self._code(each, ACCESSES[0]) for each in (crf, finer))
+        low, high = (self._code(replace(self._plan, crf=each)) for each in (crf, finer))
         gained = np.mean([quality(b.distortion) - quality(a.distortion) for a, b in zip(low, high, strict=True)])
         spent = np.mean([log10(b.size / a.size) for a, b in zip(low, high, strict=True)])
         found = gained / spent if spent > 0 else _LEAST_EXCHANGE
         return float(np.clip(found, _LEAST_EXCHANGE, _MOST_EXCHANGE))
 
-    def _access(self, crf: float, exchange: float, shares: bool) -> tuple[int, float]:
-        """The shortest groups that cost little, and what they cost."""
-        whole = self._best(crf, WHOLE, exchange, shares)
-        for access in ACCESSES:
-            cost = float(10 ** ((whole - self._best(crf, access, exchange, shares)) / exchange))
-            if cost <= DEAREST:
-                return access, cost
-        return WHOLE, 1.0
+    def _choice(self, intra: float) -> Choice | None:
+        """What the sample's clips would start from, were groups as short as they are at most."""
+        if not self._summaries:
+            return None
+        pixels = float(np.mean([video.height * video.width for video in self._videos]))
+        coded = ACCESSES[0] * max(self._distances)
+        groups = [-(-len(video.store) // coded) for video in self._videos]
+        sizes = [(video.height, video.width) for video in self._videos]
+        return choose_pictures(self._summaries, groups, sizes, intra * pixels, 1.1 * intra * pixels)
 
-    def _best(self, crf: float, access: int, exchange: float, shares: bool) -> float:
-        """Mean score of the sample's clips, each in the better way; a clip's own middle frame, or another's, is shared."""
-        ways = [[coded.score(exchange) for coded in self._code(crf, access)]]
-        if shares:
-            ways.append([coded.score(exchange) for coded in self._code_shared(crf, access)])
-        return float(np.mean(np.max(ways, axis=0)))
+    def _best(self, plan: BasePlan, exchange: float, choice: Choice | None) -> tuple[float, bool]:
+        """Mean score of the clips, each in its best way; and whether coding forward alone is better for groups."""
+        plans = [replace(plan, distance=distance) for distance in self._distances]
+        own = [[coded.score(exchange) for coded in self._code(each)] for each in plans]
+        if choice is None or not choice.pictures:
+            return float(np.mean(np.max(own, axis=0))), True
+        found = []
+        for low_delay in (True,) if plan.access <= SHORT_GROUP else (True, False):
+            shared = [self._shared(replace(each, low_delay=low_delay), exchange, choice) for each in plans]
+            found.append((float(np.mean(np.max([*own, *shared], axis=0))), low_delay))
+        return max(found)
 
-    def _code(self, crf: float, access: int) -> list[CodedBase]:
-        key = (crf, access)
-        if key not in self._coded:
-            plan = replace(self._plan, crf=crf, access=access)
-            self._coded[key] = list(side_by_side(lambda clip: code_base(clip, plan), self._clips))
-            progress.advance()
-        return self._coded[key]
+    def _code(self, plan: BasePlan) -> list[CodedBase]:
+        if plan not in self._coded:
+            self._coded[plan] = list(side_by_side(lambda clip: code_base(clip, plan), self._clips))
+        return self._coded[plan]
 
-    def _code_shared(self, crf: float, access: int) -> list[CodedBase]:
-        plan = replace(self._plan, crf=crf, access=access, low_delay=access <= SHORT_GROUP)
-        pictures = [clip[len(clip) // 2] for clip in self._clips]
+    def _shared(self, plan: BasePlan, exchange: float, choice: Choice) -> list[float]:
+        """Scores of the clips behind the pictures that they would share; what a picture takes is shared, too."""
+        users = Counter(place for tries in choice.tries for place in set(tries) if place is not None)
 
-        def code(place: int) -> CodedBase:
-            clip = self._clips[place]
-            reference = code_reference(lambda: pictures[place], plan)
-            wanted: list[CodedReference | None] = [*references_of(len(clip), plan, lambda _: reference)]
-            coded = code_base(clip, plan, wanted)
-            # Its own picture counts in full: how many videos share one is not known yet.
-            return replace(coded, packets=(*coded.packets, reference.packet), references=(*coded.references, None))
+        def score(place: int) -> float:
+            video, clip = self._places[place], self._clips[place]
+            first = (len(self._videos[video].store) - len(clip)) // 2
+            made: dict[int, CodedReference] = {}
 
-        made = list(side_by_side(code, range(len(self._clips))))
+            def candidate(frame: int) -> CodedReference | None:
+                tried = choice.of(video, self._summaries[video], first + frame)
+                if tried is not None and tried not in made:
+                    made[tried] = code_reference(lambda: self._cut(choice.pictures[tried]), plan)
+                return None if tried is None else made[tried]
+
+            coded = code_base(clip, plan, references_of(len(clip), plan, candidate))
+            scores = coded.score(exchange)
+            extra = sum(len(reference.packet) / users[tried] for tried, reference in made.items())
+            return scores - exchange * log10(1 + extra / coded.size)
+
+        scores = list(side_by_side(score, range(len(self._clips))))
         progress.advance()
-        return made
+        return scores
+
+    def _cut(self, picture: Picture) -> NDArray[np.uint8]:
+        """As much of a picture as of the clips."""
+        frame = self._videos[picture.video].store[picture.frame]
+        height, width = min(frame.shape[0], SAMPLE_SIDE), min(frame.shape[1], SAMPLE_SIDE)
+        top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
+        return frame[top : top + height, left : left + width]

@@ -110,7 +110,7 @@ def many_labels(parts: fuzzing.Parts) -> None:
 def many_times(parts: fuzzing.Parts) -> None:
     """A video of as many uneven steps as fit a small file."""
     first, *others = parts.entries(0)
-    times = np.cumsum(np.tile([200, 300], 1_650_000)).tolist()
+    times = np.cumsum(np.tile([2**30, 2**30 + 1], 660_000)).tolist()
     parts.set_entries(0, [replace(first, timing=Timing(Fraction(1, 1000), times, 1)), *others])
 
 

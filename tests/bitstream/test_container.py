@@ -213,6 +213,26 @@ def test_unpickled_it_is_the_state_that_it_was_whatever_was_added_since(path: Pa
                 assert newest.read("CONF") == content
 
 
+@pytest.mark.parametrize("moment", [0, 1, 2])
+def test_a_change_while_it_opens_does_no_harm(path: Path, monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
+    """Before the first read, between the two, and behind them, each time as late as it can be."""
+    pread, reads = os.pread, 0
+
+    def changed(descriptor: int, length: int, offset: int) -> bytes:
+        nonlocal reads
+        if reads == moment:
+            monkeypatch.setattr(os, "pread", pread)
+            change(path, b"new" * 500)
+            monkeypatch.setattr(os, "pread", changed)
+        reads += 1
+        return pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", changed)
+    with Container.open(path, KINDS) as opened:
+        assert opened.read("NETW" if moment else "CONF") == (WEIGHTS if moment else b"new" * 500)
+        assert opened.read("CONF") == (b"configuration" if moment else b"new" * 500)
+
+
 @pytest.mark.parametrize("content", [b"configuratioN", b"short", b"long" * 200])
 def test_unpickled_it_refuses_another_file_of_that_name(path: Path, content: bytes) -> None:
     with Container.open(path, KINDS) as opened:

@@ -71,8 +71,9 @@ class Container:
                 raise ArchiveError("not a regular file")
             descriptor = os.open(absolute, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                size = os.fstat(descriptor).st_size
-                slot = decode_header(os.pread(descriptor, HEADER_SIZE, 0), size)
+                header = os.pread(descriptor, HEADER_SIZE, 0)
+                size = os.fstat(descriptor).st_size  # after the header: a change may be under way, and the file grow
+                slot = decode_header(header, size)
                 if identity is None:
                     return cls(absolute, descriptor, slot, known)
                 return cls._reopened(absolute, descriptor, size, known, identity)

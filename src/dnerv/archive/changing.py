@@ -97,7 +97,7 @@ def remove(path: str | os.PathLike[str], names: Sequence[str]) -> Change:
         for name in gone:
             writer.remove_video(name)
         writer.finish(archive.made)
-    return _change(path, gone, before)
+    return change_of(path, gone, before)
 
 
 def extract(
@@ -156,7 +156,7 @@ def compact(path: str | os.PathLike[str]) -> Change:
         part = _Part(archive)
         before = archive.file_bytes
         if _is_compact(part):
-            return _change(path, (), before)
+            return change_of(path, (), before)
         return _write([part], path, force=True)
 
 
@@ -199,7 +199,7 @@ def _write(parts: Sequence[_Part], output: str | os.PathLike[str], *, force: boo
                 names.append(entry.name)
                 progress.advance()
         writer.finish(_record(parts, {digest.hex() for digest in references}))
-    return _change(output, names, sum(part.archive.file_bytes for part in parts))
+    return change_of(output, names, sum(part.archive.file_bytes for part in parts))
 
 
 def _copy(archive: Archive, entry: VideoEntry, writer: ArchiveWriter) -> None:
@@ -300,7 +300,8 @@ def _is_compact(part: _Part) -> bool:
     return uses_all and (archive.config.network is None or part.uses_network)
 
 
-def _change(path: str | os.PathLike[str], names: Sequence[str], before: int) -> Change:
+def change_of(path: str | os.PathLike[str], names: Sequence[str], before: int) -> Change:
+    """What the archive at `path` is, after a change of the videos `names`; `before`: bytes of what it was made of."""
     with Archive(path) as archive:
         unused = archive.breakdown()["unused"]
         return Change(Path(path), tuple(names), len(archive), archive.file_bytes, unused, before)

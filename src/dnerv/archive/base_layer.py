@@ -104,6 +104,15 @@ class BaseLayer:
         data = known.header + self._read_at(reference.seed_offset, reference.seed_length)
         return next(decode_packets([data], height=reference.height, width=reference.width, planes=known.planes))
 
+    def reference_picture(self, place: int) -> Frame:
+        """What a reference shows, uint8 [H, W, 3]. Raises ArchiveError."""
+        packet, reference = self.reference_packet(place), self._references[place]
+        if not 0 <= reference.format < len(self._formats):
+            raise ArchiveError(f"reference {place} is of a format that the archive does not describe")
+        known = self._formats[reference.format]
+        size = {"height": reference.height, "width": reference.width}
+        return next(decode_packets([known.header + packet], planes=known.planes, **size))
+
     def packets(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> list[bytes]:
         """The packets of a group. `ends`: of `packet_ends`. Raises ArchiveError where they are damaged."""
         places = entry.group_packets(group)

@@ -129,7 +129,7 @@ def code_reference(draw: Callable[[], Frame], plan: BasePlan, seed: bytes = b"")
     # Two frames: a sequence of one would be coded as a still picture.
     first = _shared(plan).keyframes([picture, picture], plan.crf)[0].data
     header, packet = split_sequence_header(first)
-    return CodedReference(packet, header, (height, width), plan, draw, seed)
+    return CodedReference(packet, header, (height, width), plan, draw, seed=seed)
 
 
 def code_base(frames: Frames, plan: BasePlan, references: Sequence[CodedReference | None] = ()) -> CodedBase:

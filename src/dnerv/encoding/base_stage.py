@@ -32,7 +32,7 @@ from dnerv.encoding.base_coding import (
     group_ranges,
     timeline_of,
 )
-from dnerv.encoding.reference_choice import Choice, Summary, choose_pictures, summarise
+from dnerv.encoding.reference_choice import Choice, Known, Summary, choose_pictures, summarise, thumbnail
 from dnerv.errors import InputError
 from dnerv.files import write_atomically
 from dnerv.process import usable_cores
@@ -162,12 +162,17 @@ class BaseStage:
         settings: BaseSettings,
         summaries: Sequence[Summary] = (),
         given: Sequence[CodedReference] = (),
+        num_free: int = 0,
     ) -> None:
-        """Args:
-        summaries: of all videos; none where pictures are not shared.
-        given: references that are there already and cost nothing; the videos are then coded at their crf.
+        """Lay out the work; nothing is coded yet.
+
+        Args:
+            summaries: of all videos; none where pictures are not shared.
+            given: references that may be used, too; the videos are then coded at their crf.
+            num_free: so many of those, the first, cost nothing.
         """
         self.videos, self._folder, self.settings, self._given = videos, folder, settings, tuple(given)
+        self._num_free = num_free
         self._threads = max(1, usable_cores() // max(1, len(videos)))
         self._summaries = summaries
         self._ways: tuple[float, Choice, list[_Way]] | None = None
@@ -191,11 +196,12 @@ class BaseStage:
             references = self._references(choice, crf)
             again = self._all(lambda place: self._again(place, crf, ways[place], references))
             return _corpus(crf, again, references)
-        choice = self._choice()
+        known = [Known(reference.size, thumbnail(reference.draw())) for reference in self._given]
+        choice = self.choice(known)
         references = self._references(choice, crf)
         progress.stage(f"coding videos, crf {crf:g}", len(self.videos))
         coded = self._all(lambda place: self._choose(place, crf, choice, references))
-        gone = _not_worth_it(coded, references, len(self._given))
+        gone = _not_worth_it(coded, references, self._num_free)
         if gone:
             choice = choice.without(gone)
             dropped = {references[place].digest for place in gone}
@@ -208,7 +214,8 @@ class BaseStage:
         self._ways = (crf, choice, [_way(video, places) for video in coded])
         return _corpus(crf, coded, references)
 
-    def _choice(self) -> Choice:
+    def choice(self, known: Sequence[Known]) -> Choice:
+        """Pictures to share, `known` ones first, and which of them each video should try."""
         if not self._summaries:
             return Choice((), tuple((None,) for _ in self.videos))
         plan = replace(self.settings.plan(1.0), distance=max(self.settings.distances))
@@ -220,7 +227,7 @@ class BaseStage:
             [(v.height, v.width) for v in self.videos],
             intra,
             1.1 * intra,  # a reference is a little finer than an intra frame
-            [summarise([reference.draw()]).thumbnails[0] for reference in self._given],
+            known,
         )
 
     def _references(self, choice: Choice, crf: float) -> list[CodedReference]:
@@ -305,13 +312,13 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _not_worth_it(coded: Sequence[StoredBase], references: Sequence[CodedReference], num_given: int) -> list[int]:
+def _not_worth_it(coded: Sequence[StoredBase], references: Sequence[CodedReference], num_free: int) -> list[int]:
     """References, by place, that save less than they cost and yet are used."""
     saved = CodedCorpus(0.0, tuple(coded), ()).saved
     return [
         place
         for place, reference in enumerate(references)
-        if place >= num_given and reference.digest in saved and saved[reference.digest] <= len(reference.packet)
+        if place >= num_free and reference.digest in saved and saved[reference.digest] <= len(reference.packet)
     ]
 
 

@@ -43,6 +43,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A picture that is there already."""
+
+    kind: object  # see `choose_pictures`
+    thumbnail: NDArray[np.float32]  # [24, 32, 3], in [0, 255]
+
+
+@dataclass(frozen=True)
 class Choice:
     """Pictures, and which of them each sample of each video should try."""
 
@@ -72,40 +80,33 @@ def summarise(frames: Frames) -> Summary:
 def choose_pictures(
     summaries: Sequence[Summary],
     num_groups: Sequence[int],
-    classes: Sequence[object],
+    kinds: Sequence[object],
     intra_bytes: float,
     cost_bytes: float,
-    given: Sequence[NDArray[np.float32]] = (),
+    known: Sequence[Known] = (),
 ) -> Choice:
     """The pictures that save most, and what each sample of each video should try.
 
     Args:
         num_groups: of each video, that could start from a reference.
-        classes: of each video: only videos of one class (size, planes) can share a picture.
+        kinds: of each video: only videos of one kind, those of a size, can share a picture.
         intra_bytes: what an intra frame takes, on average. cost_bytes: what a reference takes, its seed included.
-        given: thumbnails [24, 32, 3] of pictures that are there already and cost nothing, all of one class with the
-            videos; they are the first places of `tries`, and not in `pictures`.
+        known: pictures that are there already and cost nothing: the first places of `tries`, and not in `pictures`.
     """
     owners = np.concatenate([np.full(len(s.places), video) for video, s in enumerate(summaries)])
     thumbnails = np.concatenate([s.thumbnails for s in summaries]).reshape(len(owners), -1)
     weights = np.array([num_groups[v] / len(summaries[v].places) for v in owners], np.float32)
     detail = np.log2(1 + thumbnails.var(axis=1) / _NOISE)
-    kinds = {kind: number for number, kind in enumerate(dict.fromkeys(classes))}
-    kind_of = np.array([kinds[classes[video]] for video in owners])
+    kind_of = [kinds[video] for video in owners]
     pool = np.unique(np.linspace(0, len(owners) - 1, min(len(owners), _MOST_CANDIDATES)).round().astype(int))
-    gain = np.stack(
-        [_gain(thumbnails, detail, picture.reshape(-1), weights * intra_bytes) for picture in given]
-        + [
-            np.where(
-                kind_of == kind_of[place],
-                _gain(thumbnails, detail, thumbnails[place], weights * intra_bytes),
-                np.float32(0),
-            )
-            for place in pool
-        ],
-        axis=1,
-    )
-    chosen = list(range(len(given)))
+    candidates = [*known, *(Known(kind_of[place], thumbnails[place]) for place in pool)]
+    gain = np.zeros((len(owners), len(candidates)), np.float32)
+    for column, candidate in enumerate(candidates):
+        fits = np.array([kind == candidate.kind for kind in kind_of])
+        gain[fits, column] = _gain(
+            thumbnails[fits], detail[fits], candidate.thumbnail.reshape(-1), weights[fits] * intra_bytes
+        )
+    chosen = list(range(len(known)))
     best = gain[:, chosen].max(1, initial=0)
     while len(chosen) < gain.shape[1]:
         added = np.maximum(gain - best[:, None], 0).sum(0)
@@ -119,7 +120,7 @@ def choose_pictures(
     own = gain[:, chosen].argmax(1)
     takes = gain[:, chosen].max(1) > 0
     starts = np.concatenate([[0], np.cumsum([len(s.places) for s in summaries])])
-    samples = [pool[column - len(given)] for column in chosen[len(given) :]]
+    samples = [pool[column - len(known)] for column in chosen[len(known) :]]
     pictures = tuple(
         Picture(int(owners[sample]), summaries[owners[sample]].places[sample - starts[owners[sample]]])
         for sample in samples

@@ -2,7 +2,8 @@
 
     a few clips ── at two qualities ── what bytes bring ── groups of 8, 16, 32, 64, whole videos ── the access
 
-Each clip is coded in the ways that the corpus will be coded in, and counts with the best of them. The sample is coded
+Each clip is coded in the ways that the corpus will be coded in, and counts with the best of them; groups behind a
+reference both forward alone and in a hierarchy of frames, of which the corpus then has one. The sample is coded
 faster than the corpus will be: only what comes out in proportion is used.
 """
 
@@ -28,7 +29,6 @@ from dnerv.video import CachedVideo
 
 ACCESSES = (8, 16, 32, 64)  # coded frames, tried from the shortest
 DEAREST = 1.05  # bytes at equal quality that short groups may cost, over those of one group a video
-SHORT_GROUP = 16  # coded frames up to which groups are always coded forward alone
 _VIDEOS, _FRAMES = 6, 65  # of the sample, at most
 _FASTER, _FASTEST = 4, 10  # steps of the encoder's preset, and the last that is used
 _FINER = 6.0  # crf between the two qualities that say what bytes bring
@@ -133,7 +133,7 @@ class Surveyor:
         if choice is None or not choice.pictures:
             return float(np.mean(np.max(own, axis=0))), True
         found = []
-        for low_delay in (True,) if plan.access <= SHORT_GROUP else (True, False):
+        for low_delay in (True, False):
             shared = [self._shared(replace(each, low_delay=low_delay), exchange, choice) for each in plans]
             found.append((float(np.mean(np.max([*own, *shared], axis=0))), low_delay))
         return max(found)

@@ -67,8 +67,11 @@ def add(
             progress.stage("writing the archive")
             with changed_archive(path) as writer:
                 pack_base(writer, videos, corpus, lambda place: None)
-                said = archive.made.get("references", {}) | references_said(corpus)
-                writer.finish(dict(archive.made) | {"references": said})
+                assert writer.archive is not None
+                made = writer.archive.made  # of now: others may have changed the archive meanwhile
+                said = made.get("references")
+                known = said if isinstance(said, dict) else {}
+                writer.finish(dict(made) | {"references": known | references_said(corpus)})
         except BaseException:
             workspace.close_unfinished()
             raise

@@ -90,6 +90,7 @@ def test_same_bytes_for_any_thread_count(moving_frames):
         {"mode": "stills"},
         {"shares_first": True},
         {"low_delay": True},
+        {"levels": 3},
         {"planes": Planes("bt709")},
         {"planes": Planes(full_range=True)},
         {"planes": Planes(depth=8)},

@@ -55,6 +55,7 @@ class SvtAv1(Av1Codec):
     group: int = 64  # of keyframes: most of them from one sync packet to the next
     shares_first: bool = False  # the first packet is the same whatever frames follow the first
     low_delay: bool = False  # frames predict only from what is before them: better in groups that are short and spread
+    levels: int | None = None  # of the hierarchy of frames, 2 to 5; None: SVT-AV1 decides
     planes: Planes = DEFAULT_PLANES  # what is coded, and written into the sequence header
     threads: int = field(default=1, compare=False)  # level of parallelism, 1 to 6; the bytes do not depend on it
 
@@ -72,6 +73,8 @@ class SvtAv1(Av1Codec):
             raise InputError(f"preset is {self.preset}; use 0 (slow) to 13 (fast)")
         if self.group < 1:
             raise InputError(f"group is {self.group}; use at least 1 keyframe")
+        if self.levels is not None and not 2 <= self.levels <= 5:
+            raise InputError(f"levels is {self.levels}; use 2 to 5")
         if self.threads < 1:
             raise InputError(f"threads is {self.threads}; use at least 1")
 
@@ -124,9 +127,9 @@ class SvtAv1(Av1Codec):
 
     def _parameters(self, crf: float) -> dict[str, float]:
         """SVT-AV1's own option names; what is not here was measured and left as it is. It takes whole numbers alone."""
-        further = ({"aq-mode": 0, "enable-tf": 0} if self.shares_first else {}) | (
-            {"pred-struct": 1} if self.low_delay else {}
-        )
+        further = {"aq-mode": 0, "enable-tf": 0} if self.shares_first else {}
+        further |= {"pred-struct": 1} if self.low_delay else {}
+        further |= {} if self.levels is None else {"hierarchical-levels": self.levels}
         return {
             "crf": crf,
             "preset": self.preset,

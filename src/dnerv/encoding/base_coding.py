@@ -27,6 +27,7 @@ from dnerv.video import Timeline
 WHOLE = 65_536  # coded frames of a group: all of a video
 Frames = Sequence[Frame] | NDArray[np.uint8]
 _WORST, _WEIGHT_OF_WORST = 0.05, 0.1  # this share of the frames counts once more, with this weight
+_LEVELS = {8: 3, 16: 4}  # by access, of the hierarchy in groups behind a reference: not deeper than they are long
 _CHANGED_HEADER = "SVT-AV1 changed its sequence header within a video: another version may not"
 _PACKET_BYTES = 1.2  # that the index takes for each packet
 
@@ -230,5 +231,6 @@ def _shared(plan: BasePlan) -> SvtAv1:
         group=WHOLE + 1,
         shares_first=True,
         low_delay=plan.low_delay,
+        levels=None if plan.low_delay else _LEVELS.get(plan.access),
         threads=plan.threads,
     )

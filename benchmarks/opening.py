@@ -164,30 +164,33 @@ def write_many(path: Path, count: int) -> None:
 def _entries(
     count: int, packets: list[bytes], offset: int, lengths: np.ndarray, first: int, end: int
 ) -> Iterator[VideoEntry]:
-    dice, at = np.random.default_rng(2), first
+    """One after the other in the hole; the same few thousand sets of packets again and again, far apart."""
+    sums = np.random.default_rng(2).integers(0, 65_536, (len(lengths), GROUPS))
+    sets = [(tuple(row), sum(row), tuple(checks)) for row, checks in zip(lengths.tolist(), sums.tolist(), strict=True)]
+    timing, at = Timing.constant(Fraction(25), FRAMES), first
     for place in range(count):
         if place == count // 2:
             yield entry_of(name_of(place), packets, offset=offset, distance=DISTANCE)
             continue
-        row = lengths[place % len(lengths)]
-        at = first if at + int(row.sum()) > end else at
+        row, size, checksums = sets[place % len(sets)]
+        at = first if at + size > end else at
         yield VideoEntry(
             name=name_of(place),
             label=None,
             original_size=SIZE,
             coded_size=SIZE,
-            timing=Timing.constant(Fraction(25), FRAMES),
+            timing=timing,
             distance=DISTANCE,
             group_length=GROUP,
             format=0,
             crf=50.0,
             references=(place * REFERENCES // count,) * GROUPS,
-            packet_lengths=tuple(row.tolist()),
-            checksums=tuple(dice.integers(0, 65_536, GROUPS).tolist()),
+            packet_lengths=row,
+            checksums=checksums,
             offset=at,
             network_frame=None,
         )
-        at += int(row.sum())
+        at += size
 
 
 def name_of(place: int) -> str:

@@ -35,8 +35,8 @@ def add(
 ) -> Change:
     """Code videos and folders of videos into the archive at `path`, in place.
 
-    They are coded at the quality, with the access and the effort of the encoding that made the archive, and made of base
-    layers alone. Killed at any moment it leaves the old archive or the new one; the state until then is kept in
+    They are coded at the quality, with the access and the effort of the encoding that made the archive, as base layers
+    alone. Killed at any moment it leaves the old archive or the new one; the state until then is kept in
     `PATH.work`, and the same call goes on with it. Who has the archive open keeps reading what it was.
 
     Args:

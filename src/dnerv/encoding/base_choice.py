@@ -74,8 +74,9 @@ def _at(frames: Frames, plan: BasePlan, exchange: float, candidate: Candidate) -
     if not any(wanted):
         return ChosenBase(own, {})
     shared = code_base(frames, plan, wanted)
-    ways = [_group_scores(way, exchange) for way in (own, shared)]
-    takes = [reference is not None and theirs > ours for ours, theirs, reference in zip(*ways, shared.references, strict=True)]
+    ours, theirs = (_group_scores(way, exchange) for way in (own, shared))
+    scored = zip(ours, theirs, shared.references, strict=True)
+    takes = [reference is not None and behind > alone for alone, behind, reference in scored]
     if not any(takes):
         return ChosenBase(own, {})
     best = shared
@@ -85,7 +86,7 @@ def _at(frames: Frames, plan: BasePlan, exchange: float, candidate: Candidate) -
         mixed = replace(own, packets=tuple(packet for part in parts for packet in part), references=used)
         best = measured(mixed, frames, {r.digest: r for r in wanted if r is not None})
     best = max((own, best), key=lambda way: way.score(exchange))
-    return ChosenBase(best, _saved(best, *ways, own, exchange))
+    return ChosenBase(best, _saved(best, ours, theirs, own, exchange))
 
 
 def _group_scores(coded: CodedBase, exchange: float) -> list[float]:

@@ -9,7 +9,7 @@ the squared error is taken over all frames. One frame is in memory at a time, be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from math import log10
@@ -22,10 +22,10 @@ from dnerv.archive.references import digest_of
 from dnerv.codecs import Frame, SvtAv1, blended, decode_packets
 from dnerv.codecs.obu import split_sequence_header
 from dnerv.errors import DnervError
-from dnerv.video import Timeline
+from dnerv.video import FrameStore, Timeline
 
 WHOLE = 65_536  # coded frames of a group: all of a video
-Frames = Sequence[Frame] | NDArray[np.uint8]
+Frames = Sequence[Frame] | NDArray[np.uint8] | FrameStore
 _WORST, _WEIGHT_OF_WORST = 0.05, 0.1  # this share of the frames counts once more, with this weight
 _LEVELS = {8: 3, 16: 4}  # by access, of the hierarchy in groups behind a reference: not deeper than they are long
 _CHANGED_HEADER = "SVT-AV1 changed its sequence header within a video: another version may not"
@@ -57,7 +57,7 @@ class CodedReference:
     header: bytes
     size: tuple[int, int]  # height, width of the picture in pixels
     plan: BasePlan
-    draw: Callable[[], Frame]  # gives the picture that it is made from, uint8 [H, W, 3]; pictures are not kept in memory
+    draw: Callable[[], Frame]  # gives the picture that it is made from, uint8 [H, W, 3]: none is kept in memory
     made_of: tuple[str, int] | None = None  # name of a video of the corpus, and the frame
     seed: bytes = b""  # a packet, without its sequence header, whose decoded frame that picture is; empty: none is
 

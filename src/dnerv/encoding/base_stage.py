@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from dnerv import progress
 from dnerv.codecs import SvtAv1, search_crf
-from dnerv.encoding.base_choice import choose_base, references_of
+from dnerv.encoding.base_choice import choose_base
 from dnerv.encoding.base_coding import (
     BasePlan,
     CodedBase,
@@ -95,8 +96,8 @@ class StoredBase:
         return store
 
     def _load(self) -> CodedBase:
-        data, ends = self.path.read_bytes(), np.cumsum([0, *self.packet_lengths]).tolist()
-        packets = tuple(data[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True))
+        data, ends = self.path.read_bytes(), accumulate(self.packet_lengths, initial=0)
+        packets = tuple(data[a:b] for a, b in pairwise(ends))
         return CodedBase(self.plan, self.header, packets, self.references, np.zeros(0))
 
 
@@ -239,9 +240,7 @@ class BaseStage:
 
         return [*self._given, *side_by_side(code, range(len(choice.pictures)))]
 
-    def _choose(
-        self, place: int, crf: float, choice: Choice, references: Sequence[CodedReference]
-    ) -> StoredBase:
+    def _choose(self, place: int, crf: float, choice: Choice, references: Sequence[CodedReference]) -> StoredBase:
         """The video coded in the way that is best for it."""
         video, settings = self.videos[place], self.settings
         plan = settings.plan(crf, self._threads)
@@ -282,7 +281,7 @@ class BaseStage:
             coded, saved = make(video.store.read(range(len(video.store))) if short else video.store)
             write_atomically(packets, b"".join(coded.packets))
             write_atomically(record, json.dumps(_to_json(coded, saved)).encode())
-        return _from_json(json.loads(record.read_bytes()), replace(plan), packets)
+        return _from_json(json.loads(record.read_bytes()), plan, packets)
 
     def _all(self, work: Callable[[int], Result], places: Sequence[int] | None = None) -> list[Result]:
         """For each video, side by side; progress is by video."""
@@ -304,7 +303,7 @@ def summaries_of(videos: Sequence[CachedVideo]) -> list[Summary]:
 
 
 def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Results in order, computed by as many threads as there are processors; encoders give up the interpreter's lock."""
+    """Results in order, by as many threads as there are processors: encoders give up the interpreter's lock."""
     pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-coding")
     try:
         yield from pool.map(work, items)

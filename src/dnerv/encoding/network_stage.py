@@ -2,15 +2,17 @@
 
     base layer alone, as many bytes as asked ─────────────────────────────────┐
     base layer of fewer bytes ── training ── videos that it makes better, on ─┴ the better of the two
+
+Both are compared on frames that are decoded from their files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,9 +36,6 @@ from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.families import ModelConfig, config_to_json, count_parameters, family_of
 from dnerv.training import ProcessGroup
 from dnerv.video import CachedVideo
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Alone = tuple[float, BaseSettings, Sequence[Summary]]
 GROUP = 64  # coded frames of a group where nothing else is asked for: clips are read in whole
@@ -69,9 +68,7 @@ class NetworkStage:
         starts = np.cumsum([0, *(video.timing.num_frames for video in videos)]).tolist()
         self._starts, self._num_frames = starts[:-1], starts[-1]
 
-    def write(
-        self, path: Path, alone: Alone | None
-    ) -> tuple[NetworkResult, CodedCorpus | None]:
+    def write(self, path: Path, alone: Alone | None) -> tuple[NetworkResult, CodedCorpus | None]:
         """Write the archive that has a network at `path`.
 
         Args:
@@ -105,9 +102,7 @@ class NetworkStage:
     def _digests(self) -> list[str]:
         return [video.digest for video in self._videos]
 
-    def _base(
-        self, design: Design, alone: Alone | None
-    ) -> tuple[BaseSettings | None, CodedCorpus | None]:
+    def _base(self, design: Design, alone: Alone | None) -> tuple[BaseSettings | None, CodedCorpus | None]:
         if not design.model.uses_keyframes:
             return None, None
         distances = (design.model.keyframe_every,)
@@ -145,9 +140,7 @@ class NetworkStage:
             "keyframes": [] if corpus is None else [list(base.checksums) for base in corpus.videos],
             "training": asdict(config),
         }
-        task = TrainingTask(
-            design.model, self._options.seed, clips, config, self._workspace.checkpoint_of(source)
-        )
+        task = TrainingTask(design.model, self._options.seed, clips, config, self._workspace.checkpoint_of(source))
         weights: Mapping[str, np.ndarray] = train(task, self._device, self._group)
         try:
             packed = pack_weights(weights, design.weight_bits)

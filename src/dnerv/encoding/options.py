@@ -89,7 +89,12 @@ class EncodeOptions(FrameOptions):
         "auto", "Keep a network where it is worth its bytes, never train one, or keep it whatever it is.", group=NETWORK
     )
     budget_seconds: float | None = option(
-        None, "Time spent in training; without it nothing is trained.", flag="--budget", form="seconds", low=0, group=NETWORK
+        None,
+        "Time spent in training; without it nothing is trained.",
+        flag="--budget",
+        form="seconds",
+        low=0,
+        group=NETWORK,
     )
     epochs: int | None = option(None, "Passes over all clips instead.", low=0, group=NETWORK)
     model: str = option("dnerv", "Its family.", choices=FAMILIES, group=NETWORK)
@@ -158,7 +163,8 @@ class EncodeOptions(FrameOptions):
     @property
     def _asks_for_network(self) -> bool:
         timed = self.budget_seconds is not None or self.epochs is not None
-        return timed or self.network == "always" or self.paper or self.preset is not None or self.model != type(self).model
+        named = self.paper or self.preset is not None or self.model != type(self).model
+        return timed or named or self.network == "always"
 
     @property
     def uses_keyframes(self) -> bool:

@@ -1,6 +1,6 @@
 """Videos in, one `.dnerv` file out.
 
-    videos ─ cache ─ survey ─ base layers ─ [network, where time for training is given] ─ the better ─ measured ─ its name
+    videos ─ cache ─ survey ─ base layers ─ [network, where one is trained] ─ the better one ─ measured ─ its name
 
 Each step leaves its result in the workspace and is skipped when it is there already, made of the same content with the
 same options. The archive takes its name last, once it has been read back. Nothing of torch's training is imported where

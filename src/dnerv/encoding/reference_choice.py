@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ FEWEST_SAMPLES, MOST_SAMPLES = 3, 32  # frames that stand for all of a video
 FRAMES_A_SAMPLE = 64  # of a long video: scenes change
 _MOST_CANDIDATES = 768  # pictures that are considered, spread over the corpus
 _NOISE = 12.0  # squared error below which pictures are alike as far as a coarse quantiser can tell
-# Of an intra frame, what starting from a picture saves: measured on robot episodes and surveillance clips (docs/log.md).
+# Of an intra frame, what starting from a picture saves: measured on robot episodes and surveillance (docs/log.md).
 # Motion makes up for most of the difference between pictures of one scene, and for none between two scenes.
 _MOST_SAVED, _SAVED = 0.9, 1.8
 _LEAST_SAVED = 0.15  # a picture that is guessed to save less is not tried
@@ -126,11 +127,14 @@ def choose_pictures(
         for sample in samples
     )
     tries = [place if take else None for place, take in zip(own.tolist(), takes.tolist(), strict=True)]
-    return Choice(pictures, tuple(tuple(tries[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)))
+    return Choice(pictures, tuple(tuple(tries[a:b]) for a, b in pairwise(starts)))
 
 
 def _gain(
-    thumbnails: NDArray[np.float32], detail: NDArray[np.float32], picture: NDArray[np.float32], full: NDArray[np.float32]
+    thumbnails: NDArray[np.float32],
+    detail: NDArray[np.float32],
+    picture: NDArray[np.float32],
+    full: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Bytes that each sample would save by starting from a picture; `full`: if the picture were its own."""
     errors = np.square(thumbnails - picture).mean(axis=1)
@@ -148,4 +152,5 @@ def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     columns = np.linspace(0, large.shape[1], width + 1).astype(int)[:-1]
     sums = np.add.reduceat(np.add.reduceat(large.astype(np.float32), rows, axis=0), columns, axis=1)
     cells = np.diff([*rows, large.shape[0]])[:, None] * np.diff([*columns, large.shape[1]])[None]
-    return (sums / cells[..., None]).astype(np.float32)
+    means: NDArray[np.float32] = (sums / cells[..., None]).astype(np.float32)
+    return means

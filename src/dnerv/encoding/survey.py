@@ -80,20 +80,21 @@ class Surveyor:
             crf = self._crf_for(bits_per_pixel)
         exchange = self._exchange(crf)
         plan = replace(self._plan, crf=crf)
-        intra = [len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in zip(self._code(plan), self._clips, strict=True)]
-        choice = self._choice(float(np.mean(intra)))
+        coded_clips = zip(self._code(plan), self._clips, strict=True)
+        intra = float(np.mean([len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in coded_clips]))
+        choice = self._choice(intra)
         if access is not None:
             _, low_delay = self._best(replace(plan, access=access), exchange, choice)
-            return Survey(crf, exchange, float(np.mean(intra)), access, None, low_delay)
+            return Survey(crf, exchange, intra, access, None, low_delay)
         whole, low_delay = self._best(plan, exchange, choice)
         for short in ACCESSES:
             if short > self._longest:
-                return Survey(crf, exchange, float(np.mean(intra)), short, 1.0, low_delay)
+                return Survey(crf, exchange, intra, short, 1.0, low_delay)
             score, forward = self._best(replace(plan, access=short), exchange, choice)
             cost = float(10 ** ((whole - score) / exchange))
             if cost <= DEAREST:
-                return Survey(crf, exchange, float(np.mean(intra)), short, cost, forward)
-        return Survey(crf, exchange, float(np.mean(intra)), WHOLE, 1.0, low_delay)
+                return Survey(crf, exchange, intra, short, cost, forward)
+        return Survey(crf, exchange, intra, WHOLE, 1.0, low_delay)
 
     def _crf_for(self, bits_per_pixel: float) -> float:
         pixels = sum(clip.size / 3 for clip in self._clips)

@@ -71,7 +71,7 @@ def add(
                 made = writer.archive.made  # of now: others may have changed the archive meanwhile
                 said = made.get("references")
                 known = said if isinstance(said, dict) else {}
-                writer.finish(dict(made) | {"references": known | references_said(corpus)})
+                writer.finish(dict(made) | {"references": references_said(corpus, known)})
         except BaseException:
             workspace.close_unfinished()
             raise

@@ -8,6 +8,7 @@ Ways of coding are compared by quality at equal bytes: what one takes more is co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log10
@@ -55,7 +56,7 @@ def choose_base(
         tried = replace(plan, distance=distance)
         found = code_base(frames, tried, references_of(len(frames), tried, candidate) if shares else ())
         if found.score(exchange) > chosen.base.score(exchange):
-            chosen = ChosenBase(found, chosen.saved)
+            chosen = ChosenBase(found, _carried(chosen, found))
             if distance > first:
                 break  # fewer frames are better: all of them will not be
     return chosen
@@ -80,7 +81,7 @@ def _at(frames: Frames, plan: BasePlan, exchange: float, candidate: Candidate) -
     if not any(takes):
         return ChosenBase(own, {})
     best = shared
-    if not all(takes):
+    if not all(takes) and own.header == shared.header:
         parts = [shared.groups[i] if take else own.groups[i] for i, take in enumerate(takes)]
         used = tuple(reference if take else None for reference, take in zip(shared.references, takes, strict=True))
         mixed = replace(own, packets=tuple(packet for part in parts for packet in part), references=used)
@@ -110,6 +111,15 @@ def _saved(
             factor = 10 ** ((own_scores[place] - scores[place]) / exchange)
             saved[digest] = saved.get(digest, 0.0) + spent * (1 - factor)
     return saved
+
+
+def _carried(chosen: ChosenBase, found: CodedBase) -> dict[bytes, float]:
+    """Bytes that each reference saves at another distance: for each group as much as was found at the first."""
+    groups, saved = Counter(filter(None, chosen.base.references)), chosen.saved
+    mean = sum(saved.values()) / max(1, groups.total())
+    each = {digest: saved[digest] / count for digest, count in groups.items()}
+    now = Counter(filter(None, found.references))
+    return {digest: count * each.get(digest, mean) for digest, count in now.items()}
 
 
 def _nearest(distances: Sequence[int], wanted: int) -> int:

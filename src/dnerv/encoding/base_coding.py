@@ -138,7 +138,8 @@ def code_base(frames: Frames, plan: BasePlan, references: Sequence[CodedReferenc
 
     Args:
         references: what each group should start from; by default every group has an intra frame of its own. A group
-            where the encoder does not make the reference's very bytes again has one, too.
+            where the encoder does not make the reference's very bytes again has one, too; and so do all of a video
+            whose groups could not have one sequence header otherwise.
     """
     chosen = timeline_of(len(frames), plan).keyframe_positions.tolist()
     groups = group_ranges(len(chosen), plan)
@@ -157,7 +158,7 @@ def code_base(frames: Frames, plan: BasePlan, references: Sequence[CodedReferenc
                 assert reference is not None
                 uses = [reference.digest]
             if header not in (b"", coded[0]):
-                raise DnervError(_CHANGED_HEADER)
+                return code_base(frames, plan)  # groups of one frame have a header of their own: all are, or none is
             header = coded[0]
             packets += coded[1]
             used += uses

@@ -60,7 +60,7 @@ class BaseSettings:
     low_delay: bool
     distances: tuple[int, ...]  # that may be chosen
     exchange: float  # dB that ten times the bytes bring
-    intra_bytes: float  # of an intra frame over its pixels
+    intra_bytes: float  # of an intra frame over its pixels; 0: pictures are not shared
 
     def plan(self, crf: float, threads: int = 1) -> BasePlan:
         """Of one video; its distance is the first that is allowed."""

@@ -150,8 +150,8 @@ def _target_bytes(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) 
 
 
 def _distances(options: EncodeOptions) -> tuple[int, ...]:
-    if options.every is not None:
-        return (options.every,)
+    if options.distance is not None:
+        return (options.distance,)
     if _is_paper(options):
         return (options.clip_length,)
     return KEYFRAME_DISTANCES

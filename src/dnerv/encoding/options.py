@@ -141,8 +141,15 @@ class EncodeOptions(FrameOptions):
         if (self.every, self.access, self.crf) != (None, None, None) and not self.uses_keyframes:
             network = f"--model {self.model}" if self.components is None else "a network without fusion"
             raise InputError(f"{network} has no base layer: leave --every, --access and --crf out")
+        if self.access == 1 and self.every not in (None, 1):
+            raise InputError("--access 1 codes every frame: a blend takes two coded ones; leave --every out")
         if self.network_share is not None and (self.preset is not None or self.width is not None):
             raise InputError("network_share, --size and --width all size the network: give at most one of them")
+
+    @property
+    def distance(self) -> int | None:
+        """Frames from one coded frame to the next, where what was asked for leaves no choice."""
+        return 1 if self.access == 1 else self.every
 
     @property
     def encoder_preset(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,16 @@ def record_of(options: EncodeOptions, settings: BaseSettings | None, corpus: Cod
     return record
 
 
-def references_said(corpus: CodedCorpus) -> dict[str, Any]:
-    """Of each reference by name: the video and frame that it was made from, and the bytes that it saves."""
-    said = {}
+def references_said(corpus: CodedCorpus, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Of each reference by name: the video and frame that it was made from, and the bytes that it saves.
+
+    Args:
+        known: what is said already, of these and of others; bytes saved add up.
+    """
+    said, saved = dict(known or {}), corpus.saved
     for reference in corpus.references:
-        facts: dict[str, Any] = {"saved": round(corpus.saved.get(reference.digest, 0))}
+        before = said.get(reference.digest.hex(), {})
+        facts: dict[str, Any] = before | {"saved": before.get("saved", 0) + round(saved.get(reference.digest, 0))}
         if reference.made_of is not None:
             facts |= {"video": reference.made_of[0], "frame": reference.made_of[1]}
         said[reference.digest.hex()] = facts

@@ -208,7 +208,7 @@ class _Encoding:
 
     @property
     def _distances(self) -> tuple[int, ...]:
-        return DISTANCES if self.options.every is None else (self.options.every,)
+        return DISTANCES if self.options.distance is None else (self.options.distance,)
 
     def _settings(self, survey: Survey) -> BaseSettings:
         if survey.cost is not None:
@@ -219,7 +219,7 @@ class _Encoding:
             low_delay=survey.low_delay,
             distances=self._distances,
             exchange=survey.exchange,
-            intra_bytes=survey.intra_bytes,
+            intra_bytes=survey.intra_bytes if self.options.references else 0.0,
         )
 
     def _base(

@@ -7,6 +7,7 @@ The JSON is written last and as a whole: where it is valid the frames are comple
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dnerv import progress
 from dnerv.errors import ArchiveError, InputError, OutputError
 from dnerv.files import write_atomically
+from dnerv.process import usable_cores
 from dnerv.video.content import content_of, digest_of, status_of
 from dnerv.video.corpus import Member, OnBad
 from dnerv.video.planes import Matrix, Planes
@@ -55,20 +57,24 @@ def cache_videos(
     fps: Fraction | None = None,
     on_bad: OnBad | None = None,
 ) -> list[CachedVideo]:
-    """`cache_video` of all members, as a step of the progress.
+    """`cache_video` of all members, as a step of the progress; as many at once as there are cores.
 
     on_bad: told of a video that cannot be read; where it returns, the rest goes on. By default the error is raised.
     """
     progress.stage("reading videos", len(members))
     videos = []
-    for member in members:
-        try:
-            videos.append(cache_video(member, directory, size=size, fps=fps))
-        except InputError as error:
-            if on_bad is None:
-                raise
-            on_bad(error)
-        progress.advance()
+    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-reading")
+    try:
+        for member, reading in [(member, pool.submit(_cached, member, directory, size, fps)) for member in members]:
+            try:
+                videos.append(_remarked(member, reading.result()))
+            except InputError as error:
+                if on_bad is None:
+                    raise
+                on_bad(error)
+            progress.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
     return videos
 
 
@@ -82,6 +88,16 @@ def cache_video(
     times. One process caches a given member at a time. Raises InputError for the video, OutputError for the
     disk.
     """
+    return _remarked(member, _cached(member, directory, size, fps))
+
+
+def _remarked(member: Member, video: CachedVideo) -> CachedVideo:
+    for remark in video.remarks:
+        progress.warning(f"{member.source_path}: {remark}")
+    return video
+
+
+def _cached(member: Member, directory: Path, size: tuple[int, int] | None, fps: Fraction | None) -> CachedVideo:
     # PyAV is needed only to decode: a cache that came from elsewhere is read without it.
     from dnerv.video.source import VideoSource
 
@@ -99,11 +115,7 @@ def cache_video(
     stem = _stem(member.name)
     frames, sidecar = directory / f"{stem}.rgb", directory / f"{stem}.json"
     video = _reuse(source, sidecar, frames, member, options)
-    if video is None:
-        video = _decode(source, frames, sidecar, member, options, size, fps)
-    for remark in video.remarks:
-        progress.warning(f"{member.source_path}: {remark}")
-    return video
+    return _decode(source, frames, sidecar, member, options, size, fps) if video is None else video
 
 
 def open_cached(name: str, directory: Path) -> CachedVideo:

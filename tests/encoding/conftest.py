@@ -1,20 +1,38 @@
-"""Tiny videos in files, and the archive that an undisturbed encoding makes of them."""
+"""Tiny scenes, as frames, as cached videos and as files; archives of them that nothing disturbed; commands to kill."""
 
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
 from dnerv.encoding import EncodeOptions, encode
+from dnerv.encoding.base_coding import BasePlan, CodedReference, code_reference
+from dnerv.encoding.base_stage import BaseSettings
+from dnerv.progress import Listener, TrainingProgress
+from dnerv.video import CachedVideo, FrameStoreWriter, Timing
+from dnerv.video.content import digest_of
 
+FAST = EncodeOptions(effort="fast", crf=45)
 TINY = EncodeOptions(
-    epochs=3, width=3, keyframe_every=4, keyframe_crf=50, clip_length=4, batch_clips=1, precision="fp32"
+    effort="fast",
+    network="always",
+    epochs=3,
+    width=3,
+    every=4,
+    crf=50,
+    clip_length=4,
+    batch_clips=1,
+    precision="fp32",
 )
+SIZE = (64, 80)
 
 
 def drifting(count: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:
@@ -30,7 +48,27 @@ def drifting(count: int, height: int, width: int, seed: int = 0) -> list[np.ndar
     return frames
 
 
-def write_video(path: Path, frames: list[np.ndarray]) -> Path:
+def scene(count: int, place: int, episode: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """Frames uint8 [count, height, width, 3] of a square that moves at a place, differently in each episode."""
+    rng = np.random.default_rng(place)
+    height, width = size
+    cells = rng.integers(30, 226, (-(-height // 6), -(-width // 6), 3)).repeat(6, 0).repeat(6, 1)[:height, :width]
+    background = (0.7 * cells + 0.3 * rng.integers(0, 255, (height, width, 1))).astype(np.uint8)
+    frames = np.repeat(background[None], count, axis=0)
+    side = min(size) // 5
+    for i, frame in enumerate(frames):
+        top, left = (5 + 7 * episode) % (height - side), (3 + 11 * episode + 2 * i) % (width - side)
+        frame[top : top + side, left : left + side] = (200, 60, 40 + 10 * (episode % 20))
+    return frames
+
+
+def noise(count: int, seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """Frames uint8 [count, height, width, 3] that have nothing in common."""
+    return np.random.default_rng(seed).integers(0, 255, (count, *size, 3), dtype=np.uint8)
+
+
+def write_video(path: Path, frames: Sequence[np.ndarray] | np.ndarray) -> Path:
+    """An mp4 file of frames uint8 [height, width, 3]."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25), options={"crf": "12", "bf": "0"})
@@ -42,9 +80,77 @@ def write_video(path: Path, frames: list[np.ndarray]) -> Path:
     return path
 
 
+def write_scenes(folder: Path, places: Sequence[int], episodes: Sequence[int], count: int = 12) -> Path:
+    """A folder of videos `PLACE-EPISODE.mp4`."""
+    for place in places:
+        for episode in episodes:
+            write_video(folder / f"{place}-{episode}.mp4", scene(count, place, episode))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made() -> SimpleNamespace:
+    """Makers of frames: `drifting`, `scene`, `noise`; of files: `video`, `scenes`."""
+    return SimpleNamespace(drifting=drifting, scene=scene, noise=noise, video=write_video, scenes=write_scenes)
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Callable[..., CachedVideo]:
+    """A video of these frames, as it is after reading."""
+
+    def cache(name: str, frames: Sequence[np.ndarray] | np.ndarray) -> CachedVideo:
+        with FrameStoreWriter(tmp_path / f"{name}.source.rgb") as writer:
+            for frame in frames:
+                writer.append(frame)
+        size = (writer.store().height, writer.store().width)
+        timing = Timing.constant(Fraction(25), len(frames))
+        return CachedVideo(name, None, *size, *size, timing, (), digest_of([writer.digest, *size]), writer.store())
+
+    return cache
+
+
+@pytest.fixture(scope="session")
+def plan() -> Callable[..., BasePlan]:
+    """A fast plan, with changes."""
+
+    def changed(**fields: object) -> BasePlan:
+        usual = {"crf": 45.0, "preset": 8, "distance": 1, "access": 8, "low_delay": True}
+        return BasePlan(**(usual | fields))  # type: ignore[arg-type]
+
+    return changed
+
+
+@pytest.fixture(scope="session")
+def settings() -> Callable[..., BaseSettings]:
+    """Fast settings of a corpus, with changes."""
+
+    def changed(**fields: object) -> BaseSettings:
+        usual = {"preset": 8, "access": 8, "low_delay": True, "distances": (1, 2, 4), "exchange": 12.0}
+        return BaseSettings(**(usual | {"intra_bytes": 0.4} | fields))  # type: ignore[arg-type]
+
+    return changed
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[..., CodedReference]:
+    """A reference made of a picture uint8 [height, width, 3]."""
+
+    def code(picture: np.ndarray, plan: BasePlan) -> CodedReference:
+        return code_reference(lambda: picture, plan)
+
+    return code
+
+
 @pytest.fixture(scope="session")
 def options() -> EncodeOptions:
+    """A tiny encoding with a network."""
     return TINY
+
+
+@pytest.fixture(scope="session")
+def fast() -> EncodeOptions:
+    """A fast encoding without one."""
+    return FAST
 
 
 @pytest.fixture(scope="session")
@@ -59,56 +165,121 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What an encoding of the corpus gives that nothing interrupts."""
+    """What an encoding of the corpus gives, with a network, that nothing interrupts."""
     output = tmp_path_factory.mktemp("undisturbed") / "a.dnerv"
     encode([corpus], output, TINY)
     return output.read_bytes()
 
 
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six videos of 12 frames: two places, three episodes each."""
+    return write_scenes(tmp_path_factory.mktemp("scenes"), (0, 1), (0, 1, 2))
+
+
+@pytest.fixture(scope="session")
+def undisturbed_scenes(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The archive of the scenes, without a network, that nothing interrupted."""
+    output = tmp_path_factory.mktemp("undisturbed-scenes") / "a.dnerv"
+    encode([scenes], output, FAST)
+    return output.read_bytes()
+
+
 @pytest.fixture
 def make_video() -> Callable[..., Path]:
+    """A file of drifting waves."""
+
     def make(path: Path, count: int, height: int, width: int, seed: int = 0) -> Path:
         return write_video(path, drifting(count, height, width, seed))
 
     return make
 
 
-KILLED = """
+class Recorder(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        self.steps: list[int] = []
+
+    def stage(self, title: str, total: int | None = None) -> None:
+        self.stages.append(title)
+
+    def training(self, progress: TrainingProgress) -> None:
+        self.steps.append(progress.step)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """A listener that keeps what it is told."""
+    return Recorder()
+
+
+STOPPED = """
 import itertools, os, signal, sys
-from pathlib import Path
 from types import SimpleNamespace
 sys.path.insert(0, sys.argv[1])
-from conftest import TINY
+import conftest
 from dnerv.encoding import encode
 from dnerv.encoding.workspace import Workspace
 from dnerv.progress import Listener, listening
-from dnerv.training import trainer
 
-ticks = itertools.count(0, 15)  # a checkpoint every other step
-trainer.time = SimpleNamespace(monotonic=lambda: float(next(ticks)))
+_, _, job, source, target, signal_name, where = sys.argv
 
-if sys.argv[4] == "published":
-    Workspace.remove = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+def stop():
+    os.kill(os.getpid(), getattr(signal, signal_name))
 
-class Killer(Listener):
+if job == "TINY":
+    from dnerv.training import trainer
+    ticks = itertools.count(0, 15)  # a checkpoint every other step
+    trainer.time = SimpleNamespace(monotonic=lambda: float(next(ticks)))
+
+if where == "published":
+    Workspace.remove = lambda self: stop()
+
+class Stopper(Listener):
+    title, units = "", 0
     def stage(self, title, total=None):
-        if title == sys.argv[4]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        self.title, self.units = title, 0
+        if title == where:
+            stop()
+    def advance(self, units=1):
+        self.units += units
+        if f"{self.title} {self.units}" == where:
+            stop()
     def training(self, progress):
-        if str(progress.step) == sys.argv[4]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if str(progress.step) == where:
+            stop()
 
-with listening(Killer()):
-    encode([sys.argv[2]], sys.argv[3], TINY)
+with listening(Stopper()):
+    if job == "add":
+        from dnerv.encoding.adding import add
+        add(target, [source])
+    else:
+        encode([source], target, getattr(conftest, job))
 """
 
 
 @pytest.fixture
-def kill() -> Callable[[Path, Path, str], int]:
-    """Encode in a process that is killed at a stage of that title, a training step of that number, or `published`."""
+def stopped() -> Callable[..., int]:
+    """Encode, or add, in a process that gets a signal somewhere; its exit code.
 
-    def run(videos: Path, output: Path, where: str) -> int:
-        command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(videos), str(output), where]
-        return subprocess.run(command, check=False, timeout=600).returncode
+    job: options by name, FAST or TINY, or `add`. where: the title of a stage, with a number behind it for so many of
+    its units, the number of a training step, or `published`.
+    """
+
+    def run(job: str, source: Path, target: Path, where: str, sent: signal.Signals = signal.SIGKILL) -> int:
+        words = [str(Path(__file__).parent), job, str(source), str(target), sent.name, where]
+        command = [sys.executable, "-c", STOPPED, *words]
+        quiet = os.environ | {"OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, env=quiet, check=False, timeout=300, stderr=subprocess.DEVNULL).returncode
 
     return run

@@ -138,7 +138,7 @@ def encode_block(entries: Sequence[VideoEntry]) -> bytes:
         zigzag(np.array([offset - end for offset, end in zip(offsets, [0, *ends], strict=False)], np.int64)),
         [length for e in entries for length in e.packet_lengths],
     ]
-    integers = b"".join(encode_integers(column) for column in columns)
+    integers = encode_integers(np.concatenate([np.asarray(column, np.int64) for column in columns]))
     checksums = np.array([c for e in entries for c in e.checksums], "<u2").tobytes()
     body = encode_integers([len(integers), len(checksums)]) + integers + checksums + b"".join([*texts, *names])
     deflater = zlib.compressobj(9, zlib.DEFLATED, _RAW_DEFLATE, 9)

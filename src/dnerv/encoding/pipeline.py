@@ -273,7 +273,7 @@ class _Encoding:
         progress.stage("measuring the archive", sum(video.timing.num_frames for video in videos))
         frames = {video.name: video.store for video in videos}
         with Archive(path, size="coded") as archive:
-            return measure_archive(archive, lambda name: frames[name])
+            return measure_archive(archive, lambda name: frames[name], ms_ssim=self.options.trains)
 
     def _result(
         self, output: Path, corpus: CodedCorpus | None, network: NetworkResult | None, quality: ArchiveQuality

@@ -34,7 +34,7 @@ class VideoQuality:
     psnr: float  # mean over frames
     worst_psnr: float  # mean over the worst twentieth of the frames
     psnr_of_mean_mse: float
-    ms_ssim: float | None  # mean over frames; None where a side is too short for five scales
+    ms_ssim: float | None  # mean over frames; None where a side is too short for five scales, or it was not asked for
     bits_per_pixel: float  # its packets, and its share by pixels of all other bytes
 
 
@@ -87,8 +87,13 @@ def find_originals(archive: Archive, originals: Sequence[str | Path]) -> dict[st
     return members
 
 
-def measure_archive(archive: Archive, frames_of: Callable[[str], Iterable[NDArray[np.uint8]]]) -> ArchiveQuality:
+def measure_archive(
+    archive: Archive, frames_of: Callable[[str], Iterable[NDArray[np.uint8]]], *, ms_ssim: bool = True
+) -> ArchiveQuality:
     """Compare every video of an open archive with `frames_of(name)`, uint8 [H, W, 3] RGB each; progress is by frame.
+
+    Args:
+        ms_ssim: measure it, too: it takes many times as long as all the rest.
 
     Raises:
         InputError: a video has another number of frames or another size than the archive says.
@@ -96,7 +101,7 @@ def measure_archive(archive: Archive, frames_of: Callable[[str], Iterable[NDArra
     meter, videos = QualityMeter(), []
     common = 8 * (archive.file_bytes - archive.index.packet_bytes) / archive.num_pixels
     for reader in archive:
-        videos.append(_measure_video(reader, frames_of(reader.entry.name), common, meter))
+        videos.append(_measure_video(reader, frames_of(reader.entry.name), common, meter, ms_ssim))
     scores = [video.ms_ssim for video in videos if video.ms_ssim is not None]
     return ArchiveQuality(
         meter.psnr,
@@ -110,7 +115,7 @@ def measure_archive(archive: Archive, frames_of: Callable[[str], Iterable[NDArra
 
 
 def _measure_video(
-    reader: VideoReader, frames: Iterable[NDArray[np.uint8]], common: float, meter: QualityMeter
+    reader: VideoReader, frames: Iterable[NDArray[np.uint8]], common: float, meter: QualityMeter, ms_ssim: bool
 ) -> VideoQuality:
     facts, alone = reader.metadata, QualityMeter()
     similarity: list[Tensor] = []
@@ -122,7 +127,7 @@ def _measure_video(
         error = mse_per_frame(wanted, made)
         meter.add(facts.name, error)
         alone.add(facts.name, error)
-        if min(facts.height, facts.width) >= SMALLEST_SIDE_OF_MS_SSIM:
+        if ms_ssim and min(facts.height, facts.width) >= SMALLEST_SIDE_OF_MS_SSIM:
             similarity.append(ms_ssim_per_frame(wanted, made))
         first += len(wanted)
         progress.advance(len(wanted))

@@ -54,7 +54,10 @@ def choose_base(
     shares = any(chosen.base.references)
     for distance in _others(distances, first):
         tried = replace(plan, distance=distance)
-        found = code_base(frames, tried, references_of(len(frames), tried, candidate) if shares else ())
+        ways = [code_base(frames, tried, references_of(len(frames), tried, candidate))] if shares else []
+        if not shares or distance == 1:  # plain AV1 is always among them: an archive is to be no worse
+            ways.append(code_base(frames, tried))
+        found = max(ways, key=lambda way: way.score(exchange))
         if found.score(exchange) > chosen.base.score(exchange):
             chosen = ChosenBase(found, _carried(chosen, found))
             if distance > first:

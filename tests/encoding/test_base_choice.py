@@ -1,0 +1,119 @@
+"""How one video is best coded, found by coding it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dnerv.encoding import base_choice, base_coding
+from dnerv.encoding.base_choice import DISTANCES, ChosenBase, choose_base, references_of
+from dnerv.encoding.base_coding import BasePlan, CodedBase, CodedReference, code_base
+
+Planned = Callable[..., BasePlan]
+Referred = Callable[..., CodedReference]
+EXCHANGE = 12.0
+
+
+def none(frame: int) -> None:
+    """No group has anything to try."""
+
+
+def test_a_scene_that_is_shared_and_hardly_moves_takes_every_4th_frame_and_the_reference(
+    made: SimpleNamespace, plan: Planned, reference: Referred
+) -> None:
+    frames = made.scene(24, 0, 1)
+    start = reference(made.scene(24, 0)[12], plan())
+    chosen = choose_base(frames, plan(), DISTANCES, EXCHANGE, lambda frame: start)
+    assert chosen.base.plan.distance == 4
+    assert chosen.base.references == (start.digest,)
+    own = code_base(frames, chosen.base.plan)
+    assert chosen.saved[start.digest] == pytest.approx(own.size - chosen.base.size, rel=0.3)
+
+
+@pytest.mark.parametrize("kind", ["noise", "scene"])
+def test_pictures_of_something_else_are_not_taken(
+    made: SimpleNamespace, plan: Planned, reference: Referred, kind: str
+) -> None:
+    start = reference(getattr(made, kind)(12, 5)[6], plan())
+    chosen = choose_base(made.scene(12, 0), plan(), DISTANCES, EXCHANGE, lambda frame: start)
+    assert set(chosen.base.references) == {None}
+    assert chosen.saved == {}
+
+
+def test_groups_choose_for_themselves(made: SimpleNamespace, plan: Planned, reference: Referred) -> None:
+    """The camera cuts to another place: there the reference tells nothing."""
+    frames = np.concatenate([made.scene(8, 0, 1), made.scene(16, 5), made.scene(8, 0, 2)])
+    start = reference(made.scene(24, 0)[12], plan())
+    chosen = choose_base(frames, plan(), (1,), EXCHANGE, lambda frame: start)
+    assert chosen.base.references == (start.digest, None, None, start.digest)
+    ways = [code_base(frames, plan(), wanted) for wanted in ([], [start] * 4)]
+    assert chosen.base.score(EXCHANGE) > max(way.score(EXCHANGE) for way in ways)
+    again = base_coding.measured(chosen.base, frames, {start.digest: start})
+    assert chosen.base.errors.tolist() == again.errors.tolist()
+
+
+def test_groups_of_one_frame_take_the_reference_together_or_not_at_all(
+    made: SimpleNamespace, plan: Planned, reference: Referred
+) -> None:
+    frames = np.concatenate([made.scene(3, 0, 1), made.scene(1, 5)])
+    start = reference(made.scene(24, 0)[12], plan(access=1))
+    chosen = choose_base(frames, plan(access=1), (1,), EXCHANGE, lambda frame: start)
+    assert chosen.base.references == (start.digest,) * 4
+
+
+def test_a_few_frames_that_a_blend_misses_count(
+    made: SimpleNamespace, plan: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of forty frames are brighter: the mean alone would still code every second frame."""
+    frames = np.repeat(made.scene(1, 0), 40, axis=0)
+    frames[[7, 21]] = np.clip(frames[[7, 21]].astype(int) + 32, 0, 255)
+
+    def distance() -> int:
+        return choose_base(frames, plan(), (1, 2), EXCHANGE, none).base.plan.distance
+
+    assert distance() == 1
+    monkeypatch.setattr(base_coding, "_WEIGHT_OF_WORST", 0.0)
+    assert distance() == 2
+
+
+@pytest.mark.parametrize("allowed", [(1,), (2,), (8,), (1, 4)])
+def test_only_distances_that_are_allowed(made: SimpleNamespace, plan: Planned, allowed: tuple[int, ...]) -> None:
+    chosen = choose_base(made.scene(9, 0), plan(), allowed, EXCHANGE, none)
+    assert chosen.base.plan.distance in allowed
+    assert chosen.base.plan == replace(plan(), distance=chosen.base.plan.distance)
+
+
+def test_the_best_of_all_ways_is_kept(made: SimpleNamespace, plan: Planned) -> None:
+    for frames in (made.scene(12, 0), made.noise(12, 0), np.stack(made.drifting(12, 64, 80))):
+        ways = [code_base(frames, plan(distance=distance)) for distance in DISTANCES]
+        best = max(ways, key=lambda way: way.score(EXCHANGE))
+        assert choose_base(frames, plan(), DISTANCES, EXCHANGE, none).base.packets == best.packets
+
+
+def test_one_frame(made: SimpleNamespace, plan: Planned, reference: Referred) -> None:
+    frames = made.scene(1, 0, 1)
+    assert choose_base(frames, plan(), DISTANCES, EXCHANGE, none).base.references == (None,)
+    start = reference(made.scene(24, 0)[12], plan())
+    chosen = choose_base(frames, plan(), DISTANCES, EXCHANGE, lambda frame: start)
+    assert chosen.base.references == (start.digest,)
+
+
+@pytest.mark.parametrize(("distance", "middles"), [(1, [3, 11, 17]), (2, [6, 16]), (4, [8])])
+def test_a_group_tries_what_suits_its_middle_frame(plan: Planned, distance: int, middles: list[int]) -> None:
+    asked: list[int] = []
+
+    def candidate(frame: int) -> None:
+        asked.append(frame)
+
+    assert references_of(20, plan(distance=distance), candidate) == [None] * len(middles)
+    assert asked == middles
+
+
+def test_what_a_reference_saves_counts_for_the_groups_that_there_are(plan: Planned) -> None:
+    """At twice the distance there are half as many groups to save anything."""
+    base = CodedBase(plan(), b"", (b"x",) * 32, (b"a", b"a", b"b", None), np.zeros(32))
+    chosen = ChosenBase(base, {b"a": 400.0, b"b": 50.0})
+    found = replace(base, packets=(b"x",) * 16, references=(b"a", b"c"))
+    assert base_choice._carried(chosen, found) == {b"a": 200.0, b"c": 150.0}

@@ -19,7 +19,7 @@ from dnerv.encoding.base_coding import Frames
 THUMBNAIL = (24, 32)  # height, width in pixels
 FEWEST_SAMPLES, MOST_SAMPLES = 3, 32  # frames that stand for all of a video
 FRAMES_A_SAMPLE = 64  # of a long video: scenes change
-_MOST_CANDIDATES = 768  # pictures that are considered, spread over the corpus
+_MOST_CANDIDATES, _MOST_SAMPLES_COMPARED = 768, 4096  # pictures that are considered, and samples that say what they save
 _NOISE = 12.0  # squared error below which pictures are alike as far as a coarse quantiser can tell
 # Of an intra frame, what starting from a picture saves: measured on robot episodes and surveillance (docs/log.md).
 # Motion makes up for most of the difference between pictures of one scene, and for none between two scenes.
@@ -32,7 +32,7 @@ class Summary:
     """What is kept of a video to compare it with others."""
 
     places: tuple[int, ...]  # of the frames sampled, evenly spread
-    thumbnails: NDArray[np.float32]  # [samples, 24, 32, 3], in [0, 255]
+    thumbnails: NDArray[np.uint8]  # [samples, 24, 32, 3]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Known:
     """A picture that is there already."""
 
     kind: object  # see `choose_pictures`
-    thumbnail: NDArray[np.float32]  # [24, 32, 3], in [0, 255]
+    thumbnail: NDArray[np.uint8]  # [24, 32, 3]
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,21 @@ def choose_pictures(
         known: pictures that are there already and cost nothing: the first places of `tries`, and not in `pictures`.
     """
     owners = np.concatenate([np.full(len(s.places), video) for video, s in enumerate(summaries)])
-    thumbnails = np.concatenate([s.thumbnails for s in summaries]).reshape(len(owners), -1)
+    thumbnails = np.concatenate([s.thumbnails for s in summaries])
     weights = np.array([num_groups[v] / len(summaries[v].places) for v in owners], np.float32)
-    detail = np.log2(1 + thumbnails.var(axis=1) / _NOISE)
-    kind_of = [kinds[video] for video in owners]
-    pool = np.unique(np.linspace(0, len(owners) - 1, min(len(owners), _MOST_CANDIDATES)).round().astype(int))
-    candidates = [*known, *(Known(kind_of[place], thumbnails[place]) for place in pool)]
-    gain = np.zeros((len(owners), len(candidates)), np.float32)
-    for column, candidate in enumerate(candidates):
-        fits = np.array([kind == candidate.kind for kind in kind_of])
-        gain[fits, column] = _gain(
-            thumbnails[fits], detail[fits], candidate.thumbnail.reshape(-1), weights[fits] * intra_bytes
-        )
+    numbers = {kind: number for number, kind in enumerate(dict.fromkeys([*kinds, *(each.kind for each in known)]))}
+    kind_of = np.array([numbers[kinds[video]] for video in owners])
+    sample, pool = _spread(len(owners), _MOST_SAMPLES_COMPARED), _spread(len(owners), _MOST_CANDIDATES)
+    pictures = np.concatenate([*(each.thumbnail[None] for each in known), thumbnails[pool]])
+    kinds_of_pictures = np.array([*(numbers[each.kind] for each in known), *kind_of[pool]])
+
+    def saved(rows: NDArray[np.int64], columns: NDArray[np.int64] | list[int]) -> NDArray[np.float32]:
+        """Bytes that samples would save by starting from pictures, float32 [rows, columns]."""
+        share = _shares(thumbnails[rows], pictures[columns])
+        share[kind_of[rows, None] != kinds_of_pictures[None, columns]] = 0
+        return intra_bytes * weights[rows, None] * share
+
+    gain = saved(sample, np.arange(len(pictures))) * np.float32(len(owners) / len(sample))
     chosen = list(range(len(known)))
     best = gain[:, chosen].max(1, initial=0)
     while len(chosen) < gain.shape[1]:
@@ -116,35 +119,38 @@ def choose_pictures(
             break
         chosen.append(column)
         best = np.maximum(best, gain[:, column])
-    if not chosen:
-        return Choice((), tuple((None,) * len(s.places) for s in summaries))
-    own = gain[:, chosen].argmax(1)
-    takes = gain[:, chosen].max(1) > 0
     starts = np.concatenate([[0], np.cumsum([len(s.places) for s in summaries])])
-    samples = [pool[column - len(known)] for column in chosen[len(known) :]]
-    pictures = tuple(
-        Picture(int(owners[sample]), summaries[owners[sample]].places[sample - starts[owners[sample]]])
-        for sample in samples
+    tries: list[int | None] = [None] * len(owners)
+    for rows in np.array_split(np.arange(len(owners)), -(-len(owners) // _MOST_SAMPLES_COMPARED)) if chosen else ():
+        gain = saved(rows, chosen)
+        for row, place, is_worth_it in zip(rows, gain.argmax(1).tolist(), gain.max(1) > 0, strict=True):
+            tries[row] = place if is_worth_it else None
+    made = [int(pool[column - len(known)]) for column in chosen[len(known) :]]
+    return Choice(
+        tuple(Picture(int(owners[at]), summaries[owners[at]].places[at - starts[owners[at]]]) for at in made),
+        tuple(tuple(tries[a:b]) for a, b in pairwise(starts)),
     )
-    tries = [place if take else None for place, take in zip(own.tolist(), takes.tolist(), strict=True)]
-    return Choice(pictures, tuple(tuple(tries[a:b]) for a, b in pairwise(starts)))
 
 
-def _gain(
-    thumbnails: NDArray[np.float32],
-    detail: NDArray[np.float32],
-    picture: NDArray[np.float32],
-    full: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Bytes that each sample would save by starting from a picture; `full`: if the picture were its own."""
-    errors = np.square(thumbnails - picture).mean(axis=1)
-    unlike = np.log2(1 + errors / _NOISE) / np.maximum(detail, 1e-6)  # 0: the same picture; 1: it tells nothing
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """Up to `most` places among `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _shares(thumbnails: NDArray[np.uint8], pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of an intra frame, what each thumbnail's group would save by starting from each picture: float32 [n, m]."""
+    a, b = (each.reshape(len(each), -1).astype(np.float32) - 128 for each in (thumbnails, pictures))
+    errors = np.square(a).mean(1)[:, None] + np.square(b).mean(1)[None] - 2 / a.shape[1] * (a @ b.T)
+    detail = np.log2(1 + a.var(axis=1) / _NOISE)
+    # 0: the same picture; 1: it tells nothing
+    unlike = np.log2(1 + np.maximum(errors, 0) / _NOISE) / np.maximum(detail, 1e-6)[:, None]
     share = np.minimum(_MOST_SAVED, _SAVED * (1 - unlike))
-    return (full * np.where(share < _LEAST_SAVED, 0, share)).astype(np.float32)
+    share[share < _LEAST_SAVED] = 0
+    return share.astype(np.float32)
 
 
-def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Means over a grid of cells, float32 [24, 32, 3]; smaller frames are repeated up to it."""
+def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Means over a grid of cells, uint8 [24, 32, 3]; smaller frames are repeated up to it."""
     height, width = THUMBNAIL
     factors = [max(1, -(-side // have)) for side, have in zip(THUMBNAIL, frame.shape[:2], strict=True)]
     large = frame.repeat(factors[0], 0).repeat(factors[1], 1)
@@ -152,5 +158,4 @@ def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     columns = np.linspace(0, large.shape[1], width + 1).astype(int)[:-1]
     sums = np.add.reduceat(np.add.reduceat(large.astype(np.float32), rows, axis=0), columns, axis=1)
     cells = np.diff([*rows, large.shape[0]])[:, None] * np.diff([*columns, large.shape[1]])[None]
-    means: NDArray[np.float32] = (sums / cells[..., None]).astype(np.float32)
-    return means
+    return np.rint(sums / cells[..., None]).astype(np.uint8)

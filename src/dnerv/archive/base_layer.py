@@ -94,7 +94,7 @@ class BaseLayer:
         self.seed(place)
 
     def seed(self, place: int) -> Frame | None:
-        """The picture that a reference was made from, uint8 [H, W, 3]; None where it is sealed. Raises ArchiveError."""
+        """The picture that a reference was made from, uint8 [H, W, 3]; None where it has none. Raises ArchiveError."""
         reference = self._references[place]
         if not reference.seed_length:
             return None

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dnerv.encoding import reference_choice
 from dnerv.encoding.reference_choice import (
     FRAMES_A_SAMPLE,
     MOST_SAMPLES,
@@ -114,9 +115,19 @@ def test_thumbnails_are_means(made: SimpleNamespace, size: tuple[int, int]) -> N
     frame = made.noise(1, 0, size)[0]
     small = thumbnail(frame)
     assert small.shape == (*THUMBNAIL, 3)
-    assert small.dtype == np.float32
+    assert small.dtype == np.uint8
     assert frame.min() <= small.min() <= small.max() <= frame.max()
     assert small.mean(axis=(0, 1)) == pytest.approx(frame.mean(axis=(0, 1)), rel=0.15)
     assert (thumbnail(np.full_like(frame, 77)) == 77).all()
     if size == THUMBNAIL:
         assert (small == frame).all()
+
+
+def test_a_large_corpus_is_compared_in_parts(two_places: list[Summary], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few samples say what pictures save, few pictures are considered, and every sample has what suits it."""
+    monkeypatch.setattr(reference_choice, "_MOST_SAMPLES_COMPARED", 17)
+    monkeypatch.setattr(reference_choice, "_MOST_CANDIDATES", 16)
+    choice = chosen(two_places * 8)
+    places = [picture.video % 2 for picture in choice.pictures]
+    assert len(places) < 10
+    assert [{places[t] for t in tries if t is not None} for tries in choice.tries] == [{0}, {1}] * 24

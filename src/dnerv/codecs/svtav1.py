@@ -11,9 +11,9 @@ Notable decisions:
 - Options that gained on some material and lost on other stay at SVT-AV1's defaults: sharpness,
   startup-mg-size, hierarchical-levels, startup-qp-offset. Other tunes, aq-mode 0 and 1, and overlays lost.
 - `shares_first` costs what aq-mode and temporal filtering gain: both make the first packet depend on what follows.
-- One level of parallelism unless asked for more; SVT-AV1 makes a thread for each of its stages all the same. Left to
-  choose by itself, 4.1.0 hung four times in some 5,000 short encodings at preset 10 on two busy cores, and once gave a
-  packet out of order; with 1, 2 or 4 told it did neither in 10,000.
+- One level of parallelism unless asked for more; SVT-AV1 makes a thread for each of its stages all the same. Above
+  preset 8 it is always one: with 2 or 3, or left to choose, SVT-AV1 4.1.0 hung about once in 500 short encodings on two
+  busy cores, or gave a packet out of order. Presets 4 to 8 with 2 did neither in 11,000, one level not in 14,000.
 - FFmpeg ignores options it does not know and SVT-AV1 only warns; both happen silently here, so tests check
   every option in `_parameters`.
 """
@@ -40,6 +40,7 @@ from dnerv.errors import InputError
 Mode = Literal["inter", "stills"]
 
 _FRAME_RATE = Fraction(25)
+_LAST_PARALLEL_PRESET = 8
 _SILENCE = {"SVT_LOG": "0"}  # fatal errors only; the others come back as exceptions
 
 
@@ -57,7 +58,9 @@ class SvtAv1(Av1Codec):
     low_delay: bool = False  # frames predict only from what is before them: better in groups that are short and spread
     levels: int | None = None  # of the hierarchy of frames, 2 to 5; None: SVT-AV1 decides
     planes: Planes = DEFAULT_PLANES  # what is coded, and written into the sequence header
-    threads: int = field(default=1, compare=False)  # level of parallelism, 1 to 6; the bytes do not depend on it
+    threads: int = field(
+        default=1, compare=False
+    )  # level of parallelism, up to preset 8; the bytes do not depend on it
 
     name = "svtav1"
     title = "SVT-AV1"
@@ -134,7 +137,7 @@ class SvtAv1(Av1Codec):
             "crf": crf,
             "preset": self.preset,
             "keyint": 1 if self.mode == "stills" else self.group,
-            "lp": self.threads,
+            "lp": self.threads if self.preset <= _LAST_PARALLEL_PRESET else 1,
             **further,
         }
 

@@ -15,7 +15,7 @@ import pytest
 
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.encoding.base_coding import BasePlan, CodedReference, code_reference
-from dnerv.encoding.base_stage import BaseSettings
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
 from dnerv.progress import Listener, TrainingProgress
 from dnerv.video import CachedVideo, FrameStoreWriter, Timing
 from dnerv.video.content import digest_of
@@ -94,19 +94,28 @@ def made() -> SimpleNamespace:
     return SimpleNamespace(drifting=drifting, scene=scene, noise=noise, video=write_video, scenes=write_scenes)
 
 
-@pytest.fixture
-def cached(tmp_path: Path) -> Callable[..., CachedVideo]:
+def cache(folder: Path, name: str, frames: Sequence[np.ndarray] | np.ndarray) -> CachedVideo:
     """A video of these frames, as it is after reading."""
+    with FrameStoreWriter(folder / f"{name}.rgb") as writer:
+        for frame in frames:
+            writer.append(frame)
+    size = (writer.store().height, writer.store().width)
+    timing = Timing.constant(Fraction(25), len(frames))
+    return CachedVideo(name, None, *size, *size, timing, (), digest_of([writer.digest, *size]), writer.store())
 
-    def cache(name: str, frames: Sequence[np.ndarray] | np.ndarray) -> CachedVideo:
-        with FrameStoreWriter(tmp_path / f"{name}.source.rgb") as writer:
-            for frame in frames:
-                writer.append(frame)
-        size = (writer.store().height, writer.store().width)
-        timing = Timing.constant(Fraction(25), len(frames))
-        return CachedVideo(name, None, *size, *size, timing, (), digest_of([writer.digest, *size]), writer.store())
 
-    return cache
+@pytest.fixture
+def cached(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CachedVideo]:
+    """A video of these frames, as it is after reading."""
+    folder = tmp_path_factory.mktemp("cached")
+    return lambda name, frames: cache(folder, name, frames)
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[CachedVideo]:
+    """`PLACE-EPISODE`, 12 frames: two episodes at each of two places."""
+    folder = tmp_path_factory.mktemp("cached")
+    return [cache(folder, f"{place}-{episode}", scene(12, place, episode)) for place in (0, 1) for episode in (0, 1)]
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +138,15 @@ def settings() -> Callable[..., BaseSettings]:
         return BaseSettings(**(usual | {"intra_bytes": 0.4} | fields))  # type: ignore[arg-type]
 
     return changed
+
+
+@pytest.fixture(scope="session")
+def coded(
+    videos: list[CachedVideo], settings: Callable[..., BaseSettings], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[CodedCorpus, Path]:
+    """The base layers of `videos` at crf 45, and the folder where they are."""
+    folder = tmp_path_factory.mktemp("coded")
+    return BaseStage(videos, folder, settings(), summaries_of(videos)).code(45.0), folder
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,6 @@ _HELD_BYTES = 1 << 26  # of frames: a shorter video is read once, a longer one f
 _CLOSE_ENOUGH = 0.012  # in log bytes: a quarter step of crf moves them by about as much
 _MOST_ROUNDS = 4  # codings of the corpus until the bytes fit
 _SAME_WAY = 8.0  # of crf: within it what was found to be the best way to code a video stays so
-_VIDEO_BYTES, _PACKET_BYTES, _FILE_BYTES = 34, 1.2, 420  # that index, configuration and header take, about
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -76,14 +75,8 @@ class StoredBase:
     packet_lengths: tuple[int, ...]
     references: tuple[bytes | None, ...]  # of each group
     checksums: tuple[int, ...]  # of each group
-    distortion: float
     saved: Mapping[bytes, float]  # by reference: bytes, at equal quality
     path: Path  # its packets back to back
-
-    @property
-    def size(self) -> int:
-        """Bytes of the packets."""
-        return sum(self.packet_lengths)
 
     def decoded(self, video: CachedVideo, references: Mapping[bytes, CodedReference], folder: Path) -> FrameStore:
         """Its coded frames, decoded, on disk in `folder`; what an earlier run has left there is taken."""
@@ -108,18 +101,6 @@ class CodedCorpus:
     crf: float
     videos: tuple[StoredBase, ...]
     references: tuple[CodedReference, ...]
-
-    @property
-    def num_bytes(self) -> float:
-        """Of the file that they will be, about."""
-        packets = sum(len(video.packet_lengths) for video in self.videos)
-        return (
-            sum(video.size for video in self.videos)
-            + sum(len(reference.packet) for reference in self.references)
-            + _VIDEO_BYTES * len(self.videos)
-            + _PACKET_BYTES * packets
-            + _FILE_BYTES
-        )
 
     @property
     def saved(self) -> Mapping[bytes, float]:
@@ -178,13 +159,19 @@ class BaseStage:
         self._summaries = summaries
         self._ways: tuple[float, Choice, list[_Way]] | None = None
 
-    def code_to(self, target: float, start: float) -> CodedCorpus:
-        """At the crf whose file comes closest to `target` bytes; `start`: the first that is tried."""
+    def code_to(self, target: float, start: float, file_bytes: Callable[[CodedCorpus], int]) -> CodedCorpus:
+        """At the crf whose file comes closest to a number of bytes.
+
+        Args:
+            target: bytes.
+            start: the first crf that is tried.
+            file_bytes: writes the file and gives its size: what it takes beside packets is not guessed.
+        """
         made: dict[float, CodedCorpus] = {}
 
-        def coded_bytes(crf: float) -> float:
+        def coded_bytes(crf: float) -> int:
             made[crf] = self.code(crf)
-            return made[crf].num_bytes
+            return file_bytes(made[crf])
 
         found = search_crf(SvtAv1(), coded_bytes, target, start=start, close_enough=_CLOSE_ENOUGH, most=_MOST_ROUNDS)
         return made[found.nearest]
@@ -343,7 +330,6 @@ def _to_json(coded: CodedBase, saved: Mapping[bytes, float]) -> dict[str, Any]:
         "packets": [len(packet) for packet in coded.packets],
         "references": [None if digest is None else digest.hex() for digest in coded.references],
         "checksums": list(coded.checksums),
-        "distortion": coded.distortion,
         "saved": {digest.hex(): count for digest, count in saved.items()},
     }
 
@@ -355,7 +341,6 @@ def _from_json(record: dict[str, Any], plan: BasePlan, path: Path) -> StoredBase
         tuple(record["packets"]),
         tuple(None if digest is None else bytes.fromhex(digest) for digest in record["references"]),
         tuple(record["checksums"]),
-        record["distortion"],
         {bytes.fromhex(digest): count for digest, count in record["saved"].items()},
         path,
     )

@@ -25,7 +25,7 @@ from dnerv.bitstream import pack_weights
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus
 from dnerv.encoding.dial import Corpus, Design, turn_dial
 from dnerv.encoding.options import EncodeOptions
-from dnerv.encoding.packing import NetworkFrame, pack_base, pack_network_alone, record_of
+from dnerv.encoding.packing import NetworkFrame, pack_base, pack_network_alone, record_of, write_base
 from dnerv.encoding.probe import KeyframeProbe
 from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.statistics import colour_statistics
@@ -78,7 +78,7 @@ class NetworkStage:
         """
         design = self._design(None if alone is None else alone[0])
         progress.note(_describe(design))
-        settings, corpus = self._base(design, alone)
+        settings, corpus = self._base(design, alone, path)
         layer = self._train(design, corpus)
         self._pack(path, layer, settings, corpus, self._starts.__getitem__)
         used = len(self._videos)
@@ -102,7 +102,7 @@ class NetworkStage:
     def _digests(self) -> list[str]:
         return [video.digest for video in self._videos]
 
-    def _base(self, design: Design, alone: Alone | None) -> tuple[BaseSettings | None, CodedCorpus | None]:
+    def _base(self, design: Design, alone: Alone | None, path: Path) -> tuple[BaseSettings | None, CodedCorpus | None]:
         if not design.model.uses_keyframes:
             return None, None
         distances = (design.model.keyframe_every,)
@@ -120,7 +120,11 @@ class NetworkStage:
         stage = BaseStage(self._videos, self._workspace.coded, settings, summaries)
         if design.base_bytes is None:
             return settings, stage.code(design.crf)
-        return settings, stage.code_to(design.base_bytes, design.crf)
+
+        def write(corpus: CodedCorpus) -> int:
+            return write_base(path, self._videos, corpus, self._options, settings)
+
+        return settings, stage.code_to(design.base_bytes, design.crf, write)
 
     def _train(self, design: Design, corpus: CodedCorpus | None) -> NetworkLayer:
         keyframes = []
@@ -168,14 +172,14 @@ class NetworkStage:
         """Of each video, whether the network's frames are closer to the original than the base layer's."""
         with Archive(path, size="coded") as archive, Archive(path, size="coded", layers="base") as base:
             progress.stage("comparing network and base layer", 2 * self._num_frames)
-            made = {video.name: video.psnr_of_mean_mse for video in self.measure(archive).videos}
-            blended = {video.name: video.psnr_of_mean_mse for video in self.measure(base).videos}
+            made, blended = self._measure(archive), self._measure(base)
         return [made[video.name] > blended[video.name] for video in self._videos]
 
-    def measure(self, archive: Archive) -> ArchiveQuality:
-        """An archive of these videos, on its frames at the coded size."""
+    def _measure(self, archive: Archive) -> dict[str, float]:
+        """PSNR of each video in dB, at the coded size."""
         frames = {video.name: video.store for video in self._videos}
-        return measure_archive(archive, lambda name: frames[name])
+        quality = measure_archive(archive, lambda name: frames[name], ms_ssim=False)
+        return {video.name: video.psnr_of_mean_mse for video in quality.videos}
 
 
 def gain_over(base: ArchiveQuality, network: ArchiveQuality, exchange: float) -> float:

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dnerv import progress
 from dnerv.archive import VideoEntry
 from dnerv.archive.config import PlaneFormat
-from dnerv.archive.writing import ArchiveWriter, NewReference
+from dnerv.archive.writing import ArchiveWriter, NewReference, new_archive
 from dnerv.codecs import Planes, SvtAv1
 from dnerv.encoding.base_coding import CodedReference
 from dnerv.encoding.base_stage import BaseSettings, CodedCorpus, StoredBase
@@ -31,6 +32,17 @@ def pack_base(
     for place, (video, base) in enumerate(zip(videos, corpus.videos, strict=True)):
         format = PlaneFormat(Planes(), Planes(video.matrix, video.full_range, video.depth), base.header)
         writer.add_video(_entry(video, base, network_frame(place)), format, base.references, _blocks(base.path))
+
+
+def write_base(
+    path: Path, videos: Sequence[CachedVideo], corpus: CodedCorpus, options: EncodeOptions, settings: BaseSettings
+) -> int:
+    """Write an archive of base layers alone, in place of what is at `path`; its bytes."""
+    progress.stage("writing the archive")
+    with new_archive(path, force=True) as writer:
+        pack_base(writer, videos, corpus, lambda place: None)
+        writer.finish(record_of(options, settings, corpus))
+    return path.stat().st_size
 
 
 def pack_network_alone(writer: ArchiveWriter, videos: Sequence[CachedVideo], network_frame: NetworkFrame) -> None:

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from dnerv import progress
 from dnerv.archive import Archive, checked_device
-from dnerv.archive.writing import new_archive
 from dnerv.bitstream import check_target
 from dnerv.codecs import SvtAv1
 from dnerv.encoding.base_choice import DISTANCES
 from dnerv.encoding.base_coding import WHOLE
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, check_size, summaries_of
 from dnerv.encoding.options import DEFAULT_QUALITY, EncodeOptions, crf_of_quality
-from dnerv.encoding.packing import pack_base, record_of
+from dnerv.encoding.packing import write_base
 from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.survey import Survey, Surveyor
 from dnerv.encoding.workspace import Workspace, has_published
@@ -226,16 +225,17 @@ class _Encoding:
         self, videos: Sequence[CachedVideo], summaries: Sequence[Summary], settings: BaseSettings, survey: Survey
     ) -> CodedCorpus:
         """The archive without a network."""
+
+        def write(corpus: CodedCorpus) -> int:
+            return write_base(self.workspace.archive, videos, corpus, self.options, settings)
+
         stage = BaseStage(videos, self.workspace.coded, settings, summaries)
         if self.options.bits_per_pixel is None:
             corpus = stage.code(survey.crf)
         else:
             pixels = sum(len(video.store) * video.height * video.width for video in videos)
-            corpus = stage.code_to(self.options.bits_per_pixel * pixels / 8, survey.crf)
-        progress.stage("writing the archive")
-        with new_archive(self.workspace.archive, force=True) as writer:
-            pack_base(writer, videos, corpus, lambda place: None)
-            writer.finish(record_of(self.options, settings, corpus))
+            corpus = stage.code_to(self.options.bits_per_pixel * pixels / 8, survey.crf, write)
+        write(corpus)
         return corpus
 
     def _network(

@@ -19,7 +19,8 @@ from dnerv.encoding.base_coding import Frames
 THUMBNAIL = (24, 32)  # height, width in pixels
 FEWEST_SAMPLES, MOST_SAMPLES = 3, 32  # frames that stand for all of a video
 FRAMES_A_SAMPLE = 64  # of a long video: scenes change
-_MOST_CANDIDATES, _MOST_SAMPLES_COMPARED = 768, 4096  # pictures that are considered, and samples that say what they save
+_MOST_CANDIDATES = 768  # pictures that are considered, spread over the corpus
+_MOST_SAMPLES_COMPARED = 4096  # samples that say what those would save
 _NOISE = 12.0  # squared error below which pictures are alike as far as a coarse quantiser can tell
 # Of an intra frame, what starting from a picture saves: measured on robot episodes and surveillance (docs/log.md).
 # Motion makes up for most of the difference between pictures of one scene, and for none between two scenes.
@@ -144,9 +145,9 @@ def _shares(thumbnails: NDArray[np.uint8], pictures: NDArray[np.uint8]) -> NDArr
     detail = np.log2(1 + a.var(axis=1) / _NOISE)
     # 0: the same picture; 1: it tells nothing
     unlike = np.log2(1 + np.maximum(errors, 0) / _NOISE) / np.maximum(detail, 1e-6)[:, None]
-    share = np.minimum(_MOST_SAVED, _SAVED * (1 - unlike))
+    share: NDArray[np.float32] = np.minimum(_MOST_SAVED, _SAVED * (1 - unlike)).astype(np.float32)
     share[share < _LEAST_SAVED] = 0
-    return share.astype(np.float32)
+    return share
 
 
 def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -158,4 +159,5 @@ def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     columns = np.linspace(0, large.shape[1], width + 1).astype(int)[:-1]
     sums = np.add.reduceat(np.add.reduceat(large.astype(np.float32), rows, axis=0), columns, axis=1)
     cells = np.diff([*rows, large.shape[0]])[:, None] * np.diff([*columns, large.shape[1]])[None]
-    return np.rint(sums / cells[..., None]).astype(np.uint8)
+    means: NDArray[np.uint8] = np.rint(sums / cells[..., None]).astype(np.uint8)
+    return means

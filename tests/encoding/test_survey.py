@@ -1,0 +1,86 @@
+"""What a corpus is like, measured on a sample."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dnerv.encoding.base_coding import WHOLE, BasePlan
+from dnerv.encoding.base_stage import summaries_of
+from dnerv.encoding.survey import ACCESSES, DEAREST, Survey, Surveyor
+from dnerv.video import CachedVideo
+
+CRF, PRESET = 45.0, 8
+Cached = Callable[..., CachedVideo]
+
+
+def surveyed(
+    videos: list[CachedVideo], access: int | None = None, *, shares: bool = False, distances: tuple[int, ...] = (1,)
+) -> Survey:
+    summaries = summaries_of(videos) if shares else []
+    return Surveyor(videos, summaries, PRESET, distances).survey(CRF, None, access)
+
+
+@pytest.fixture(scope="module")
+def still(made: SimpleNamespace) -> np.ndarray:
+    """33 frames that hardly change: every intra frame is felt."""
+    frames: np.ndarray = made.scene(33, 0, size=(32, 40))
+    return frames
+
+
+def test_still_videos_have_long_groups_and_moving_ones_short(
+    made: SimpleNamespace, cached: Cached, still: np.ndarray
+) -> None:
+    long = surveyed([cached("still", still)])
+    short = surveyed([cached("moving", made.noise(33, 0, (32, 40)))])
+    assert long.access > short.access == ACCESSES[0]
+    for survey in (long, short):
+        assert survey.cost is not None
+        assert survey.cost <= DEAREST
+        assert survey.crf == CRF
+
+
+def test_pictures_that_are_shared_make_short_groups_cheap(made: SimpleNamespace, cached: Cached) -> None:
+    videos = [cached(str(episode), made.scene(33, 0, episode, (32, 40))) for episode in range(3)]
+    shared, alone = surveyed(videos, shares=True), surveyed(videos)
+    assert shared.access < alone.access
+
+
+def test_the_access_is_the_shortest_that_is_cheap_enough(cached: Cached, still: np.ndarray) -> None:
+    surveyor = Surveyor([cached("still", still)], [], PRESET, (1,))
+    chosen = surveyor.survey(CRF, None, None)
+    scores = {}
+    for access in (*ACCESSES[:3], WHOLE):
+        told = BasePlan(CRF, surveyor._plan.preset, 1, access, low_delay=True)
+        scores[access], _ = surveyor._best(told, chosen.exchange, None)
+    costs = {access: 10 ** ((scores[WHOLE] - score) / chosen.exchange) for access, score in scores.items()}
+    cheap = [access for access, cost in costs.items() if cost <= DEAREST]
+    assert chosen.access == min(cheap[0], 64)
+
+
+@pytest.mark.parametrize("access", [1, 5, WHOLE])
+def test_an_access_that_is_asked_for_is_kept(cached: Cached, still: np.ndarray, access: int) -> None:
+    survey = surveyed([cached("still", still[:9])], access)
+    assert (survey.access, survey.cost) == (access, None)
+
+
+def test_groups_are_no_longer_than_the_videos(made: SimpleNamespace, cached: Cached) -> None:
+    assert surveyed([cached("short", made.scene(6, 0))]).access == ACCESSES[0]
+    assert surveyed([cached("one", made.scene(1, 0))]).access == ACCESSES[0]
+
+
+def test_bits_lead_to_a_quality(made: SimpleNamespace, cached: Cached) -> None:
+    videos = [cached(str(place), made.scene(12, place)) for place in range(2)]
+    surveyor = Surveyor(videos, [], PRESET, (1, 2, 4))
+    few, many = (surveyor.survey(None, bits, 8).crf for bits in (0.3, 1.2))
+    assert 1 <= many < few <= 70
+
+
+def test_what_was_found_is_in_bounds_and_plain(made: SimpleNamespace, cached: Cached) -> None:
+    videos = [cached(str(place), made.scene(8, place)) for place in range(9)]
+    survey = surveyed(videos, shares=True, distances=(1, 2, 4))
+    assert 6 <= survey.exchange <= 20
+    assert 0.1 < survey.intra_bytes < 1
+    assert Survey(**survey.to_json()) == survey
+    assert surveyed(videos, shares=True, distances=(1, 2, 4)) == survey

@@ -28,22 +28,22 @@ def frames_in(packet):
     return count
 
 
-@pytest.mark.parametrize("mode", ["inter", "stills"])
+@pytest.mark.parametrize("group", [64, 1])
 @pytest.mark.parametrize(
     ("count", "height", "width"),
     [(1, 1, 1), (2, 1, 64), (3, 17, 33), (1, 64, 64), (2, 48, 64), (5, 2, 3), (4, 130, 6)],
 )
-def test_any_size_and_count_comes_back(moving_frames, mode, count, height, width):
+def test_any_size_and_count_comes_back(moving_frames, group, count, height, width):
     frames = moving_frames(count, height, width)
-    output = decoded(coded(frames, 20, mode=mode), frames)
+    output = decoded(coded(frames, 20, group=group), frames)
     assert len(output) == count
     assert all(frame.shape == (height, width, 3) and frame.dtype == np.uint8 for frame in output)
 
 
-@pytest.mark.parametrize("mode", ["inter", "stills"])
-def test_quality_at_a_low_crf(moving_frames, psnr, mode):
+@pytest.mark.parametrize("group", [64, 1])
+def test_quality_at_a_low_crf(moving_frames, psnr, group):
     frames = moving_frames(9, 49, 65)
-    assert psnr(frames, decoded(coded(frames, 5, mode=mode), frames)) > 42
+    assert psnr(frames, decoded(coded(frames, 5, group=group), frames)) > 42
 
 
 def test_frames_come_back_in_display_order(moving_frames):
@@ -64,7 +64,7 @@ def test_groups_are_closed_and_start_with_a_sync_packet(moving_frames):
 
 def test_stills_are_all_sync(moving_frames):
     frames = moving_frames(5, 32, 48)
-    packets = SvtAv1(mode="stills").keyframes(frames, 40)
+    packets = SvtAv1(group=1).keyframes(frames, 40)
     assert all(packet.sync for packet in packets)
     whole = decoded([packet.data for packet in packets], frames)
     assert (decoded([packets[3].data], frames)[0] == whole[3]).all()
@@ -87,7 +87,6 @@ def test_same_bytes_for_any_thread_count(moving_frames):
         {"crf": 70},
         {"preset": 8},
         {"group": 8},
-        {"mode": "stills"},
         {"shares_first": True},
         {"low_delay": True},
         {"levels": 3},
@@ -102,7 +101,7 @@ def test_every_option_reaches_the_encoder(moving_frames, other):
     assert coded(frames) != coded(frames, **other)
 
 
-@pytest.mark.parametrize("options", [{}, {"mode": "stills"}, {"shares_first": True, "low_delay": True}])
+@pytest.mark.parametrize("options", [{}, {"group": 1}, {"shares_first": True, "low_delay": True}])
 @pytest.mark.parametrize(("extra", "complaint"), [({}, False), ({"no-such-option": 1}, True), ({"preset": "x"}, True)])
 def test_svtav1_understands_every_parameter(moving_frames, monkeypatch, options, extra, complaint):
     """SVT-AV1 only logs what it does not understand, and FFmpeg goes on without it."""
@@ -177,7 +176,7 @@ def test_one_thread_makes_fewer_of_them(moving_frames):
 
 def test_inter_beats_stills_on_slow_motion(moving_frames):
     frames = moving_frames(16, 64, 96)
-    inter, stills = (coded(frames, 30, mode=mode) for mode in ("inter", "stills"))
+    inter, stills = (coded(frames, 30, group=group) for group in (64, 1))
     assert sum(map(len, inter)) < sum(map(len, stills))
 
 
@@ -204,11 +203,6 @@ def test_nothing_leaks_on_stderr():
 def test_options_out_of_range_are_refused(moving_frames, crf, options):
     with pytest.raises(InputError):
         coded(moving_frames(1, 16, 16), crf, **options)
-
-
-def test_unknown_mode_is_refused():
-    with pytest.raises(InputError, match="stills"):
-        SvtAv1(mode="intra")
 
 
 def test_frames_that_cannot_be_coded_are_refused(moving_frames):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dnerv.codecs.registry import CODECS, STILLS
     from dnerv.codecs.search import CrfSearch, search_crf
     from dnerv.codecs.stills import Still
-    from dnerv.codecs.svtav1 import Mode, SvtAv1
+    from dnerv.codecs.svtav1 import SvtAv1
 
 __all__ = [
     "CODECS",
@@ -44,7 +44,6 @@ __all__ = [
     "Codec",
     "CrfSearch",
     "Frame",
-    "Mode",
     "Packet",
     "Planes",
     "Still",
@@ -67,7 +66,6 @@ __getattr__ = imports_on_use(
         "STILLS": "registry",
         "Codec": "codec",
         "CrfSearch": "search",
-        "Mode": "svtav1",
         "Still": "stills",
         "Stream": "codec",
         "SvtAv1": "svtav1",

@@ -1,9 +1,8 @@
 """SVT-AV1, in memory, through FFmpeg: keyframes of archives, and a conventional codec like the others.
 
 Notable decisions:
-- `inter`: the keyframes of a video are one sequence in SVT-AV1's random-access structure; closed groups
-  restart it, so that one keyframe costs the decoding of a part of one group and nothing outside.
-- `stills`: every keyframe is its own group.
+- The keyframes of a video are one sequence in SVT-AV1's random-access structure; closed groups restart it, so that one
+  keyframe costs the decoding of a part of one group and nothing outside. In groups of one, every frame is coded alone.
 - The frame rate given to the encoder is a constant: timing does not change the bytes.
 - 10 bits: rounding to 8 costs more than the finer samples do. Always tuned for PSNR.
 - Preset 3 codes over a hundred 128x160 frames a second on two cores. Preset 2 saves 3 to 6 % of the bytes at
@@ -24,7 +23,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import av
 from av.error import FFmpegError
@@ -36,8 +35,6 @@ from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Packet, Planes
 from dnerv.codecs.obu import pack_temporal_unit
 from dnerv.codecs.priority import priority_kept
 from dnerv.errors import InputError
-
-Mode = Literal["inter", "stills"]
 
 _FRAME_RATE = Fraction(25)
 _LAST_PARALLEL_PRESET = 8
@@ -51,16 +48,13 @@ class SvtAv1(Av1Codec):
     Raises InputError for a value outside the ranges below.
     """
 
-    mode: Mode = "inter"  # whether frames of a group predict each other
     preset: int = 3  # of keyframes: effort, 0 (slow) to 13 (fast)
     group: int = 64  # of keyframes: most of them from one sync packet to the next
     shares_first: bool = False  # the first packet is the same whatever frames follow the first
     low_delay: bool = False  # frames predict only from what is before them: better in groups that are short and spread
     levels: int | None = None  # of the hierarchy of frames, 2 to 5; None: SVT-AV1 decides
     planes: Planes = DEFAULT_PLANES  # what is coded, and written into the sequence header
-    threads: int = field(
-        default=1, compare=False
-    )  # level of parallelism, up to preset 8; the bytes do not depend on it
+    threads: int = field(default=1, compare=False)  # level of parallelism up to preset 8; no matter to the bytes
 
     name = "svtav1"
     title = "SVT-AV1"
@@ -70,8 +64,6 @@ class SvtAv1(Av1Codec):
     encoder = "libsvtav1"
 
     def __post_init__(self) -> None:
-        if self.mode not in ("inter", "stills"):
-            raise InputError(f"mode is {self.mode!r}; use 'inter' or 'stills'")
         if not 0 <= self.preset <= 13:
             raise InputError(f"preset is {self.preset}; use 0 (slow) to 13 (fast)")
         if self.group < 1:
@@ -136,7 +128,7 @@ class SvtAv1(Av1Codec):
         return {
             "crf": crf,
             "preset": self.preset,
-            "keyint": 1 if self.mode == "stills" else self.group,
+            "keyint": self.group,
             "lp": self.threads if self.preset <= _LAST_PARALLEL_PRESET else 1,
             **further,
         }

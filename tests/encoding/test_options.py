@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dnerv.encoding import EncodeOptions
+from dnerv.encoding.options import crf_of_quality
 from dnerv.errors import InputError
 from dnerv.families import Components
 
@@ -14,8 +15,9 @@ from dnerv.families import Components
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"bits_per_pixel": 0.1, "quality": 50}, "--bpp, --quality and --size are one dial"),
-        ({"quality": 50, "preset": "uvg-s"}, "--bpp, --quality and --size are one dial"),
+        ({"bits_per_pixel": 0.1, "quality": 50}, "--bpp, --quality, --crf and --size are one dial"),
+        ({"quality": 50, "preset": "uvg-s"}, "--bpp, --quality, --crf and --size are one dial"),
+        ({"crf": 40, "bits_per_pixel": 0.1}, "--bpp, --quality, --crf and --size are one dial"),
         ({"epochs": 1, "budget_seconds": 1}, "--epochs and --budget both bound"),
         ({"preset": "uvg-xxl"}, "--size is 'uvg-xxl'; known: uvg-xs"),
         ({"preset": "nerv-ucf101-s"}, "--size nerv-ucf101-s does not go with --model dnerv"),
@@ -28,8 +30,10 @@ from dnerv.families import Components
         ({"fps": Fraction(0)}, "--fps is 0; allowed are 1/1000 to 1000"),
         ({"budget_seconds": -1.0}, "--budget is"),
         ({"epochs": -1}, "--epochs is -1"),
-        ({"keyframe_every": 0}, "--keyframe-every is 0; allowed are 1 to 65535"),
-        ({"keyframe_crf": 0.5}, r"--keyframe-crf is 0\.5"),
+        ({"every": 0}, "--every is 0; allowed are 1 to 65535"),
+        ({"access": 0}, "--access is 0; allowed are 1 to 65536"),
+        ({"access": 1, "every": 2}, "--access 1 codes every frame"),
+        ({"crf": 0.5}, r"--crf is 0\.5"),
         ({"width": 0}, "--width is 0"),
         ({"clip_length": 257}, "--clip-length is 257; allowed are 1 to 256"),
         ({"weight_bits": 3}, "--weight-bits is 3; allowed are 4 to 8"),
@@ -44,7 +48,7 @@ from dnerv.families import Components
         ({"components": Components(), "model": "nerv"}, "components are those of a D-NeRV: leave --model nerv out"),
         ({"components": Components(), "preset": "uvg-s"}, "components are those of a network that the dial sizes"),
         ({"components": Components(is_compact=True), "paper": True}, "components ask for the compact one"),
-        ({"components": Components(fusion="none"), "keyframe_every": 4}, "a network without fusion has no keyframes"),
+        ({"components": Components(fusion="none"), "every": 4}, "a network without fusion has no base layer"),
         ({"resolution": (240, 7)}, "--resolution is 7; allowed are 8 to 8192"),
     ],
 )
@@ -63,24 +67,60 @@ def test_json_tells_jobs_apart() -> None:
     assert json.loads(json.dumps(parts[0])) != json.loads(json.dumps(parts[1]))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"model": "x"}, {"keyframe_mode": "x"}, {"precision": "x"}, {"loss": "x"}], ids=lambda w: next(iter(w))
-)
-def test_unknown_names_are_refused_before_any_work(wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize("field", ["model", "precision", "loss", "effort", "network"])
+def test_unknown_names_are_refused_before_any_work(field: str) -> None:
     with pytest.raises(InputError, match=r"is 'x'; known: \w+"):
-        EncodeOptions(**wrong)
+        EncodeOptions(**{field: "x"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "useless",
     [
-        {"model": "nerv", "keyframe_every": 4},
-        {"model": "nerv", "keyframe_crf": 40},
-        {"model": "nerv", "keyframe_mode": "inter"},
+        {"model": "nerv", "every": 4},
+        {"model": "nerv", "crf": 40},
+        {"model": "nerv", "access": 8},
         {"preset": "uvg-xs", "width": 4},
+        {"network": "none", "epochs": 3},
+        {"network": "none", "paper": True},
+        {"network": "none", "model": "nerv"},
     ],
     ids=str,
 )
-def test_options_that_would_do_nothing_are_refused(useless: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=r"leave the --keyframe options out|at most one of them"):
-        EncodeOptions(**useless)  # type: ignore[arg-type]
+def test_options_that_would_do_nothing_are_refused(useless: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"leave .* out|at most one of them"):
+        EncodeOptions(**useless)
+
+
+@pytest.mark.parametrize(
+    ("fields", "trains", "keeps"),
+    [
+        ({}, False, False),
+        ({"network": "none"}, False, False),
+        ({"budget_seconds": 60}, True, False),
+        ({"epochs": 0}, True, False),
+        ({"network": "always"}, True, True),
+        ({"network": "always", "epochs": 1}, True, True),
+        ({"paper": True}, True, True),
+        ({"preset": "uvg-xs"}, True, True),
+        ({"model": "nerv"}, True, True),
+        ({"components": Components(fusion="none"), "epochs": 1}, True, True),
+    ],
+    ids=str,
+)
+def test_what_is_trained_and_what_stays_whatever_it_is_worth(fields: dict[str, Any], trains: bool, keeps: bool) -> None:
+    options = EncodeOptions(**fields)
+    assert (options.trains, options.keeps_network) == (trains, keeps)
+
+
+def test_effort_is_the_encoder_s_preset() -> None:
+    assert [EncodeOptions(effort=effort).encoder_preset for effort in ("fast", "default", "small")] == [8, 4, 2]
+
+
+def test_access_1_leaves_no_choice_of_the_distance() -> None:
+    """A blend takes two coded frames."""
+    options = [EncodeOptions(access=1), EncodeOptions(access=2), EncodeOptions(every=4), EncodeOptions()]
+    assert [each.distance for each in options] == [1, None, 4, None]
+
+
+def test_quality_is_a_crf() -> None:
+    assert [crf_of_quality(quality) for quality in (1, 50, 100)] == [65.5, 41, 16]

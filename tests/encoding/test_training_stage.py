@@ -12,7 +12,7 @@ from dnerv.archive import Archive
 from dnerv.bitstream import unpack_weights
 from dnerv.families import tensor_shapes
 
-TINY = ["--epochs", "3", "--width", "3", "--keyframe-every", "4", "--keyframe-crf", "50", "--keyframe-mode", "inter"]
+TINY = ["--epochs", "3", "--width", "3", "--every", "4", "--crf", "50", "--network", "always", "--effort", "fast"]
 TINY += ["--clip-length", "4", "--precision", "fp32", "--weight-bits", "8"]
 
 
@@ -26,7 +26,9 @@ def launch(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
 
 def weights(path: Path) -> dict[str, np.ndarray]:
     with Archive(path) as archive:
-        return unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.model))
+        network = archive.config.network
+        assert network is not None
+        return unpack_weights(archive.container.read("NETW"), tensor_shapes(network.model))
 
 
 def test_the_archive_of_one_process(corpus: Path, tmp_path: Path) -> None:

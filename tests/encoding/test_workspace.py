@@ -75,9 +75,9 @@ def test_nothing_done_leaves_nothing(output: Path) -> None:
     workspace.close_unfinished()
     assert not workspace.path.exists()
     workspace = Workspace(output, JOB)
-    (workspace.keyframes / "0.av1").write_bytes(b"work")
+    (workspace.coded / "0.av1").write_bytes(b"work")
     workspace.close_unfinished()
-    assert (workspace.path / "keyframes" / "0.av1").exists()
+    assert (workspace.path / "coded" / "0.av1").exists()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

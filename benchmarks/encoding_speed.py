@@ -2,9 +2,9 @@
 
     python benchmarks/encoding_speed.py FOLDER --videos 40 --effort default
 
-Both have the same cores: ffmpeg runs as many programs side by side as there are cores, one thread of the encoder and one
-video each. dnerv's time is that of the command, with reading, choosing, writing and measuring the file. In turns, the
-median of several runs.
+Both have the same cores: ffmpeg runs as many programs side by side as there are cores, one thread of the encoder and
+one video each. dnerv's time is that of the command, with reading, choosing, writing and measuring the file. In turns,
+the median of several runs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,19 @@ def _ffmpeg(paths: Sequence[Path], folder: Path, preset: int, crf: float) -> Non
     def code(place: int) -> None:
         coder = ["-c:v", "libsvtav1", "-preset", str(preset), "-crf", str(round(crf)), "-svtav1-params", "lp=1"]
         target = folder / f"{place}.mp4"
-        words = ["-v", "error", "-y", "-i", str(paths[place]), "-pix_fmt", "yuv420p10le", "-g", "9999", *coder, str(target)]
+        words = [
+            "-v",
+            "error",
+            "-y",
+            "-i",
+            str(paths[place]),
+            "-pix_fmt",
+            "yuv420p10le",
+            "-g",
+            "9999",
+            *coder,
+            str(target),
+        ]
         subprocess.run([ffmpeg_program(), *words], check=True, stdin=subprocess.DEVNULL)
 
     with ThreadPoolExecutor(usable_cores()) as pool:
@@ -70,7 +82,17 @@ def _ffmpeg(paths: Sequence[Path], folder: Path, preset: int, crf: float) -> Non
 
 
 def _dnerv(paths: Sequence[Path], folder: Path, words: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "dnerv", "encode", *map(str, paths), "-o", str(folder / "a.dnerv"), "--force", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "dnerv",
+        "encode",
+        *map(str, paths),
+        "-o",
+        str(folder / "a.dnerv"),
+        "--force",
+        *words,
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

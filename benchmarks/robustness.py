@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from dnerv.video import Timing, write_mp4
 
-OPTIONS = "--epochs 3 --width 3 --every 4 --crf 50 --clip-length 4 --network always".split()
+OPTIONS = ["--epochs", "3", "--width", "3", "--every", "4", "--crf", "50", "--clip-length", "4", "--network", "always"]
 LONGEST = 600.0  # seconds that a tiny encoding may take on a busy machine
 
 

@@ -99,7 +99,9 @@ def reference_of(size: tuple[int, int], planes: Planes, *, sealed: bool = False)
     picture = next(decode_packets([seed], height=height, width=width, planes=planes))
     header, packet = split_sequence_header(_encoder(planes).keyframes([picture] * 2, CRF)[0].data)
     stored = b"" if sealed else split_sequence_header(seed)[1]
-    return NewReference(packet, stored, height, width, PlaneFormat(planes, Planes(depth=8), header), CRF, PRESET), picture
+    return NewReference(
+        packet, stored, height, width, PlaneFormat(planes, Planes(depth=8), header), CRF, PRESET
+    ), picture
 
 
 def code(

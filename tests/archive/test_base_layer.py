@@ -197,9 +197,7 @@ def test_a_damaged_reference_is_named(base_path: Path, tmp_path: Path) -> None:
     data[offset] ^= 1
     (tmp_path / "b.dnerv").write_bytes(data)
     with Archive(tmp_path / "b.dnerv") as archive:
-        with pytest.raises(
-            ArchiveError, match=r"b\.dnerv: .* reference 0 does not match its name"
-        ):
+        with pytest.raises(ArchiveError, match=r"b\.dnerv: .* reference 0 does not match its name"):
             archive["walk"][0]
         assert archive["walk"][4].float().std() > 5  # its group starts by itself
         with pytest.raises(ArchiveError, match="reference 0"):

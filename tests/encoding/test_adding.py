@@ -221,7 +221,6 @@ def test_an_archive_that_does_not_say_how_it_was_made(corpus: Path, more: Path, 
 @pytest.mark.parametrize(
     ("where", "sent"),
     [
-        ("reading videos 1", signal.SIGKILL),
         ("coding videos, crf 45 1", signal.SIGKILL),
         ("coding videos, crf 45 1", signal.SIGINT),
         ("writing the archive", signal.SIGKILL),

@@ -366,7 +366,7 @@ def test_the_access_is_as_asked(corpus: Path, fast: EncodeOptions, tmp_path: Pat
     assert result.access == access
     with Archive(tmp_path / "a.dnerv") as archive:
         for entry in archive.entries:
-            between = 1 < entry.distance and access < 65_536  # a blend takes the next group's first frame, too
+            between = entry.distance > 1 and access < 65_536  # a blend takes the next group's first frame, too
             assert entry.group_length == access - between
 
 

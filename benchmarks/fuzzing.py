@@ -31,6 +31,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -369,7 +370,7 @@ def _mutate_packets(dice: random.Random, parts: Parts) -> None:
     spans = [(entry.offset, entry.num_bytes) for entry in entries]
     for reference in parts.references:
         spans += [(reference.offset, reference.length), (reference.seed_offset, reference.seed_length)]
-    offset, length = dice.choice(spans)
+    offset, length = dice.choice([span for span in spans if sum(span) <= len(parts.data)])
     changed = (_mutated_bytes(dice, bytes(parts.data[offset : offset + length])) + bytes(length))[:length]
     parts.data[offset : offset + length] = changed
 
@@ -472,7 +473,7 @@ def _mutated_video(dice: random.Random, entry: VideoEntry, other: VideoEntry, fi
             return replace(entry, packet_lengths=tuple(lengths))
         case 8:
             steps = [dice.choice((1, 40, 2**31, 2**52)) for _ in range(entry.timing.num_frames - 1)]
-            times = [sum(steps[:i]) for i in range(entry.timing.num_frames)]
+            times = [*accumulate(steps, initial=0)]
             base = Fraction(dice.choice((1, 1001, 2**31 - 1)), dice.choice((1, 90_000, 2**31 - 1)))
             return replace(entry, timing=Timing(base, times, dice.choice((1, 2**31))))
         case 9:

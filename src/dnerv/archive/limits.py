@@ -33,7 +33,7 @@ _LIMITS: dict[str, tuple[int, float]] = {
     SHOWN_PIXELS: (1 << 24, 1024),  # 8K from 17 kB on
     PASS_PIXELS: (1 << 21, 16),  # clips of 8 frames on the largest canvas of our own networks; more for the paper's
     CLIP_PIXELS: (1 << 24, 2048),  # 1080p clips of 8 frames from 2 kB on, 4K from 40 kB on
-    TILES: (128, 1 / 64),  # 8K on our largest canvas; 1080p on one of 64x80 from 36 kB on
+    TILES: (64, 1 / 256),  # 4K on our largest canvas, 8K from 24 kB on; each is a pass of the network
 }
 _NO_MEMORY = ("allocate memory", "out of memory", "invalid buffer size", "storage size")
 

@@ -179,10 +179,10 @@ def change(file: File, index: Index, new: list[VideoEntry], gone: Iterable[str] 
 def test_a_change_writes_the_blocks_that_it_touches(file: File) -> None:
     entries = numbered(4 * BLOCK_ROWS)
     before = file.index(write_blocks(entries, file.append))
-    (added,) = named("clip00300a")
-    after = change(file, before, [added], gone=["clip00301", "clip00302"])
+    (added,) = named("clip00200a")
+    after = change(file, before, [added], gone=["clip00201", "clip00202"])
     assert [block == old for block, old in zip(after.blocks, before.blocks, strict=True)] == [True, False, True, True]
-    names = sorted({entry.name for entry in entries} - {"clip00301", "clip00302"} | {"clip00300a"})
+    names = sorted({entry.name for entry in entries} - {"clip00201", "clip00202"} | {"clip00200a"})
     assert [*after.names()] == names
     assert [*before.names()] == [entry.name for entry in entries]  # whoever has the old directory open
 

@@ -1,6 +1,6 @@
 """What an archive knows of one video, and many of them as a block of bytes.
 
-A block holds up to some hundreds of videos as columns, deflated: what is alike in neighbouring videos takes next to
+A block holds up to a few hundred videos as columns, deflated: what is alike in neighbouring videos takes next to
 nothing, and one video is found by inflating one block. Every value comes from an untrusted file, and is checked against
 what there is in it: packets lie inside the file and take a byte at least, so that frames are bounded by it too.
 """

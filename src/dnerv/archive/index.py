@@ -22,7 +22,7 @@ from dnerv.archive.sharing import turns
 from dnerv.bitstream.integers import Cursor, decode_integers, encode_integers, split_integers
 from dnerv.errors import ArchiveError
 
-BLOCK_ROWS = 256
+BLOCK_ROWS = 128
 _BLOCK_NUMBERS = 1 << 18  # integers of a block, about: fewer of long videos stand in one
 _KEPT_BLOCKS, _KEPT_MEMORY = 8, 64 << 20  # decoded blocks that an index holds, and bytes of them
 _NUMBERS_OF_ENTRY = 32  # integers that a video takes, its packets and times apart

@@ -26,7 +26,7 @@ PASS_PIXELS: Final = "pixels in one pass of its network"
 CLIP_PIXELS: Final = "pixels in the tiles of a clip"
 TILES: Final = "tiles in a frame"
 _LIMITS: dict[str, tuple[int, float]] = {
-    INDEX_MEMORY: (192 << 20, 256),  # a block of 256 short videos takes some 10 MB; writers make no larger ones
+    INDEX_MEMORY: (192 << 20, 256),  # a block of short videos takes some 5 MB; writers make no larger ones
     VIDEOS: (4096, 1 / 4),  # a video takes 10 bytes of the index at the very least
     FRAMES: (1 << 20, 1024),  # ten hours at 30 frames a second
     CODED_PIXELS: (1 << 22, 256),  # 4K from 17 kB on

@@ -12,11 +12,10 @@ import pytest
 
 from dnerv.encoding import base_choice, base_coding, base_stage
 from dnerv.encoding.base_coding import CodedBase, CodedReference
-from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, check_size, side_by_side, summaries_of
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, side_by_side, summaries_of
 from dnerv.encoding.options import EncodeOptions
 from dnerv.encoding.packing import write_base
 from dnerv.encoding.reference_choice import Choice, Picture
-from dnerv.errors import InputError
 from dnerv.progress import listening
 from dnerv.video import CachedVideo
 
@@ -246,14 +245,6 @@ def test_videos_larger_than_what_is_held_give_the_same(
     held = told(staged(videos[:2], tmp_path / "held", settings()).code(CRF))
     monkeypatch.setattr(base_stage, "_HELD_BYTES", 0)
     assert told(staged(videos[:2], tmp_path / "drawn", settings()).code(CRF)) == held
-
-
-def test_a_frame_that_the_encoder_does_not_take_is_named(videos: list[CachedVideo]) -> None:
-    check_size(videos[0])
-    with pytest.raises(
-        InputError, match=r"0-0: frames of 16x16400 pixels are larger .*--resolution makes them smaller"
-    ):
-        check_size(replace(videos[0], height=16, width=16400))
 
 
 def test_side_by_side_keeps_the_order_and_tells_errors() -> None:

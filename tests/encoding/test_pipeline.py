@@ -134,7 +134,6 @@ def test_nothing_of_training_is_imported_where_nothing_is_trained(
     [
         ("coding videos, crf 45 2", signal.SIGKILL),
         ("coding videos, crf 45 3", signal.SIGINT),
-        ("measuring the archive", signal.SIGKILL),
         ("published", signal.SIGKILL),
     ],
 )

@@ -21,12 +21,13 @@ from dnerv.archive.changing import Change, change_of
 from dnerv.archive.writing import changed_archive
 from dnerv.codecs import Frame
 from dnerv.encoding.base_coding import CodedReference, code_reference
-from dnerv.encoding.base_stage import BaseSettings, BaseStage, check_size, summaries_of
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, summaries_of
 from dnerv.encoding.packing import pack_base, references_said
+from dnerv.encoding.reading import checked_size, read_videos, stop, warn
 from dnerv.encoding.reference_choice import Known, Summary, thumbnail
 from dnerv.encoding.workspace import Workspace
 from dnerv.errors import InputError
-from dnerv.video import CachedVideo, Member, cache_videos, discover, labelled
+from dnerv.video import CachedVideo, Member, discover, labelled
 from dnerv.video.corpus import OnBad
 
 
@@ -51,7 +52,7 @@ def add(
         OutputError: another process is changing it, or it cannot be written.
     """
     path = Path(path)
-    on_bad = _warn if skip_bad else _stop
+    on_bad = warn if skip_bad else stop
     members = discover([Path(p) for p in inputs], on_bad=on_bad)
     if labels is not None:
         members = labelled(members, Path(labels))
@@ -101,22 +102,14 @@ def _check_names(archive: Archive, members: Sequence[Member]) -> None:
 
 def _read(members: Sequence[Member], archive: Archive, workspace: Workspace, on_bad: OnBad) -> list[CachedVideo]:
     size, rate = archive.made.get("resolution"), archive.made.get("fps")
-    videos = []
-    for video in cache_videos(
+    return read_videos(
         members,
         workspace.frames,
+        on_bad,
         size=None if size is None else (size[0], size[1]),
         fps=None if rate is None else Fraction(rate),
-        on_bad=on_bad,
-    ):
-        try:
-            check_size(video)
-            videos.append(video)
-        except InputError as error:
-            on_bad(error)
-    if not videos:
-        raise InputError("none of the videos could be read: there is nothing to add")
-    return videos
+        prepare=checked_size,
+    )
 
 
 def _stage(
@@ -152,8 +145,8 @@ def _references(
             derived.append(replace(made, seed=packet))
         elif made.packet == packet:
             free.append(made)
-        else:
-            progress.note("another version of the encoder made the archive's references: new videos get new ones")
+    if len(free) + len(derived) < len(wanted):
+        progress.note("another version of the encoder made the archive's references: new videos get new ones")
     return free, derived
 
 
@@ -161,11 +154,3 @@ def _picture(archive: Archive, place: int) -> Frame:
     """What a reference is made from, or would be made from: its seed decoded, else itself."""
     seed = archive.base.seed(place)
     return archive.base.reference_picture(place) if seed is None else seed
-
-
-def _stop(error: InputError) -> None:
-    raise InputError(f"{error} (--skip-bad leaves such files out)") from None
-
-
-def _warn(error: InputError) -> None:
-    progress.warning(f"skipped: {error}")

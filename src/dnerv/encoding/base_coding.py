@@ -123,14 +123,14 @@ def timeline_of(num_frames: int, plan: BasePlan) -> Timeline:
     return Timeline(num_frames, 1, plan.distance)
 
 
-def code_reference(draw: Callable[[], Frame], plan: BasePlan, seed: bytes = b"") -> CodedReference:
+def code_reference(draw: Callable[[], Frame], plan: BasePlan) -> CodedReference:
     """The reference that an encoder makes of the picture that `draw` gives."""
     picture = draw()
     height, width = picture.shape[:2]
     # Two frames: a sequence of one would be coded as a still picture.
     first = _shared(plan).keyframes([picture, picture], plan.crf)[0].data
     header, packet = split_sequence_header(first)
-    return CodedReference(packet, header, (height, width), plan, draw, seed=seed)
+    return CodedReference(packet, header, (height, width), plan, draw)
 
 
 def code_base(frames: Frames, plan: BasePlan, references: Sequence[CodedReference | None] = ()) -> CodedBase:

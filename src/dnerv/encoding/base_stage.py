@@ -34,13 +34,11 @@ from dnerv.encoding.base_coding import (
     timeline_of,
 )
 from dnerv.encoding.reference_choice import Choice, Known, Summary, choose_pictures, summarise, thumbnail
-from dnerv.errors import InputError
 from dnerv.files import write_atomically
 from dnerv.process import usable_cores
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter
 from dnerv.video.content import digest_of
 
-_SURELY_CODED, _SURELY_CODED_SIDE = 1 << 23, 8192  # pixels, of a frame and of a side
 _HELD_BYTES = 1 << 26  # of frames: a shorter video is read once, a longer one frame by frame
 _CLOSE_ENOUGH = 0.012  # in log bytes: a quarter step of crf moves them by about as much
 _MOST_ROUNDS = 4  # codings of the corpus until the bytes fit
@@ -123,15 +121,6 @@ class _Way:
     distance: int
     pictures: tuple[int | None, ...]  # of each group: place among the choice's
     saved: tuple[tuple[int, float], ...]  # bytes by such a place
-
-
-def check_size(video: CachedVideo) -> None:
-    """Raise InputError for frames larger than the encoder takes; it may refuse them by their area, too."""
-    if video.height * video.width > _SURELY_CODED or max(video.height, video.width) > _SURELY_CODED_SIDE:
-        try:
-            SvtAv1().check_size(video.height, video.width)
-        except InputError as error:
-            raise InputError(f"{video.name}: {error}; --resolution makes them smaller") from None
 
 
 class BaseStage:

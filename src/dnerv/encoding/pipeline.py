@@ -21,15 +21,16 @@ from dnerv.bitstream import check_target
 from dnerv.codecs import SvtAv1
 from dnerv.encoding.base_choice import DISTANCES
 from dnerv.encoding.base_coding import WHOLE
-from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, check_size, summaries_of
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
 from dnerv.encoding.options import DEFAULT_QUALITY, EncodeOptions, crf_of_quality
 from dnerv.encoding.packing import write_base
+from dnerv.encoding.reading import checked_size, read_videos, stop, warn
 from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.survey import Survey, Surveyor
 from dnerv.encoding.workspace import Workspace, has_published
-from dnerv.errors import InputError, OutputError
+from dnerv.errors import OutputError
 from dnerv.evaluation import ArchiveQuality, measure_archive
-from dnerv.video import CachedVideo, Masks, Member, cache_videos, discover, hide, labelled
+from dnerv.video import CachedVideo, Masks, Member, discover, hide, labelled
 from dnerv.video.corpus import OnBad, files_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def encode(
     chosen = checked_device(device)
     force = force or has_published(output)  # by a run that was killed right behind it: finish what it left
     check_target(output, force=force)
-    on_bad = _warn if skip_bad else _stop
+    on_bad = warn if skip_bad else stop
     members = discover([Path(p) for p in inputs], on_bad=on_bad)
     _check_is_no_input(output, members, labels)
     if masks is not None and options.trains:
@@ -129,14 +130,6 @@ def encode(
     return result
 
 
-def _stop(error: InputError) -> None:
-    raise InputError(f"{error} (--skip-bad leaves such files out)") from None
-
-
-def _warn(error: InputError) -> None:
-    progress.warning(f"skipped: {error}")
-
-
 def _check_is_no_input(output: Path, members: Sequence[Member], labels: Path | str | None) -> None:
     """Raise OutputError where writing the output would destroy what it is made from."""
     if not output.exists():
@@ -164,7 +157,21 @@ class _Encoding:
 
     def run(self, members: Sequence[Member], output: Path, on_bad: OnBad) -> EncodeResult:
         """Write the archive in the workspace, and measure it there."""
-        videos = self._read(members, on_bad)
+        options = self.options
+        folder = self.workspace.frames if self.frames is None else self.frames
+        size, fps = options.resolution, options.fps
+        videos = read_videos(members, folder, on_bad, size=size, fps=fps, prepare=self._prepared)
+        result = self._encoded(videos, output)
+        self._check_bytes(result)
+        return result
+
+    def _prepared(self, video: CachedVideo) -> CachedVideo:
+        """Before anything else hidden pixels are filled: what is hidden is unknown to all that follows."""
+        if not self.options.trains or self.options.uses_keyframes:
+            checked_size(video)
+        return video if self.masks is None else hide(video, self.masks, self.workspace.frames)
+
+    def _encoded(self, videos: Sequence[CachedVideo], output: Path) -> EncodeResult:
         if self.options.keeps_network:
             network, corpus = self._network(videos, self.workspace.archive, None)
             return self._result(output, corpus, network, self._measure(videos, self.workspace.archive))
@@ -173,25 +180,7 @@ class _Encoding:
         settings = self._settings(survey)
         corpus = self._base(videos, summaries, settings, survey)
         result = self._result(output, corpus, None, self._measure(videos, self.workspace.archive))
-        self._check_bytes(result)
         return self._with_network(videos, summaries, settings, result) if self.options.trains else result
-
-    def _read(self, members: Sequence[Member], on_bad: OnBad) -> list[CachedVideo]:
-        """Every frame of every video on disk, scaled and resampled as asked; hidden pixels are filled here already."""
-        folder = self.workspace.frames if self.frames is None else self.frames
-        size, fps = self.options.resolution, self.options.fps
-        videos = []
-        for video in cache_videos(members, folder, size=size, fps=fps, on_bad=on_bad):
-            try:
-                if not self.options.trains or self.options.uses_keyframes:
-                    check_size(video)
-                # Here, before anything else: what is hidden is unknown to all that follows.
-                videos.append(video if self.masks is None else hide(video, self.masks, self.workspace.frames))
-            except InputError as error:
-                on_bad(error)
-        if not videos:
-            raise InputError("none of the videos could be read: there is nothing to encode")
-        return videos
 
     def _survey(self, videos: Sequence[CachedVideo], summaries: Sequence[Summary]) -> Survey:
         options = self.options
@@ -211,7 +200,7 @@ class _Encoding:
 
     def _settings(self, survey: Survey) -> BaseSettings:
         if survey.cost is not None:
-            progress.note(_describe_access(survey))
+            progress.note(_describe_access(survey.access, survey.cost))
         return BaseSettings(
             preset=self.options.encoder_preset,
             access=survey.access,
@@ -297,8 +286,8 @@ def _crf(options: EncodeOptions) -> float:
     return SvtAv1.nearest_crf(crf_of_quality(quality) if options.crf is None else options.crf)
 
 
-def _describe_access(survey: Survey) -> str:
-    cost = "" if survey.cost is None else f", {survey.cost - 1:+.1%} bytes against one group a video"
-    if survey.access >= WHOLE:
+def _describe_access(access: int, cost: float) -> str:
+    if access >= WHOLE:
         return "access: a video is one group; shorter ones cost over 5 % more (--access N asks for them all the same)"
-    return f"access: any frame by decoding {survey.access} coded frames at most{cost}"
+    more = f"{cost - 1:+.1%} bytes against one group a video"
+    return f"access: any frame by decoding {access} coded frames at most, {more}"

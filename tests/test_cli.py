@@ -260,7 +260,7 @@ class TestChanges:
         assert dnerv("extract", archive, "right/*", "-o", right).code == 0
         done = dnerv("merge", left, right, "-o", both)
         assert done.code == 0, done.err
-        assert "2 videos" in done.out
+        assert "2 videos" in " ".join(done.out.split())
         assert "copying videos (2) ..." in done.err
         assert frames_of(both) == frames_of(archive)
         assert_one_line(dnerv("merge", left, right, "-o", both), "both.dnerv", "--force")

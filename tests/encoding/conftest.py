@@ -246,6 +246,7 @@ import itertools, os, signal, sys
 from types import SimpleNamespace
 sys.path.insert(0, sys.argv[1])
 import conftest
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests beside others has it ignored
 from dnerv.encoding import encode
 from dnerv.encoding.workspace import Workspace
 from dnerv.progress import Listener, listening

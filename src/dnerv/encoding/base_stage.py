@@ -41,7 +41,7 @@ from dnerv.video.content import digest_of
 
 _HELD_BYTES = 1 << 26  # of frames: a shorter video is read once, a longer one frame by frame
 _CLOSE_ENOUGH = 0.012  # in log bytes: a quarter step of crf moves them by about as much
-_MOST_ROUNDS = 4  # codings of the corpus until the bytes fit
+_MOST_ROUNDS = 7  # codings of the corpus until the bytes fit
 _SAME_WAY = 8.0  # of crf: within it what was found to be the best way to code a video stays so
 
 Result = TypeVar("Result")

@@ -214,3 +214,9 @@ def test_frames_that_cannot_be_coded_are_refused(moving_frames):
 
 def test_nearest_crf():
     assert [SvtAv1.nearest_crf(x) for x in (-3, 30.1, 30.13, 99)] == [1, 30, 30.25, 70]
+
+
+def test_low_delay_is_refused_where_it_hangs():
+    SvtAv1(preset=8, low_delay=True)
+    with pytest.raises(InputError, match="with low_delay it is at most 8"):
+        SvtAv1(preset=9, low_delay=True)

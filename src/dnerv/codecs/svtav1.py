@@ -62,6 +62,7 @@ class SvtAv1(Av1Codec):
     crf_step = 0.25
     efforts: ClassVar[Mapping[str, str]] = {"veryslow": "2", "slow": "4", "medium": "6", "fast": "8", "ultrafast": "10"}
     encoder = "libsvtav1"
+    fastest_low_delay: ClassVar[int] = 8  # preset; at 10 SVT-AV1 4.1 hangs in one of 600 short encodings
 
     def __post_init__(self) -> None:
         if not 0 <= self.preset <= 13:
@@ -70,6 +71,8 @@ class SvtAv1(Av1Codec):
             raise InputError(f"group is {self.group}; use at least 1 keyframe")
         if self.levels is not None and not 2 <= self.levels <= 5:
             raise InputError(f"levels is {self.levels}; use 2 to 5")
+        if self.low_delay and self.preset > self.fastest_low_delay:
+            raise InputError(f"preset is {self.preset}; with low_delay it is at most {self.fastest_low_delay}")
         if self.threads < 1:
             raise InputError(f"threads is {self.threads}; use at least 1")
 

@@ -30,7 +30,7 @@ from dnerv.video import CachedVideo
 ACCESSES = (8, 16, 32, 64)  # coded frames, tried from the shortest
 DEAREST = 1.05  # bytes at equal quality that short groups may cost, over those of one group a video
 _VIDEOS, _FRAMES = 6, 65  # of the sample, at most
-_FASTER, _FASTEST = 4, 10  # steps of the encoder's preset, and the last that is used
+_FASTER, _FASTEST = 4, SvtAv1.fastest_low_delay  # steps of the encoder's preset, and the last that is used
 _FINER = 6.0  # crf between the two qualities that say what bytes bring
 _LEAST_EXCHANGE, _MOST_EXCHANGE = 6.0, 20.0  # dB for ten times the bytes; beyond lies noise
 _CLOSE_ENOUGH, _MOST_TRIALS = 0.05, 4  # of the search for a first crf

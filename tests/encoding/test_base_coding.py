@@ -101,7 +101,7 @@ def test_bytes_that_do_not_come_out_again_are_replaced_by_an_intra_frame(
     assert coded.errors.tolist() == pytest.approx(errors_of(coded, frames, [start]))
 
     start, usual = code_reference(lambda: picture, told), base_coding._shared
-    monkeypatch.setattr(base_coding, "_shared", lambda plan: replace(usual(plan), preset=10))
+    monkeypatch.setattr(base_coding, "_shared", lambda plan: replace(usual(plan), preset=5))
     coded = code_base(frames, told, [start] * 3)
     assert coded.references == (None,) * 3
     assert coded.errors.tolist() == pytest.approx(errors_of(coded, frames))

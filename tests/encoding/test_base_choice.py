@@ -9,11 +9,11 @@ import pytest
 
 from dnerv.encoding import base_choice, base_coding
 from dnerv.encoding.base_choice import DISTANCES, ChosenBase, choose_base, references_of
-from dnerv.encoding.base_coding import BasePlan, CodedBase, CodedReference, code_base
+from dnerv.encoding.base_coding import BasePlan, CodedBase, CodedReference, Exchange, code_base
 
 Planned = Callable[..., BasePlan]
 Referred = Callable[..., CodedReference]
-EXCHANGE = 12.0
+EXCHANGE = Exchange(12.0, 150.0)
 
 
 def none(frame: int) -> None:
@@ -49,7 +49,7 @@ def test_groups_choose_for_themselves(made: SimpleNamespace, plan: Planned, refe
     chosen = choose_base(frames, plan(), (1,), EXCHANGE, lambda frame: start)
     assert chosen.base.references == (start.digest, None, None, start.digest)
     ways = [code_base(frames, plan(), wanted) for wanted in ([], [start] * 4)]
-    assert chosen.base.score(EXCHANGE) > max(way.score(EXCHANGE) for way in ways)
+    assert chosen.base.worth(EXCHANGE) > max(way.worth(EXCHANGE) for way in ways)
     again = base_coding.measured(chosen.base, frames, {start.digest: start})
     assert chosen.base.errors.tolist() == again.errors.tolist()
 
@@ -69,9 +69,10 @@ def test_a_few_frames_that_a_blend_misses_count(
     """Two of forty frames are brighter: the mean alone would still code every second frame."""
     frames = np.repeat(made.scene(1, 0), 40, axis=0)
     frames[[7, 21]] = np.clip(frames[[7, 21]].astype(int) + 32, 0, 255)
+    exchange = Exchange(12.0, code_base(frames, plan()).cost / len(frames))
 
     def distance() -> int:
-        return choose_base(frames, plan(), (1, 2), EXCHANGE, none).base.plan.distance
+        return choose_base(frames, plan(), (1, 2), exchange, none).base.plan.distance
 
     assert distance() == 1
     monkeypatch.setattr(base_coding, "_WEIGHT_OF_WORST", 0.0)
@@ -88,7 +89,7 @@ def test_only_distances_that_are_allowed(made: SimpleNamespace, plan: Planned, a
 def test_the_best_of_all_ways_is_kept(made: SimpleNamespace, plan: Planned) -> None:
     for frames in (made.scene(12, 0), made.noise(12, 0), np.stack(made.drifting(12, 64, 80))):
         ways = [code_base(frames, plan(distance=distance)) for distance in DISTANCES]
-        best = max(ways, key=lambda way: way.score(EXCHANGE))
+        best = max(ways, key=lambda way: way.worth(EXCHANGE))
         assert choose_base(frames, plan(), DISTANCES, EXCHANGE, none).base.packets == best.packets
 
 
@@ -117,3 +118,16 @@ def test_what_a_reference_saves_counts_for_the_groups_that_there_are(plan: Plann
     chosen = ChosenBase(base, {b"a": 400.0, b"b": 50.0})
     found = replace(base, packets=(b"x",) * 16, references=(b"a", b"c"))
     assert base_choice._carried(chosen, found) == {b"a": 200.0, b"c": 150.0}
+
+
+def test_a_video_of_many_bytes_is_coded_more_softly_than_the_same_among_its_like(
+    made: SimpleNamespace, plan: Planned
+) -> None:
+    """What its bytes would bring to others is what they cost."""
+    frames = np.stack(made.drifting(12, 64, 80))
+    ways = [code_base(frames, plan(distance=distance)) for distance in DISTANCES]
+    taken = [
+        choose_base(frames, plan(), DISTANCES, Exchange(12.0, spent), none).base.plan.distance
+        for spent in (1e4 * ways[0].cost, 1e-4 * ways[0].cost)
+    ]
+    assert taken == [1, min(zip(ways, DISTANCES, strict=True), key=lambda way: way[0].cost)[1]]

@@ -10,7 +10,7 @@ import pytest
 
 from dnerv.codecs import blend, decode_packets
 from dnerv.encoding import base_coding
-from dnerv.encoding.base_coding import WHOLE, BasePlan, CodedBase, CodedReference, code_base, code_reference
+from dnerv.encoding.base_coding import WHOLE, BasePlan, CodedBase, CodedReference, Exchange, code_base, code_reference
 from dnerv.video import FrameStoreWriter, Timeline
 
 Planned = Callable[..., BasePlan]
@@ -61,7 +61,8 @@ def test_groups_behind_a_reference_do_too_and_are_smaller(
     assert set(coded.references) == {start.digest}
     assert coded.errors.tolist() == pytest.approx(errors_of(coded, frames, [start]))
     assert coded.size < 0.6 * own.size
-    assert coded.score(12.0) > own.score(12.0)
+    exchange = Exchange(12.0, own.size / len(frames))
+    assert coded.worth(exchange) > own.worth(exchange)
 
 
 @pytest.mark.parametrize("wanted", ["r-r-", "-rr-", "rr--", "---r"])
@@ -172,6 +173,17 @@ def test_the_worst_twentieth_counts_beside_the_mean(plan: Planned) -> None:
     uneven = replace(even, errors=np.array([0.0] * 38 + [200.0] * 2))
     assert even.errors.mean() == uneven.errors.mean()
     assert even.distortion == pytest.approx(10)
-    assert uneven.distortion == pytest.approx((10 + 0.1 * 200) / 1.1)
-    assert even.score(12.0) > uneven.score(12.0)
-    assert even.score(12.0) - replace(even, packets=(b"x" * 1000,)).score(12.0) == pytest.approx(12.0, rel=0.01)
+    assert uneven.distortion == pytest.approx((10 + 0.3 * 200) / 1.3)
+    exchange = Exchange(12.0, 100.0)
+    assert even.worth(exchange) > uneven.worth(exchange)
+
+
+def test_bytes_are_priced_by_what_they_bring_elsewhere(plan: Planned) -> None:
+    """A hundredth more bytes bring the corpus a hundredth more of the slope at its own density; the rest is a line."""
+    exchange = Exchange(12.0, 50.0)
+    assert exchange.brought(0.5) == pytest.approx(12.0 * np.log10(1.01), rel=0.01)
+    assert exchange.brought(100.0) == pytest.approx(200 * exchange.brought(0.5))
+    assert exchange.bought(exchange.brought(7.0)) == pytest.approx(7.0)
+    light = CodedBase(plan(), b"", (b"x" * 400,), (None,), np.full(4, 10.0))
+    heavy = replace(light, packets=(b"x" * 600,))
+    assert light.worth(exchange) - heavy.worth(exchange) == pytest.approx(exchange.brought(50.0))

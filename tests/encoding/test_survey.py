@@ -53,7 +53,7 @@ def test_the_access_is_the_shortest_that_is_cheap_enough(cached: Cached, still: 
     scores = {}
     for access in (*ACCESSES[:3], WHOLE):
         told = BasePlan(CRF, surveyor._plan.preset, 1, access, low_delay=True)
-        scores[access], _ = surveyor._best(told, chosen.exchange, None)
+        scores[access] = surveyor._best(told, chosen.exchange, None).score
     costs = {access: 10 ** ((scores[WHOLE] - score) / chosen.exchange) for access, score in scores.items()}
     cheap = [access for access, cost in costs.items() if cost <= DEAREST]
     assert chosen.access == min(cheap[0], 64)

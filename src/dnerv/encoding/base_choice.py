@@ -3,7 +3,8 @@
     every 2nd frame, own intra frames ─┐
     every 2nd frame, from references  ─┴ group by group the better ── every 4th, or every frame ── the best of all
 
-Ways of coding are compared by quality at equal bytes: what one takes more is counted as what it would bring elsewhere.
+Ways of coding are compared by quality less the price of their bytes: what those would bring elsewhere in the corpus. So
+a video is coded more softly where its bytes are many and bring little, and the corpus as a whole gains.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log10
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from dnerv.encoding.base_coding import (
     BasePlan,
     CodedBase,
     CodedReference,
+    Exchange,
     Frames,
     code_base,
     group_ranges,
@@ -40,14 +41,14 @@ class ChosenBase:
 
 
 def choose_base(
-    frames: Frames, plan: BasePlan, distances: Sequence[int], exchange: float, candidate: Candidate
+    frames: Frames, plan: BasePlan, distances: Sequence[int], exchange: Exchange, candidate: Candidate
 ) -> ChosenBase:
     """Code a video, uint8 [H, W, 3] RGB each, in several ways, and keep the best.
 
     Args:
         plan: what all ways have in common; its distance does not count.
         distances: allowed, frames from one coded frame to the next.
-        exchange: dB that ten times the bytes bring.
+        exchange: for frames of this size.
     """
     first = _nearest(distances, 2)
     chosen = _at(frames, replace(plan, distance=first), exchange, candidate)
@@ -57,8 +58,8 @@ def choose_base(
         ways = [code_base(frames, tried, references_of(len(frames), tried, candidate))] if shares else []
         if not shares or distance == 1:  # plain AV1 is always among them: an archive is to be no worse
             ways.append(code_base(frames, tried))
-        found = max(ways, key=lambda way: way.score(exchange))
-        if found.score(exchange) > chosen.base.score(exchange):
+        found = max(ways, key=lambda way: way.worth(exchange))
+        if found.worth(exchange) > chosen.base.worth(exchange):
             chosen = ChosenBase(found, _carried(chosen, found))
             if distance > first:
                 break  # fewer frames are better: all of them will not be
@@ -71,14 +72,14 @@ def references_of(num_frames: int, plan: BasePlan, candidate: Candidate) -> list
     return [candidate(int(places[(part.start + part.stop - 1) // 2])) for part in group_ranges(len(places), plan)]
 
 
-def _at(frames: Frames, plan: BasePlan, exchange: float, candidate: Candidate) -> ChosenBase:
+def _at(frames: Frames, plan: BasePlan, exchange: Exchange, candidate: Candidate) -> ChosenBase:
     """The best at one distance: each group from its own intra frame or from its candidate."""
     own = code_base(frames, plan)
     wanted = references_of(len(frames), plan, candidate)
     if not any(wanted):
         return ChosenBase(own, {})
     shared = code_base(frames, plan, wanted)
-    ours, theirs = (_group_scores(way, exchange) for way in (own, shared))
+    ours, theirs = (_group_worths(way, exchange) for way in (own, shared))
     scored = zip(ours, theirs, shared.references, strict=True)
     takes = [reference is not None and behind > alone for alone, behind, reference in scored]
     if not any(takes):
@@ -89,30 +90,30 @@ def _at(frames: Frames, plan: BasePlan, exchange: float, candidate: Candidate) -
         used = tuple(reference if take else None for reference, take in zip(shared.references, takes, strict=True))
         mixed = replace(own, packets=tuple(packet for part in parts for packet in part), references=used)
         best = measured(mixed, frames, {r.digest: r for r in wanted if r is not None})
-    best = max((own, best), key=lambda way: way.score(exchange))
-    return ChosenBase(best, _saved(best, ours, theirs, own, exchange))
+    best = max((own, best), key=lambda way: way.worth(exchange))
+    return ChosenBase(best, _saved(best, own, theirs, ours, exchange))
 
 
-def _group_scores(coded: CodedBase, exchange: float) -> list[float]:
-    """`CodedBase.score` of each group, on its coded frames alone."""
+def _group_worths(coded: CodedBase, exchange: Exchange) -> list[float]:
+    """`CodedBase.worth` of each group, by the quality of its coded frames alone."""
     places = timeline_of(len(coded.errors), coded.plan).keyframe_positions
     errors = [coded.errors[places[part.start : part.stop]] for part in group_ranges(len(places), coded.plan)]
     return [
-        quality(float(np.mean(error))) - exchange * log10(sum(map(len, group)))
+        quality(float(np.mean(error))) - exchange.brought(sum(map(len, group)) / (len(group) * coded.plan.distance))
         for error, group in zip(errors, coded.groups, strict=True)
     ]
 
 
 def _saved(
-    best: CodedBase, own_scores: Sequence[float], scores: Sequence[float], own: CodedBase, exchange: float
+    best: CodedBase, own: CodedBase, worths: Sequence[float], own_worths: Sequence[float], exchange: Exchange
 ) -> dict[bytes, float]:
-    """Bytes that each reference saves: those of own groups, less what they would take for the same score."""
+    """Bytes that each reference saves: those that would bring what its groups are worth more than own ones."""
     saved: dict[bytes, float] = {}
     for place, digest in enumerate(best.references):
         if digest is not None:
-            spent = sum(map(len, own.groups[place]))
-            factor = 10 ** ((own_scores[place] - scores[place]) / exchange)
-            saved[digest] = saved.get(digest, 0.0) + spent * (1 - factor)
+            frames = len(own.groups[place]) * own.plan.distance
+            gained = exchange.bought(worths[place] - own_worths[place]) * frames
+            saved[digest] = saved.get(digest, 0.0) + gained
     return saved
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from math import log10
+from math import log, log10
 from zlib import crc32
 
 import numpy as np
@@ -26,7 +26,7 @@ from dnerv.video import FrameStore, Timeline
 
 WHOLE = 65_536  # coded frames of a group: all of a video
 Frames = Sequence[Frame] | NDArray[np.uint8] | FrameStore
-_WORST, _WEIGHT_OF_WORST = 0.05, 0.1  # this share of the frames counts once more, with this weight
+_WORST, _WEIGHT_OF_WORST = 0.05, 0.3  # this share of the frames counts once more, with this weight
 _LEVELS = {8: 3, 16: 4}  # by access, of the hierarchy in groups behind a reference: not deeper than they are long
 _CHANGED_HEADER = "SVT-AV1 changed its sequence header within a video: another version may not"
 _PACKET_BYTES = 1.2  # that the index takes for each packet
@@ -94,17 +94,34 @@ class CodedBase:
 
     @property
     def distortion(self) -> float:
-        """Mean squared error over all frames, the worst twentieth counted once more with a tenth of the weight."""
+        """Mean squared error over all frames, the worst twentieth counted once more with three tenths of the weight."""
         worst = np.sort(self.errors)[-max(1, round(_WORST * len(self.errors))) :]
         return float((self.errors.mean() + _WEIGHT_OF_WORST * worst.mean()) / (1 + _WEIGHT_OF_WORST))
 
-    def score(self, exchange: float) -> float:
-        """What it is worth, in dB: its quality, less what its bytes would bring.
+    @property
+    def cost(self) -> float:
+        """Bytes of the packets, and what the index takes for them."""
+        return self.size + _PACKET_BYTES * len(self.packets)
 
-        Args:
-            exchange: dB that ten times the bytes bring.
-        """
-        return quality(self.distortion) - exchange * log10(self.size + _PACKET_BYTES * len(self.packets))
+    def worth(self, exchange: Exchange) -> float:
+        """Its quality, less what its bytes would bring elsewhere in the corpus, in dB."""
+        return quality(self.distortion) - exchange.brought(self.cost / len(self.errors))
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What bytes bring elsewhere in a corpus: the slope of its quality over its bytes, for one video's size."""
+
+    decade: float  # dB that ten times the bytes bring
+    frame_bytes: float  # that the corpus spends on a frame of that size
+
+    def brought(self, frame_bytes: float) -> float:
+        """DB that the mean of the corpus gains by so many bytes a frame of one video, for each video."""
+        return self.decade / log(10) * frame_bytes / self.frame_bytes
+
+    def bought(self, decibels: float) -> float:
+        """Bytes a frame that bring so many dB."""
+        return decibels / self.brought(1.0)
 
 
 def quality(distortion: float) -> float:

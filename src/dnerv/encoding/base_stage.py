@@ -26,6 +26,7 @@ from dnerv.encoding.base_coding import (
     BasePlan,
     CodedBase,
     CodedReference,
+    Exchange,
     Frames,
     code_base,
     code_reference,
@@ -42,6 +43,7 @@ from dnerv.video.content import digest_of
 _HELD_BYTES = 1 << 26  # of frames: a shorter video is read once, a longer one frame by frame
 _CLOSE_ENOUGH = 0.012  # in log bytes: a quarter step of crf moves them by about as much
 _MOST_ROUNDS = 7  # codings of the corpus until the bytes fit
+_DB_OF_CRF = 0.2  # that a step of crf takes, about
 _SAME_WAY = 8.0  # of crf: within it what was found to be the best way to code a video stays so
 
 Result = TypeVar("Result")
@@ -57,11 +59,18 @@ class BaseSettings:
     low_delay: bool
     distances: tuple[int, ...]  # that may be chosen
     exchange: float  # dB that ten times the bytes bring
+    density: float  # bytes a pixel that the corpus takes ...
+    density_crf: float  # ... at this crf
     intra_bytes: float  # of an intra frame over its pixels; 0: pictures are not shared
 
     def plan(self, crf: float, threads: int = 1) -> BasePlan:
         """Of one video; its distance is the first that is allowed."""
         return BasePlan(crf, self.preset, self.distances[0], self.access, self.low_delay, threads)
+
+    def exchange_of(self, crf: float, pixels: int) -> Exchange:
+        """What bytes bring, for a video whose frames have so many pixels."""
+        density = self.density * 10 ** ((self.density_crf - crf) * _DB_OF_CRF / self.exchange)
+        return Exchange(self.exchange, density * pixels)
 
 
 @dataclass(frozen=True)
@@ -221,14 +230,15 @@ class BaseStage:
         video, settings = self.videos[place], self.settings
         plan = settings.plan(crf, self._threads)
         tries = [None if t is None else references[t].digest.hex() for t in choice.tries[place]]
-        key = {"distances": list(settings.distances), "exchange": settings.exchange, "tries": tries}
+        exchange = settings.exchange_of(plan.crf, video.height * video.width)
+        key = {"distances": list(settings.distances), "exchange": asdict(exchange), "tries": tries}
 
         def candidate(frame: int) -> CodedReference | None:
             tried = choice.of(place, self._summaries[place], frame) if self._summaries else None
             return None if tried is None else references[tried]
 
         def make(frames: Frames) -> tuple[CodedBase, Mapping[bytes, float]]:
-            chosen = choose_base(frames, plan, settings.distances, settings.exchange, candidate)
+            chosen = choose_base(frames, plan, settings.distances, exchange, candidate)
             return chosen.base, chosen.saved
 
         return self._stored(video, plan, key, make)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log10
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class Survey:
 
     crf: float  # as asked, or one whose bytes come close to those asked for
     exchange: float  # dB that ten times the bytes bring
+    density: float  # bytes a pixel, each clip of the sample in its best way
     intra_bytes: float  # of an intra frame over its pixels
     access: int  # coded frames; as asked, or chosen
     cost: float | None  # bytes of that access over those of one group a video; None where it was asked for
@@ -50,6 +51,21 @@ class Survey:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return vars(self).copy()
+
+
+class _Way(NamedTuple):
+    """How good a way of coding a clip is, and what it takes."""
+
+    score: float  # dB; less what the logarithm of its bytes would bring
+    density: float  # bytes a pixel
+
+
+class _Best(NamedTuple):
+    """The sample with each clip in its best way."""
+
+    score: float  # dB, the mean
+    low_delay: bool  # whether groups behind a reference are coded forward alone
+    density: float  # bytes a pixel, the mean
 
 
 class Surveyor:
@@ -67,7 +83,8 @@ class Surveyor:
         chosen = np.unique(np.linspace(0, len(videos) - 1, _VIDEOS).round().astype(int))
         self._places: list[int] = chosen.tolist()
         self._clips = [centre(videos[place], _FRAMES) for place in self._places]
-        self._distances = [distance for distance in distances if distance > 1] or list(distances)
+        self._distances = list(distances)
+        self._middling = sorted(distances)[len(distances) // 2]
         fast = min(max(preset, _FASTEST), preset + _FASTER)
         self._plan = BasePlan(1.0, fast, min(distances), WHOLE, low_delay=False)
         self._longest = max(len(clip) for clip in self._clips) // min(self._distances) + 1
@@ -80,25 +97,24 @@ class Surveyor:
             crf = self._crf_for(bits_per_pixel)
         exchange = self._exchange(crf)
         plan = replace(self._plan, crf=crf)
-        coded_clips = zip(self._code(plan), self._clips, strict=True)
-        intra = float(np.mean([len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in coded_clips]))
+        intra = float(np.mean([len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in self._pairs(plan)]))
         choice = self._choice(intra)
         if access is not None:
-            _, low_delay = self._best(replace(plan, access=access), exchange, choice)
-            return Survey(crf, exchange, intra, access, None, low_delay)
-        whole, low_delay = self._best(plan, exchange, choice)
+            asked = self._best(replace(plan, access=access), exchange, choice)
+            return Survey(crf, exchange, asked.density, intra, access, None, asked.low_delay)
+        whole = self._best(plan, exchange, choice)
         for short in ACCESSES:
             if short > self._longest:
-                return Survey(crf, exchange, intra, short, 1.0, low_delay)
-            score, forward = self._best(replace(plan, access=short), exchange, choice)
-            cost = float(10 ** ((whole - score) / exchange))
+                return Survey(crf, exchange, whole.density, intra, short, 1.0, whole.low_delay)
+            found = self._best(replace(plan, access=short), exchange, choice)
+            cost = float(10 ** ((whole.score - found.score) / exchange))
             if cost <= DEAREST:
-                return Survey(crf, exchange, intra, short, cost, forward)
-        return Survey(crf, exchange, intra, WHOLE, 1.0, low_delay)
+                return Survey(crf, exchange, found.density, intra, short, cost, found.low_delay)
+        return Survey(crf, exchange, whole.density, intra, WHOLE, 1.0, whole.low_delay)
 
     def _crf_for(self, bits_per_pixel: float) -> float:
         pixels = sum(clip.size / 3 for clip in self._clips)
-        plan = replace(self._plan, distance=self._distances[0], access=ACCESSES[0])
+        plan = replace(self._plan, distance=self._middling, access=ACCESSES[0])
         found = search_crf(
             SvtAv1(),
             lambda crf: 8 * sum(coded.size for coded in self._code(replace(plan, crf=crf))) / pixels,
@@ -127,28 +143,31 @@ class Surveyor:
         sizes = [(video.height, video.width) for video in self._videos]
         return choose_pictures(self._summaries, groups, sizes, intra * pixels, 1.1 * intra * pixels)
 
-    def _best(self, plan: BasePlan, exchange: float, choice: Choice | None) -> tuple[float, bool]:
-        """Mean score of the clips, each in its best way; and whether coding forward alone is better for groups."""
+    def _best(self, plan: BasePlan, exchange: float, choice: Choice | None) -> _Best:
+        """Each clip in its best way; groups behind pictures are coded in one way for all."""
         plans = [replace(plan, distance=distance) for distance in self._distances]
-        own = [[coded.score(exchange) for coded in self._code(each)] for each in plans]
+        own = [[_way(coded, clip, exchange) for coded, clip in self._pairs(each)] for each in plans]
         if choice is None or not choice.pictures:
-            return float(np.mean(np.max(own, axis=0))), True
+            return _best(own, low_delay=True)
         found = []
-        for low_delay in (True, False):
-            shared = [self._shared(replace(each, low_delay=low_delay), exchange, choice) for each in plans]
-            found.append((float(np.mean(np.max([*own, *shared], axis=0))), low_delay))
+        for forward in (True, False):
+            shared = [self._shared(replace(each, low_delay=forward), exchange, choice) for each in plans]
+            found.append(_best([*own, *shared], forward))
         return max(found)
+
+    def _pairs(self, plan: BasePlan) -> list[tuple[CodedBase, NDArray[np.uint8]]]:
+        return list(zip(self._code(plan), self._clips, strict=True))
 
     def _code(self, plan: BasePlan) -> list[CodedBase]:
         if plan not in self._coded:
             self._coded[plan] = list(side_by_side(lambda clip: code_base(clip, plan), self._clips))
         return self._coded[plan]
 
-    def _shared(self, plan: BasePlan, exchange: float, choice: Choice) -> list[float]:
-        """Scores of the clips behind the pictures that they would share; what a picture takes is shared, too."""
+    def _shared(self, plan: BasePlan, exchange: float, choice: Choice) -> list[_Way]:
+        """The clips behind the pictures that they would share; what a picture takes is shared, too."""
         users = Counter(place for tries in choice.tries for place in set(tries) if place is not None)
 
-        def score(place: int) -> float:
+        def code(place: int) -> _Way:
             video, clip = self._places[place], self._clips[place]
             first = (len(self._videos[video].store) - len(clip)) // 2
             made: dict[int, CodedReference] = {}
@@ -160,13 +179,11 @@ class Surveyor:
                 return None if tried is None else made[tried]
 
             coded = code_base(clip, plan, references_of(len(clip), plan, candidate))
-            scores = coded.score(exchange)
-            extra = sum(len(reference.packet) / users[tried] for tried, reference in made.items())
-            return scores - exchange * log10(1 + extra / coded.size)
+            return _way(coded, clip, exchange, sum(len(r.packet) / users[tried] for tried, r in made.items()))
 
-        scores = list(side_by_side(score, range(len(self._clips))))
+        ways = list(side_by_side(code, range(len(self._clips))))
         progress.advance()
-        return scores
+        return ways
 
     def _cut(self, picture: Picture) -> NDArray[np.uint8]:
         """As much of a picture as of the clips."""
@@ -174,3 +191,15 @@ class Surveyor:
         height, width = min(frame.shape[0], SAMPLE_SIDE), min(frame.shape[1], SAMPLE_SIDE)
         top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
         return frame[top : top + height, left : left + width]
+
+
+def _way(coded: CodedBase, clip: NDArray[np.uint8], exchange: float, extra: float = 0.0) -> _Way:
+    """`extra`: bytes that it takes beside its own."""
+    spent = coded.cost + extra
+    return _Way(quality(coded.distortion) - exchange * log10(spent), spent / (clip.size / 3))
+
+
+def _best(ways: Sequence[Sequence[_Way]], low_delay: bool) -> _Best:
+    """Of ways, each of all clips, the best for each clip."""
+    found = [max(clip) for clip in zip(*ways, strict=True)]
+    return _Best(float(np.mean([w.score for w in found])), low_delay, float(np.mean([w.density for w in found])))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dnerv.encoding import base_choice, base_coding, base_stage
-from dnerv.encoding.base_coding import CodedBase, CodedReference
+from dnerv.encoding.base_coding import CodedBase, CodedReference, Exchange
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, side_by_side, summaries_of
 from dnerv.encoding.options import EncodeOptions
 from dnerv.encoding.packing import write_base
@@ -251,3 +251,10 @@ def test_side_by_side_keeps_the_order_and_tells_errors() -> None:
     assert list(side_by_side(lambda item: item * item, range(50))) == [item * item for item in range(50)]
     with pytest.raises(ZeroDivisionError):
         list(side_by_side(lambda item: 1 // item, [1, 0, 1]))
+
+
+def test_bytes_are_dearer_at_a_crf_that_takes_fewer(settings: Callable[..., BaseSettings]) -> None:
+    """The density that was found at one crf stands for others by what a step of crf takes, here 20 steps 4 dB."""
+    told = settings(exchange=8.0, density=0.03, density_crf=40.0)
+    assert told.exchange_of(40.0, 1000) == Exchange(8.0, pytest.approx(30.0))
+    assert told.exchange_of(60.0, 1000) == Exchange(8.0, pytest.approx(30.0 / 10**0.5))

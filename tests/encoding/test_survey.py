@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dnerv.encoding.base_coding import WHOLE, BasePlan
+from dnerv.encoding.base_coding import WHOLE, BasePlan, code_base
 from dnerv.encoding.base_stage import summaries_of
-from dnerv.encoding.survey import ACCESSES, DEAREST, Survey, Surveyor
+from dnerv.encoding.survey import ACCESSES, DEAREST, Survey, Surveyor, _best, _Way
 from dnerv.video import CachedVideo
 
 CRF, PRESET = 45.0, 8
@@ -52,8 +52,7 @@ def test_the_access_is_the_shortest_that_is_cheap_enough(cached: Cached, still: 
     chosen = surveyor.survey(CRF, None, None)
     scores = {}
     for access in (*ACCESSES[:3], WHOLE):
-        told = BasePlan(CRF, surveyor._plan.preset, 1, access, low_delay=True)
-        scores[access] = surveyor._best(told, chosen.exchange, None).score
+        scores[access] = surveyor._best(surveyor._terms(CRF), access).score
     costs = {access: 10 ** ((scores[WHOLE] - score) / chosen.exchange) for access, score in scores.items()}
     cheap = [access for access, cost in costs.items() if cost <= DEAREST]
     assert chosen.access == min(cheap[0], 64)
@@ -84,3 +83,22 @@ def test_what_was_found_is_in_bounds_and_plain(made: SimpleNamespace, cached: Ca
     assert 0.1 < survey.intra_bytes < 1
     assert Survey(**survey.to_json()) == survey
     assert surveyed(videos, shares=True, distances=(1, 2, 4)) == survey
+
+
+def test_bytes_are_priced_where_the_sample_is(made: SimpleNamespace, cached: Cached) -> None:
+    """With one way to code videos, the density is what that way takes."""
+    videos = [cached(str(place), made.scene(12, place)) for place in range(2)]
+    clips = [made.scene(12, place) for place in range(2)]
+    plan = BasePlan(CRF, PRESET, 1, WHOLE, low_delay=False)
+    taken = [code_base(clip, plan).cost / (clip.size / 3) for clip in clips]
+    assert surveyed(videos, WHOLE).density == pytest.approx(np.mean(taken))
+
+
+def test_ways_are_taken_as_they_pay_from_every_frame_on() -> None:
+    """Half the bytes for 2.5 dB do not pay at 10 dB a decade, until others have made bytes rare."""
+    every, dear, cheap = _Way(40.0, 1.0), _Way(37.5, 0.5), _Way(39.0, 0.5)
+    alone = _best([[every], [dear]], 10.0, low_delay=True)
+    assert alone == (40.0, True, 1.0)
+    among = _best([[every] * 3, [dear, cheap, cheap]], 10.0, low_delay=True)
+    assert among.density == 0.5
+    assert among.score == pytest.approx((37.5 + 39 + 39) / 3 - 10 * np.log10(0.5))

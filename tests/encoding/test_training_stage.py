@@ -12,7 +12,7 @@ from dnerv.archive import Archive
 from dnerv.bitstream import unpack_weights
 from dnerv.families import tensor_shapes
 
-TINY = ["--epochs", "2", "--width", "3", "--every", "4", "--crf", "50", "--network", "always", "--effort", "fast"]
+TINY = ["--epochs", "3", "--width", "3", "--every", "4", "--crf", "50", "--network", "always", "--effort", "fast"]
 TINY += ["--clip-length", "4", "--precision", "fp32", "--weight-bits", "8"]
 
 

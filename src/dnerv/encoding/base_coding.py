@@ -116,7 +116,7 @@ class Exchange:
     frame_bytes: float  # that the corpus spends on a frame of that size
 
     def brought(self, frame_bytes: float) -> float:
-        """DB that the mean of the corpus gains by so many bytes a frame of one video, for each video."""
+        """What so many bytes a frame bring elsewhere, in dB."""
         return self.decade / log(10) * frame_bytes / self.frame_bytes
 
     def bought(self, decibels: float) -> float:

@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 from dnerv import progress
 from dnerv.codecs import SvtAv1, search_crf
 from dnerv.encoding.base_choice import references_of
-from dnerv.encoding.base_coding import WHOLE, BasePlan, CodedBase, CodedReference, code_base, code_reference, quality
+from dnerv.encoding.base_coding import (
+    WHOLE,
+    BasePlan,
+    CodedBase,
+    CodedReference,
+    Exchange,
+    code_base,
+    code_reference,
+    quality,
+)
 from dnerv.encoding.base_stage import side_by_side
 from dnerv.encoding.probe import SAMPLE_SIDE, centre
 from dnerv.encoding.reference_choice import Choice, Picture, Summary, choose_pictures
@@ -34,6 +43,7 @@ _FASTER, _FASTEST = 4, SvtAv1.fastest_low_delay  # steps of the encoder's preset
 _FINER = 6.0  # crf between the two qualities that say what bytes bring
 _LEAST_EXCHANGE, _MOST_EXCHANGE = 6.0, 20.0  # dB for ten times the bytes; beyond lies noise
 _CLOSE_ENOUGH, _MOST_TRIALS = 0.05, 4  # of the search for a first crf
+_MOST_PRICES = 8  # that ways are weighed at, each found by the ways before
 
 
 @dataclass(frozen=True)
@@ -54,18 +64,27 @@ class Survey:
 
 
 class _Way(NamedTuple):
-    """How good a way of coding a clip is, and what it takes."""
+    """What a way of coding a clip gives, and what it takes."""
 
-    score: float  # dB; less what the logarithm of its bytes would bring
+    quality: float  # dB
     density: float  # bytes a pixel
 
 
 class _Best(NamedTuple):
     """The sample with each clip in its best way."""
 
-    score: float  # dB, the mean
+    score: float  # mean quality in dB, less what its bytes bring: equal along the corpus's curve
     low_delay: bool  # whether groups behind a reference are coded forward alone
     density: float  # bytes a pixel, the mean
+
+
+class _Terms(NamedTuple):
+    """What holds at one crf."""
+
+    plan: BasePlan  # every frame, one group a video
+    exchange: float  # dB that ten times the bytes bring
+    intra_bytes: float  # of an intra frame over its pixels
+    choice: Choice | None  # pictures that the sample's clips would start from
 
 
 class Surveyor:
@@ -83,8 +102,7 @@ class Surveyor:
         chosen = np.unique(np.linspace(0, len(videos) - 1, _VIDEOS).round().astype(int))
         self._places: list[int] = chosen.tolist()
         self._clips = [centre(videos[place], _FRAMES) for place in self._places]
-        self._distances = list(distances)
-        self._middling = sorted(distances)[len(distances) // 2]
+        self._distances = sorted(distances)
         fast = min(max(preset, _FASTEST), preset + _FASTER)
         self._plan = BasePlan(1.0, fast, min(distances), WHOLE, low_delay=False)
         self._longest = max(len(clip) for clip in self._clips) // min(self._distances) + 1
@@ -94,35 +112,34 @@ class Surveyor:
         """Measure at a crf, or, for None, where a number of bits takes it; `access`: None to choose it."""
         if crf is None:
             assert bits_per_pixel is not None
-            crf = self._crf_for(bits_per_pixel)
-        exchange = self._exchange(crf)
-        plan = replace(self._plan, crf=crf)
-        intra = float(np.mean([len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in self._pairs(plan)]))
-        choice = self._choice(intra)
+            crf = self._crf_for(bits_per_pixel, access or WHOLE)
+        terms = self._terms(crf)
         if access is not None:
-            asked = self._best(replace(plan, access=access), exchange, choice)
-            return Survey(crf, exchange, asked.density, intra, access, None, asked.low_delay)
-        whole = self._best(plan, exchange, choice)
+            return _survey(terms, access, None, self._best(terms, access))
+        whole = self._best(terms, WHOLE)
         for short in ACCESSES:
             if short > self._longest:
-                return Survey(crf, exchange, whole.density, intra, short, 1.0, whole.low_delay)
-            found = self._best(replace(plan, access=short), exchange, choice)
-            cost = float(10 ** ((whole.score - found.score) / exchange))
+                return _survey(terms, short, 1.0, whole)
+            found = self._best(terms, short)
+            cost = float(10 ** ((whole.score - found.score) / terms.exchange))
             if cost <= DEAREST:
-                return Survey(crf, exchange, found.density, intra, short, cost, found.low_delay)
-        return Survey(crf, exchange, whole.density, intra, WHOLE, 1.0, whole.low_delay)
+                return _survey(terms, short, cost, found)
+        return _survey(terms, WHOLE, 1.0, whole)
 
-    def _crf_for(self, bits_per_pixel: float) -> float:
-        pixels = sum(clip.size / 3 for clip in self._clips)
-        plan = replace(self._plan, distance=self._middling, access=ACCESSES[0])
+    def _crf_for(self, bits_per_pixel: float, access: int) -> float:
         found = search_crf(
             SvtAv1(),
-            lambda crf: 8 * sum(coded.size for coded in self._code(replace(plan, crf=crf))) / pixels,
+            lambda crf: 8 * self._best(self._terms(crf), access).density,
             bits_per_pixel,
             close_enough=_CLOSE_ENOUGH,
             most=_MOST_TRIALS,
         )
         return found.nearest
+
+    def _terms(self, crf: float) -> _Terms:
+        plan = replace(self._plan, crf=crf)
+        intra = float(np.mean([len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in self._pairs(plan)]))
+        return _Terms(plan, self._exchange(crf), intra, self._choice(intra))
 
     def _exchange(self, crf: float) -> float:
         """What bytes bring where they are spent on plain AV1."""
@@ -143,16 +160,16 @@ class Surveyor:
         sizes = [(video.height, video.width) for video in self._videos]
         return choose_pictures(self._summaries, groups, sizes, intra * pixels, 1.1 * intra * pixels)
 
-    def _best(self, plan: BasePlan, exchange: float, choice: Choice | None) -> _Best:
+    def _best(self, terms: _Terms, access: int) -> _Best:
         """Each clip in its best way; groups behind pictures are coded in one way for all."""
-        plans = [replace(plan, distance=distance) for distance in self._distances]
-        own = [[_way(coded, clip, exchange) for coded, clip in self._pairs(each)] for each in plans]
-        if choice is None or not choice.pictures:
-            return _best(own, low_delay=True)
+        plans = [replace(terms.plan, access=access, distance=distance) for distance in self._distances]
+        own = [[_way(coded, clip) for coded, clip in self._pairs(each)] for each in plans]
+        if terms.choice is None or not terms.choice.pictures:
+            return _best(own, terms.exchange, low_delay=True)
         found = []
         for forward in (True, False):
-            shared = [self._shared(replace(each, low_delay=forward), exchange, choice) for each in plans]
-            found.append(_best([*own, *shared], forward))
+            shared = [self._shared(replace(each, low_delay=forward), terms.choice) for each in plans]
+            found.append(_best([*own, *shared], terms.exchange, forward))
         return max(found)
 
     def _pairs(self, plan: BasePlan) -> list[tuple[CodedBase, NDArray[np.uint8]]]:
@@ -163,7 +180,7 @@ class Surveyor:
             self._coded[plan] = list(side_by_side(lambda clip: code_base(clip, plan), self._clips))
         return self._coded[plan]
 
-    def _shared(self, plan: BasePlan, exchange: float, choice: Choice) -> list[_Way]:
+    def _shared(self, plan: BasePlan, choice: Choice) -> list[_Way]:
         """The clips behind the pictures that they would share; what a picture takes is shared, too."""
         users = Counter(place for tries in choice.tries for place in set(tries) if place is not None)
 
@@ -179,7 +196,7 @@ class Surveyor:
                 return None if tried is None else made[tried]
 
             coded = code_base(clip, plan, references_of(len(clip), plan, candidate))
-            return _way(coded, clip, exchange, sum(len(r.packet) / users[tried] for tried, r in made.items()))
+            return _way(coded, clip, sum(len(r.packet) / users[tried] for tried, r in made.items()))
 
         ways = list(side_by_side(code, range(len(self._clips))))
         progress.advance()
@@ -193,13 +210,30 @@ class Surveyor:
         return frame[top : top + height, left : left + width]
 
 
-def _way(coded: CodedBase, clip: NDArray[np.uint8], exchange: float, extra: float = 0.0) -> _Way:
+def _survey(terms: _Terms, access: int, cost: float | None, found: _Best) -> Survey:
+    plan, exchange, intra, _ = terms
+    return Survey(plan.crf, exchange, found.density, intra, access, cost, found.low_delay)
+
+
+def _way(coded: CodedBase, clip: NDArray[np.uint8], extra: float = 0.0) -> _Way:
     """`extra`: bytes that it takes beside its own."""
-    spent = coded.cost + extra
-    return _Way(quality(coded.distortion) - exchange * log10(spent), spent / (clip.size / 3))
+    return _Way(quality(coded.distortion), (coded.cost + extra) / (clip.size / 3))
 
 
-def _best(ways: Sequence[Sequence[_Way]], low_delay: bool) -> _Best:
-    """Of ways, each of all clips, the best for each clip."""
-    found = [max(clip) for clip in zip(*ways, strict=True)]
-    return _Best(float(np.mean([w.score for w in found])), low_delay, float(np.mean([w.density for w in found])))
+def _best(ways: Sequence[Sequence[_Way]], exchange: float, low_delay: bool) -> _Best:
+    """Of ways, each of all clips, the best for each clip, at the price of bytes where the sample then is.
+
+    The first way, every frame in a video's own groups, is where the search starts: others are taken as they pay.
+    """
+    found = list(ways[0])
+    for _ in range(_MOST_PRICES):
+        density = float(np.mean([way.density for way in found]))
+        price = Exchange(exchange, density)
+        taken = [
+            max(clip, key=lambda way: way.quality - price.brought(way.density)) for clip in zip(*ways, strict=True)
+        ]
+        if taken == found:
+            break
+        found = taken
+    density = float(np.mean([way.density for way in found]))
+    return _Best(float(np.mean([way.quality for way in found])) - exchange * log10(density), low_delay, density)

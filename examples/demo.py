@@ -109,8 +109,9 @@ def main() -> None:
             picture_row(opened, name, frames, av1_frames(frames, rate, crf), blends[name])
             for (name, frames), rate in zip(originals.items(), rates, strict=True)
         ]
-    heading = f"Frames between coded ones, from {target:,} bytes ({qualities['base']['bits_per_pixel']:.3f} bpp)"
-    columns = ("original", "SVT-AV1, every frame coded", "base layer: a blend", "network layer")
+    network = qualities["network"]
+    heading = f"Frames that a network makes, from {network['file_bytes']:,} bytes ({network['bits_per_pixel']:.3f} bpp)"
+    columns = ("original", f"SVT-AV1, every frame: {target:,} bytes", "the same archive's blend", "network layer")
     draw_sheet(Sheet(heading, columns, rows), folder / "picture.png")
     results = record(qualities, scores, anchors, time.monotonic() - started)
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")

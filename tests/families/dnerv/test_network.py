@@ -224,6 +224,24 @@ def test_concatenated_features_reach_the_convolution(plain: SimpleNamespace, sma
     assert convolution.in_channels == config.stage_channels[0] + 2 * config.encoder_channels
 
 
+@pytest.mark.parametrize("temporal", [kind for kind in get_args(TemporalKind) if kind != "none"])
+def test_temporal_modules_can_start_with_nothing_to_add(plain: SimpleNamespace, small: Small, temporal: str) -> None:
+    torch.manual_seed(0)
+    without = DNeRV(small(temporal="none"))
+    torch.manual_seed(0)
+    model = DNeRV(small(temporal=temporal))
+    model.load_state_dict(without.state_dict(), strict=False)
+    inputs = plain.inputs(model.config, 10, [0, 2])
+    with torch.no_grad():
+        assert not torch.allclose(model(inputs), without(inputs))  # as published: at random
+        model.start_at_identity()
+        torch.testing.assert_close(model(inputs), without(inputs), rtol=0, atol=1e-6)
+    model(inputs).square().mean().backward()
+    assert all(
+        any(p.grad is not None and p.grad.any() for p in block.temporal.parameters()) for block in model.blocks
+    )  # and they learn
+
+
 @pytest.mark.parametrize("temporal", get_args(TemporalKind))
 def test_without_fusion_there_are_no_keyframes(plain: SimpleNamespace, small: Small, temporal: str) -> None:
     config = small(fusion="none", flow="none", temporal=temporal)

@@ -74,6 +74,13 @@ class DNeRV(Network):
             assert isinstance(head, PointwiseThenSpatial)
             head.zero_output()
 
+    def start_at_identity(self) -> None:
+        """Let the temporal modules start with nothing to add, in place of the published random start."""
+        for block in self.blocks:
+            assert isinstance(block, DecoderBlock)
+            if block.temporal is not None:
+                block.temporal.start_at_identity()
+
     def forward(self, inputs: ClipInputs) -> Tensor:
         """-> float [B, T, 3, H, W], RGB in [0, 1]."""
         frame, _ = self.frames_and_motion(inputs)

@@ -1,6 +1,7 @@
 """What lets the frames of a clip see each other: the paper's global temporal MLP, and what it was compared with.
 
-Each takes and gives [B * T, C, H, W], acts over time at every pixel, and is added to its input.
+Each takes and gives [B * T, C, H, W], acts over time at every pixel, and is added to its input. It starts at random, as
+published; `start_at_identity` lets it start with nothing to add.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ class GlobalTemporalMLP(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels * clip_length))
         _as_the_framework(self.weight, self.bias)
 
+    def start_at_identity(self) -> None:
+        """Add nothing, until training finds something to add."""
+        _zero(self.weight, self.bias)
+
     def matrices(self) -> tuple[Tensor, Tensor]:
         """Per channel a matrix over time, [C, t_out, t_in], and a bias, [C, t_out, 1]."""
         length = self.clip_length
@@ -42,6 +47,10 @@ class TemporalConvolution(nn.Module):
         self.weight = nn.Parameter(torch.empty(channels, kernel))  # quantisation is per tap
         self.bias = nn.Parameter(torch.empty(channels))
         _as_the_framework(self.weight, self.bias)
+
+    def start_at_identity(self) -> None:
+        """Add nothing, until training finds something to add."""
+        _zero(self.weight, self.bias)
 
     def matrices(self) -> tuple[Tensor, Tensor]:
         """The same as a matrix over time for each channel, [C, t_out, t_in], and a bias, [C, t_out, 1]."""
@@ -69,6 +78,10 @@ class TemporalAttention(nn.Module):
         self.enter = nn.Linear(channels, 3 * hidden)  # queries, keys, values
         self.leave = nn.Linear(hidden, channels)
 
+    def start_at_identity(self) -> None:
+        """Add nothing, until training finds something to add: of the last layer alone, or nothing would ever change."""
+        _zero(self.leave.weight, self.leave.bias)
+
     def forward(self, x: Tensor) -> Tensor:
         """[B * T, C, H, W] -> [B * T, C, H, W]."""
         frames, channels, rows, columns = x.shape
@@ -90,6 +103,11 @@ def temporal_module(config: DNeRVConfig, channels: int) -> TemporalModule | None
     if config.temporal == "convolution":
         return TemporalConvolution(channels, config.clip_length, config.temporal_kernel)
     return TemporalAttention(channels, config.clip_length) if config.temporal == "attention" else None
+
+
+def _zero(*parameters: Tensor) -> None:
+    for parameter in parameters:
+        nn.init.zeros_(parameter)
 
 
 def _as_the_framework(weight: nn.Parameter, bias: nn.Parameter) -> None:

@@ -51,10 +51,12 @@ class Archive:
         precision: Precision = "fp32",
         size: Literal["original", "coded"] = "original",
         allowance: float | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Open the archive at `path`, or in a container that is open already and is closed with the archive.
 
         Args:
+            path: of a file, or a URL: "https://...", "s3://...", "hf://..." and what else fsspec knows.
             layers: "base" does without the network: frames between coded ones are blends.
             device: where the network runs and frames come out.
             precision: of the network: fp32 gives the archive's own frames; bf16 and fp16 are faster and less exact;
@@ -62,10 +64,12 @@ class Archive:
             size: whether frames are scaled back to the size that the videos had, or stay as they are coded.
             allowance: how many times what a file of its length may ask for (`dnerv.archive.limits`) this one may; by
                 default what DNERV_ALLOWANCE in the environment says, or 1.
+            storage_options: of fsspec's file system for a URL, `{"anon": True}` for example.
 
         Raises:
             ArchiveError: not an archive, damaged, of a version that this dnerv does not read, or asking for too much.
-            InputError: `layers`, `device`, `precision` or `size` is not one of the allowed.
+            InputError: `layers`, `device`, `precision` or `size` is not one of the allowed, or a URL needs a package
+                that is missing.
         """
         self.device = checked_device(device)
         self.precision = _checked_precision(precision, self.device)
@@ -75,7 +79,9 @@ class Archive:
             raise InputError(f"layers is {layers!r}; use 'all' or 'base'")
         self.layers: Layers = layers
         self._coded_size = size == "coded"
-        self.container = path if isinstance(path, Container) else Container.open(path, KINDS)
+        self.container = (
+            path if isinstance(path, Container) else Container.open(path, KINDS, storage_options=storage_options)
+        )
         self.allowance = chosen_allowance(allowance)
         self._network: Once[ArchiveNetwork] = Once()
         with self.errors_name_it():
@@ -98,7 +104,8 @@ class Archive:
             decode_references(self.container.read("REFS"), bounds) if num_references else ()
         )
         self.index = Index(decode_directory(self.container.read("INDX")), self.container.read_at, bounds)
-        self.base = BaseLayer(self.container.read_at, self.config.formats, self.references)
+        prepare = self.container.prepare if self.container.is_remote else None
+        self.base = BaseLayer(self.container.read_at, self.config.formats, self.references, prepare)
 
     @property
     def entries(self) -> Entries:
@@ -146,7 +153,7 @@ class Archive:
         return len(self.index)
 
     def __repr__(self) -> str:
-        return f"<dnerv archive {str(self.container.path)!r}: {len(self)} videos, {self.num_frames} frames>"
+        return f"<dnerv archive {self.container.name!r}: {len(self)} videos, {self.num_frames} frames>"
 
     def __contains__(self, name: str) -> bool:
         return self.place_of(name) is not None
@@ -234,7 +241,8 @@ class Archive:
         try:
             yield
         except ArchiveError as error:
-            prefix = f"{self.container.path}: "
+            self.container.check_same()
+            prefix = f"{self.container.name}: "
             raise ArchiveError(prefix + str(error).removeprefix(prefix)) from error
 
     def _source(self, entry: VideoEntry) -> FrameSource:
@@ -246,7 +254,7 @@ class Archive:
 
     def _open_network(self) -> ArchiveNetwork:
         if self.config.network is None:
-            raise InputError(f"{self.container.path}: the archive has no network")
+            raise InputError(f"{self.container.name}: the archive has no network")
         from dnerv.archive.network_layer import ArchiveNetwork
 
         with self.errors_name_it():

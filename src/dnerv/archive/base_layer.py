@@ -24,14 +24,22 @@ from dnerv.codecs.blending import blend
 from dnerv.errors import ArchiveError, InputError
 
 ReadAt = Callable[[int, int], bytes]  # bytes of the file by offset and length
+Prepare = Callable[[Sequence[tuple[int, int]]], None]  # is told of all that will be read, (offset, length) each
 _KEPT_BYTES = 4 << 20  # of decoded frames that a reader holds beside the two that a blend needs
 
 
 class BaseLayer:
     """Coded frames, and blends of them, of the videos of one archive. Threads may share it: it has no state."""
 
-    def __init__(self, read_at: ReadAt, formats: Sequence[PlaneFormat], references: Sequence[Reference]) -> None:
-        self._read_at, self._formats, self._references = read_at, formats, references
+    def __init__(
+        self,
+        read_at: ReadAt,
+        formats: Sequence[PlaneFormat],
+        references: Sequence[Reference],
+        prepare: Prepare | None = None,
+    ) -> None:
+        """`prepare`: where it makes reading faster to know of several reads before the first."""
+        self._read_at, self._formats, self._references, self._prepare = read_at, formats, references, prepare
 
     def frames(self, entry: VideoEntry, positions: Sequence[int] | Sequence[float]) -> NDArray[np.uint8]:
         """Frames in the order asked for: uint8 [n, H, W, 3] RGB at the coded size. See `BaseReader.frames`."""
@@ -123,6 +131,22 @@ class BaseLayer:
         bounds = accumulate(entry.packet_lengths[places.start : places.stop], initial=0)
         return [data[a:b] for a, b in pairwise(bounds)]
 
+    def prepare(self, entry: VideoEntry, groups: Sequence[int], ends: NDArray[np.int64]) -> None:
+        """Have the bytes of groups, and of what they start from, at hand: where the archive is remote, in few requests.
+
+        Raises ArchiveError.
+        """
+        if self._prepare is None:
+            return
+        spans = []
+        for group in groups:
+            places = entry.group_packets(group)
+            first, past = int(ends[places.start]), int(ends[places.stop])
+            spans.append((entry.offset + first, past - first))
+        for place in {entry.references[group] for group in groups} & {*range(len(self._references))}:
+            spans.append((self._references[place].offset, self._references[place].length))
+        self._prepare(spans)
+
     def decoder(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> Iterator[Frame]:
         """A group's coded frames, uint8 [H, W, 3], one after the other. Raises ArchiveError."""
         packets, place, format = self.packets(entry, group, ends), entry.references[group], self.format_of(entry)
@@ -162,14 +186,24 @@ class BaseReader:
         """
         wanted, places = np.unique(np.asarray(positions), return_inverse=True)
         made = np.empty((len(wanted), *self.entry.coded_size, 3), np.uint8)
-        conditioning = self.entry.timeline.conditioning(wanted)
-        for row, (start, end, share) in enumerate(zip(*(c.tolist() for c in conditioning[:3]), strict=True)):
+        starts, ends, shares = self.entry.timeline.conditioning(wanted)[:3]
+        self._prepare([*starts[shares < 1].tolist(), *ends[shares > 0].tolist()])
+        for row, (start, end, share) in enumerate(zip(starts.tolist(), ends.tolist(), shares.tolist(), strict=True)):
             made[row] = self._between(start, end, share)
         return made if np.array_equal(places, np.arange(len(made))) else made[places]
 
     def coded(self, ordinals: Sequence[int]) -> list[Frame]:
         """Coded frames by ordinal: uint8 [H, W, 3] each, not to be written to. Raises ArchiveError."""
+        self._prepare(ordinals)
         return [self._coded(ordinal) for ordinal in ordinals]
+
+    def _prepare(self, ordinals: Sequence[int]) -> None:
+        """Have the groups of these coded frames at hand, but for what is decoded or being decoded already."""
+        groups = {o // self.entry.group_length for o in ordinals if o not in self._kept and not self._is_open_at(o)}
+        self._base.prepare(self.entry, sorted(groups), self._ends)
+
+    def _is_open_at(self, ordinal: int) -> bool:
+        return self._next <= ordinal < self._end
 
     def _between(self, start: int, end: int, share: float) -> Frame:
         if share in (0, 1):
@@ -183,7 +217,7 @@ class BaseReader:
         return self._kept[ordinal]
 
     def _decode(self, ordinal: int) -> None:
-        if not self._next <= ordinal < self._end:
+        if not self._is_open_at(ordinal):
             group = ordinal // self.entry.group_length
             places = self.entry.group_packets(group)
             self._end = 0

@@ -265,7 +265,7 @@ def _network(parts: Sequence[_Part]) -> NetworkLayer | None:
         layer = NetworkLayer(archive.config.network, archive.container.read("NETW"))
         if chosen is not None and layer != chosen:
             raise InputError(
-                f"{users[0].container.path} and {archive.container.path} make frames with two different networks, and "
+                f"{users[0].container.name} and {archive.container.name} make frames with two different networks, and "
                 "an archive has one: keep them apart, or encode their videos together"
             )
         chosen = layer

@@ -55,7 +55,7 @@ class _Findings:
         try:
             check()
         except ArchiveError as error:
-            self.problems.append(str(error).removeprefix(f"{self.container.path}: "))
+            self.problems.append(str(error).removeprefix(f"{self.container.name}: "))
             return True
         return False
 

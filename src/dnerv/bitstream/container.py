@@ -1,15 +1,14 @@
 """The `.dnerv` file as a container of named sections and loose bytes: checked opening and random access.
 
 Opening takes two reads, of the header and of the tail, which stays in memory: what is asked for from there costs no
-read. `read` checks a section's checksum; `read_at` does not, because whoever reads parts keeps checksums of them. See
-docs/format.md.
+read. Bytes come from a local file or from a URL (`storage.py`). `read` checks a section's checksum; `read_at` does not,
+because whoever reads parts keeps checksums of them. See docs/format.md.
 """
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -18,11 +17,12 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from dnerv.bitstream.header import HEADER_SIZE, Section, Slot, decode_header, decode_table
-from dnerv.errors import ArchiveError
+from dnerv.bitstream.storage import LocalFile, Opener, Replaced, Span, Storage, name_of, open_storage
+from dnerv.errors import ArchiveError, InputError
 
 TAIL_BYTES = 1 << 26  # of a tail that are kept in memory at most: its last ones
 _VERIFY_BYTES = 1 << 20  # read at once while verifying
-_READ_BYTES = 1 << 30  # the most one system call is asked for
+_TRIES = 3  # of opening a file that is replaced meanwhile
 
 
 class Identity(NamedTuple):
@@ -35,65 +35,87 @@ class Identity(NamedTuple):
 class Container:
     """A `.dnerv` file, open for reading. Safe to read from several threads, and in forked processes.
 
-    It pickles as its path and identity: unpickled, it opens the file anew at the very state that it had, which changes
-    do not touch, and refuses another file of that name.
+    It pickles as its path or URL and identity: unpickled, it opens the file anew at the very state that it had, which
+    changes do not touch, and refuses another file of that name. So does one that stays open on a URL.
 
     Use `Container.open(path, known)`, as a context manager or with `close()`.
     """
 
-    def __init__(self, path: Path, descriptor: int, slot: Slot, known: Collection[str]) -> None:
-        """`descriptor`: of the open file, taken over. Reads the tail. Raises ArchiveError."""
-        self.path, self.slot = path, slot
-        self._descriptor, self._known = descriptor, frozenset(known)
+    def __init__(self, storage: Storage, slot: Slot, known: Collection[str]) -> None:
+        """`storage`: taken over, and closed with it. Reads the tail. Raises ArchiveError, OSError."""
+        self.name, self.slot = storage.name, slot
+        self._storage, self._known, self._is_open = storage, frozenset(known), True
         self._tail_start = max(slot.start, slot.end - TAIL_BYTES)
-        self._tail = self._pread(self._tail_start, slot.end - self._tail_start)
+        self._tail = storage.read(self._tail_start, slot.end - self._tail_start)
         table = self._tail[slot.table_offset - self._tail_start :]
         self._sections = {section.kind: section for section in decode_table(table, slot)}
         foreign = [s.kind for s in self.sections if s.is_essential and s.kind not in self._known]
         if foreign:
             raise ArchiveError(f"the archive needs section {foreign[0]}, which this dnerv does not know: upgrade dnerv")
-        self.identity = Identity(slot, blake2b(table, digest_size=16).hexdigest())
+        self.identity = Identity(slot, _hash(table))
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], known: Collection[str], identity: Identity | None = None) -> Container:
-        """Open a file and check its header and section table; check no section.
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        known: Collection[str],
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Container:
+        """Open a file, or what a URL stands for, and check its header and section table; check no section.
 
         Args:
             known: kinds that the caller understands; an essential section of another kind is refused.
-            identity: of the state to open, by default the newest.
+            storage_options: of the file system that fsspec has for a URL.
 
-        Raises ArchiveError, with the path, for anything that is not a whole archive, a missing file included; also for
-        a file that does not hold the state of `identity`.
+        Raises:
+            ArchiveError: with the path, for anything that is not a whole archive, a missing file included.
+            InputError: `storage_options` for a local file, or a URL that needs a package which is missing.
         """
-        absolute = Path(path).absolute()
-        with _as_archive_error(absolute):
-            if not stat.S_ISREG(absolute.stat().st_mode):  # before opening: a named pipe would wait for a writer
-                raise ArchiveError("not a regular file")
-            descriptor = os.open(absolute, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                header = os.pread(descriptor, HEADER_SIZE, 0)
-                size = os.fstat(descriptor).st_size  # after the header: a change may be under way, and the file grow
-                slot = decode_header(header, size)
-                if identity is None:
-                    return cls(absolute, descriptor, slot, known)
-                return cls._reopened(absolute, descriptor, size, known, identity)
-            except BaseException:
-                os.close(descriptor)
-                raise
+        with _as_archive_error(name_of(path)):
+            storage = open_storage(path, storage_options)
+            for _ in range(_TRIES):
+                try:
+                    header = storage.read(0, min(HEADER_SIZE, storage.size))
+                    size = storage.size  # after the header: a change may be under way, and the file grow
+                    return cls(storage, decode_header(header, size), known)
+                except Replaced:
+                    storage.close()
+                    storage = storage.anew()
+                except BaseException:
+                    storage.close()
+                    raise
+            raise ArchiveError("it is replaced again and again while it is opened")
 
     @classmethod
-    def _reopened(cls, path: Path, descriptor: int, size: int, known: Collection[str], identity: Identity) -> Container:
-        replaced = ArchiveError("the archive has been replaced since it was opened; open it anew")
-        if size < identity.slot.end:
-            raise replaced
-        try:
-            container = cls(path, descriptor, identity.slot, known)
-        except ArchiveError:
-            raise replaced from None
-        if container.identity != identity:
-            container._descriptor = -1  # the caller closes it
-            raise replaced
-        return container
+    def _reopened(cls, name: str, opened: Opener, known: Collection[str], identity: Identity) -> Container:
+        """Open a file at the state of `identity`. ArchiveError, with the path, where it does not hold that."""
+        with _as_archive_error(name):
+            storage = opened()
+            try:
+                if storage.size >= identity.slot.end:
+                    container = cls(storage, identity.slot, known)
+                    if container.identity == identity:
+                        return container
+            except ArchiveError:
+                pass
+            except BaseException:
+                storage.close()
+                raise
+            storage.close()
+            raise _replaced()
+
+    @property
+    def path(self) -> Path:
+        """Of the file. InputError for one behind a URL."""
+        if not isinstance(self._storage, LocalFile):
+            raise InputError(f"{self.name}: this needs a local file: download the archive")
+        return self._storage.path
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a read takes a request to another machine."""
+        return self._storage.is_remote
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -118,7 +140,7 @@ class Container:
     def section(self, kind: str) -> Section:
         """Where a section lies. ArchiveError if it is missing."""
         if kind not in self._sections:
-            raise ArchiveError(f"{self.path}: the archive has no section {kind}; it has {', '.join(self.kinds)}")
+            raise ArchiveError(f"{self.name}: the archive has no section {kind}; it has {', '.join(self.kinds)}")
         return self._sections[kind]
 
     def read(self, kind: str) -> bytes:
@@ -126,18 +148,38 @@ class Container:
         section = self.section(kind)
         data = self.read_at(section.offset, section.length)
         if crc32(data) != section.crc32:
-            raise ArchiveError(f"{self.path}: the archive is damaged: the checksum of section {kind} does not match")
+            raise ArchiveError(f"{self.name}: the archive is damaged: the checksum of section {kind} does not match")
         return data
 
     def read_at(self, offset: int, length: int) -> bytes:
         """`length` bytes from `offset` in the file, unchecked; ArchiveError if they lie outside."""
-        with _as_archive_error(self.path):
+        with _as_archive_error(self.name):
             if not HEADER_SIZE <= offset <= offset + length <= self.slot.end:
                 raise ArchiveError(f"the archive is damaged: bytes {offset} to {offset + length} lie outside the file")
             self._check_open()
             if offset >= self._tail_start:
                 return self._tail[offset - self._tail_start : offset - self._tail_start + length]
-            return self._pread(offset, length)
+            return self._read(offset, length)
+
+    def prepare(self, spans: Sequence[Span]) -> None:
+        """Have bytes, (offset, length) each, at hand for `read_at`: joined and all at once where reads are requests.
+
+        Raises ArchiveError.
+        """
+        with _as_archive_error(self.name):
+            self._check_open()
+            if self._storage.is_remote:
+                try:
+                    self._storage.prepare(spans)
+                except Replaced:
+                    self._follow()
+                    self._storage.prepare(spans)
+
+    def check_same(self) -> None:
+        """Raise ArchiveError where the file has been replaced: asked when what is read looks damaged."""
+        with _as_archive_error(self.name):
+            if self._is_open and self._storage.is_replaced():
+                self._follow()
 
     def verify(self) -> list[tuple[str, bool]]:
         """(kind, checksum matches) of every section, in the table's order, read from the file 1 MiB at a time."""
@@ -145,9 +187,8 @@ class Container:
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._is_open = False
+        self._storage.close()
 
     def __enter__(self) -> Container:
         return self
@@ -157,42 +198,54 @@ class Container:
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if hasattr(self, "identity"):  # else opening failed, and whoever opened the file closes it
-            self.close()
-
     def __contains__(self, kind: str) -> bool:
         return kind in self._sections
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Container.open, (self.path, self._known, self.identity)
+        return Container._reopened, (self.name, self._storage.anew, self._known, self.identity)
 
     def _checksum_matches(self, section: Section) -> bool:
         checksum = 0
-        with _as_archive_error(self.path):
+        with _as_archive_error(self.name):
             for start in range(0, section.length, _VERIFY_BYTES):
                 length = min(_VERIFY_BYTES, section.length - start)
-                checksum = crc32(self._pread(section.offset + start, length), checksum)
+                checksum = crc32(self._read(section.offset + start, length), checksum)
         return checksum == section.crc32
 
     def _check_open(self) -> None:
-        if self._descriptor < 0:
-            raise ValueError(f"{self.path} is closed")
+        if not self._is_open:
+            raise ValueError(f"{self.name} is closed")
 
-    def _pread(self, offset: int, length: int) -> bytes:
+    def _read(self, offset: int, length: int) -> bytes:
         self._check_open()
-        pieces, missing = [], length
-        while missing:
-            piece = os.pread(self._descriptor, min(missing, _READ_BYTES), offset + length - missing)
-            if not piece:
-                raise ArchiveError("the archive was truncated while it was open")
-            pieces.append(piece)
-            missing -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        try:
+            return self._storage.read(offset, length)
+        except Replaced:
+            self._follow()
+            return self._storage.read(offset, length)
+
+    def _follow(self) -> None:
+        """Go on with what took the file's place, where it holds the same state, as an addition to it does."""
+        there, slot = self._storage.anew(), self.slot
+        try:
+            if there.size < slot.end or _hash(there.read(slot.table_offset, slot.table_length)) != self.identity.table:
+                raise _replaced()
+        except BaseException:
+            there.close()
+            raise
+        self._storage = there  # the one before is not closed: other threads may be reading from it
+
+
+def _hash(table: bytes) -> str:
+    return blake2b(table, digest_size=16).hexdigest()
+
+
+def _replaced() -> ArchiveError:
+    return ArchiveError("the archive has been replaced since it was opened; open it anew")
 
 
 @contextmanager
-def _as_archive_error(path: Path) -> Iterator[None]:
+def _as_archive_error(path: str) -> Iterator[None]:
     """Name the file in what goes wrong with it."""
     try:
         yield

@@ -88,7 +88,7 @@ def _settings(archive: Archive) -> tuple[BaseSettings, float]:
         return BaseSettings(**record), float(archive.made["crf"])
     except (KeyError, TypeError, ValueError):
         raise InputError(
-            f"{archive.container.path}: it does not say how its base layers were coded, or has none: encode the new "
+            f"{archive.container.name}: it does not say how its base layers were coded, or has none: encode the new "
             "videos into an archive of their own, and `dnerv merge` the two"
         ) from None
 

@@ -70,7 +70,7 @@ def _sizing(archive: Archive) -> tuple[Sizing, int]:
 def check_nerv(archive: Archive, other: Archive) -> None:
     """Raise InputError unless `other` is a NeRV of the same videos, cut into the same clips."""
     if other.config.network is None or family_of(other.config.network.model).name != FAMILY:
-        raise InputError(f"{other.container.path} holds no NeRV; --nerv takes an archive made with --model nerv")
+        raise InputError(f"{other.container.name} holds no NeRV; --nerv takes an archive made with --model nerv")
     same = (
         other.names == archive.names
         and clip_length_of(other) == clip_length_of(archive)
@@ -81,7 +81,7 @@ def check_nerv(archive: Archive, other: Archive) -> None:
     )
     if not same:
         raise InputError(
-            f"{other.container.path} holds other videos than the archive, or other sizes or clip lengths; "
+            f"{other.container.name} holds other videos than the archive, or other sizes or clip lengths; "
             "--nerv takes the same videos, encoded with the same --resolution and --clip-length"
         )
 

@@ -1,0 +1,237 @@
+"""A `.dnerv` file behind a URL, read through fsspec: "https://", "s3://", "hf://" and whatever else it knows.
+
+    reads ── windows (what is at hand) ── requests, tried again where they fail ── fsspec ── object
+
+What is read is of the object that was opened: HTTP and S3 are asked for the ETag that was found then, and wherever a
+read fails or gives other bytes than it should, length and ETag are looked at again. fsspec is imported on use.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from dnerv.bitstream.storage import Opener, Replaced, Span, name_of
+from dnerv.bitstream.windows import Windows
+from dnerv.errors import ArchiveError, DnervError, InputError
+
+PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between tries, half to one and a half times as long
+_CONNECT_SECONDS, _ANSWER_SECONDS = 10, 30  # over HTTP; for S3 there are such limits already
+_TRY_LATER = (408, 425, 429)  # HTTP statuses below 500 after which trying again may help
+_FACTS = ("size", "ETag", "etag", "md5", "md5Hash", "blob_id", "VersionId", "mtime", "created")  # of one state
+Value = TypeVar("Value")
+
+
+class RemoteFile:
+    """An object behind a URL, as it was when it was opened. Threads may share it; see `Storage`."""
+
+    is_remote = True
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+        """Look whether it is there: one request. `options`: of fsspec's file system.
+
+        Raises OSError where it is not there, ArchiveError where it cannot be read in parts, InputError where a package
+        is missing for it.
+        """
+        self.name = name_of(url)
+        self._url, self._options = url, dict(options or {})
+        self.anew: Opener = partial(RemoteFile, url, self._options)
+        self._connection: _Connection | None = self._connected_anew()
+        self.size = self._connection.size
+        self._windows = Windows(self._fetch, self.size)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See `Storage.read`."""
+        return self._windows.read(offset, length)
+
+    def prepare(self, spans: Sequence[Span]) -> None:
+        """See `Storage.prepare`."""
+        self._windows.prepare(spans)
+
+    def is_replaced(self) -> bool:
+        """See `Storage.is_replaced`. What was read is forgotten: it is looked at because it was wrong."""
+        self._windows.forget()
+        mine = self._connection
+        return mine is not None and self._connected_anew().facts != mine.facts
+
+    def close(self) -> None:
+        """Let go of the connection, which is closed when no thread reads any more."""
+        self._connection = None
+        self._windows.forget()
+
+    def _connected_anew(self) -> _Connection:
+        return _persistently(lambda: _Connection(self._url, self.name, self._options))
+
+    def _connected(self) -> _Connection:
+        mine = self._connection
+        if mine is None:
+            raise ValueError(f"{self.name} is closed")
+        if mine.process != os.getpid():  # in a forked process, where fsspec's threads are not
+            anew = self._connected_anew()
+            if anew.facts != mine.facts:
+                raise Replaced("it has been replaced")
+            self._connection = mine = anew
+        return mine
+
+    def _fetch(self, spans: Sequence[Span]) -> Sequence[bytes]:
+        """The bytes of each span, all of them asked for at once."""
+        connection, found = self._connected(), dict[Span, bytes]()
+
+        def fetch() -> None:
+            missing = [span for span in spans if span not in found]
+            answers = connection.read(missing)
+            found.update((span, each) for span, each in zip(missing, answers, strict=True) if isinstance(each, bytes))
+            failed = next((each for each in answers if not isinstance(each, bytes)), None)
+            if failed is not None:
+                self._check_same(connection)
+                raise failed
+
+        _persistently(fetch)
+        return [found[span] for span in spans]
+
+    def _check_same(self, connection: _Connection) -> None:
+        """Raise Replaced where the URL is of another object by now."""
+        try:
+            anew = _Connection(self._url, self.name, self._options)
+        except Exception:  # what is the matter is told by what failed before
+            return
+        if anew.facts != connection.facts:
+            raise Replaced("it has been replaced")
+
+
+class _Connection:
+    """One process's way to an object: a file system of its own, whose sockets are closed with it."""
+
+    def __init__(self, url: str, name: str, options: Mapping[str, Any]) -> None:
+        """Raises what the file system raises; InputError where it cannot be had."""
+        self.process = os.getpid()
+        self._system, self._path = _file_system(url, name, options)
+        known = self._system.info(self._path)
+        if known.get("type") == "directory":
+            raise ArchiveError("is a folder")
+        if known.get("size") is None:
+            raise ArchiveError("the server does not say how many bytes it has")
+        if known.get("partial") is False:
+            raise _no_ranges()
+        self.size = int(known["size"])
+        self.facts = {fact: str(known[fact]) for fact in _FACTS if known.get(fact)}
+        self._ask_for_the_same(str(known.get("ETag") or ""))
+        _connections.add(self)
+
+    def _ask_for_the_same(self, tag: str) -> None:
+        """Let requests fail where the object is of another ETag."""
+        if tag.startswith("W/"):  # of meaning, not of bytes
+            tag = ""
+        if hasattr(self._system, "s3_additional_kwargs") and tag:
+            self._system.s3_additional_kwargs = {**self._system.s3_additional_kwargs, "IfMatch": tag}
+        elif _is_http(self._system):
+            given = self._system.kwargs.get("headers", {})
+            headers = {**given, "Accept-Encoding": "identity"} | ({"If-Match": tag} if tag else {})
+            self._system.kwargs = {**self._system.kwargs, "headers": headers}
+
+    def read(self, spans: Sequence[Span]) -> list[bytes | Exception]:
+        """The bytes of each span, or what went wrong with it."""
+        starts, stops = [offset for offset, _ in spans], [offset + length for offset, length in spans]
+        answers = self._system.cat_ranges([self._path] * len(spans), starts, stops, on_error="return")
+        return [_checked(answer, length) for answer, (_, length) in zip(answers, spans, strict=True)]
+
+
+_connections: WeakSet[_Connection] = WeakSet()
+_of_parents: list[_Connection] = []
+
+
+def _keep_those_of_the_parent() -> None:
+    # Closed here, they would be taken out of the event loop of the parent: both processes have one epoll.
+    _of_parents.extend(_connections)
+
+
+os.register_at_fork(after_in_child=_keep_those_of_the_parent)
+
+
+def expand_url(url: str, options: Mapping[str, Any] | None = None) -> list[str]:
+    """URLs of what matches a URL with `*` in it, sorted. Raises OSError, InputError."""
+    system, path = _file_system(url, name_of(url), options or {})
+    return sorted(system.unstrip_protocol(found) for found in _persistently(lambda: system.glob(path)))
+
+
+def _file_system(url: str, name: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """fsspec's file system for a URL, one that nobody else has, and the URL's path in it."""
+    try:
+        import fsspec
+    except ImportError:
+        raise InputError(f"{name}: remote archives need the extra: pip install 'dnerv[remote]'") from None
+    try:
+        system, path = fsspec.url_to_fs(url, **{"skip_instance_cache": True, **options})
+    except ImportError as error:
+        raise InputError(f"{name}: {error}; the extra pip install 'dnerv[remote]' has it for S3 and HTTP") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{name}: {error}") from error
+    if _is_http(system) and "timeout" not in system.client_kwargs:
+        from aiohttp import ClientTimeout
+
+        limits = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS)
+        system.client_kwargs = {**system.client_kwargs, "timeout": limits}
+    return system, path
+
+
+def _is_http(system: Any) -> bool:
+    return "http" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
+
+
+def _checked(answer: bytes | Exception, length: int) -> bytes | Exception:
+    if isinstance(answer, Exception) or len(answer) == length:
+        return answer
+    if len(answer) > length:
+        return _no_ranges()
+    return OSError(f"{len(answer)} bytes came where {length} were asked for")
+
+
+def _no_ranges() -> ArchiveError:
+    return ArchiveError("the server does not give parts of a file, which reading needs: download the archive")
+
+
+def _persistently(attempt: Callable[[], Value]) -> Value:
+    """What `attempt` gives, at the latest in its fifth try. Raises OSError."""
+    for pause in (*PAUSES, None):
+        try:
+            return attempt()
+        except DnervError:
+            raise
+        except Exception as error:
+            if pause is None or _is_final(error):
+                raise _named(error) from error
+            time.sleep(pause * random.uniform(0.5, 1.5))
+    raise AssertionError
+
+
+def _is_final(error: Exception) -> bool:
+    status = _status(error)
+    if status is not None:
+        return 400 <= status < 500 and status not in _TRY_LATER
+    if isinstance(error, FileNotFoundError):  # said of HTTP whatever went wrong
+        return not type(error.__cause__).__module__.startswith("aiohttp")
+    return isinstance(error, PermissionError | IsADirectoryError | ValueError | TypeError | NotImplementedError)
+
+
+def _status(error: Exception) -> int | None:
+    """Of an HTTP answer, where the error is of one."""
+    for each in (error, error.__cause__):
+        status = getattr(each, "status", None)
+        if isinstance(status, int):
+            return status
+    return None
+
+
+def _named(error: Exception) -> OSError:
+    status = _status(error)
+    if status == 404 or (status is None and isinstance(error, FileNotFoundError) and _is_final(error)):
+        return FileNotFoundError("no such file")
+    if status is not None:
+        return OSError(f"the server answers {status}")  # without its words, which repeat the whole URL
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ is not None else error
+    return OSError(str(cause) or type(cause).__name__)

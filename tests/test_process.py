@@ -62,3 +62,9 @@ def test_large_tensors_still_come_and_go_in_threads_too() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stdout) == (0, "done\n"), ended.stderr
+
+
+def test_side_by_side_keeps_the_order_and_tells_errors() -> None:
+    assert list(process.side_by_side(lambda item: item * item, range(50))) == [item * item for item in range(50)]
+    with pytest.raises(ZeroDivisionError):
+        list(process.side_by_side(lambda item: 1 // item, [1, 0, 1]))

@@ -1,8 +1,9 @@
 """How one video is best coded, found by coding it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,8 +51,52 @@ def test_groups_choose_for_themselves(made: SimpleNamespace, plan: Planned, refe
     assert chosen.base.references == (start.digest, None, None, start.digest)
     ways = [code_base(frames, plan(), wanted) for wanted in ([], [start] * 4)]
     assert chosen.base.worth(EXCHANGE) > max(way.worth(EXCHANGE) for way in ways)
-    again = base_coding.measured(chosen.base, frames, {start.digest: start})
-    assert chosen.base.errors.tolist() == again.errors.tolist()
+    shown = base_coding.shown_frames(chosen.base, frames.shape[1:3], len(frames), {start.digest: start})
+    errors = [float(np.square(a.astype(int) - b).mean()) for a, b in zip(shown, frames, strict=True)]
+    assert chosen.base.errors.tolist() == pytest.approx(errors)
+
+
+@pytest.fixture
+def codings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """Of each coding that is made from here on: frames coded, and whether references were given."""
+    made = list[tuple[int, bool]]()
+
+    def code(frames: Any, plan: BasePlan, references: Sequence[Any] = ()) -> CodedBase:
+        coded = code_base(frames, plan, references)
+        made.append((len(coded.packets), bool(references)))
+        return coded
+
+    monkeypatch.setattr(base_choice, "code_base", code)
+    return made
+
+
+def test_where_the_reference_is_sure_to_pay_two_groups_stand_for_all_that_would_be_coded_alone(
+    made: SimpleNamespace, plan: Planned, reference: Referred, codings: list[tuple[int, bool]]
+) -> None:
+    frames = made.scene(40, 0, 1)
+    start = reference(made.scene(24, 0)[12], plan())
+    chosen = choose_base(frames, plan(), (1,), EXCHANGE, lambda frame: start)
+    assert codings == [(40, True), (8, False), (8, False)]
+    assert chosen.base.references == (start.digest,) * 5
+    own = code_base(frames, plan())
+    gains = [
+        behind - alone
+        for behind, alone in zip(*(base_choice._group_worths(way, EXCHANGE) for way in (chosen.base, own)), strict=True)
+    ]
+    assert 0 < chosen.saved[start.digest] <= 8 * sum(EXCHANGE.bought(gain) for gain in gains)
+
+
+@pytest.mark.parametrize("cut", [0, 2, 4])
+def test_one_group_of_another_scene_has_all_coded_alone_too(
+    made: SimpleNamespace, plan: Planned, reference: Referred, codings: list[tuple[int, bool]], cut: int
+) -> None:
+    """Also where it is none of the two that stand for all."""
+    frames = made.scene(40, 0, 1)
+    frames[8 * cut : 8 * cut + 8] = made.scene(8, 5)
+    start = reference(made.scene(24, 0)[12], plan())
+    chosen = choose_base(frames, plan(), (1,), EXCHANGE, lambda frame: start)
+    assert codings[-1] == (40, False)
+    assert [place for place, digest in enumerate(chosen.base.references) if digest is None] == [cut]
 
 
 def test_groups_of_one_frame_take_the_reference_together_or_not_at_all(
@@ -114,7 +159,7 @@ def test_a_group_tries_what_suits_its_middle_frame(plan: Planned, distance: int,
 
 def test_what_a_reference_saves_counts_for_the_groups_that_there_are(plan: Planned) -> None:
     """At twice the distance there are half as many groups to save anything."""
-    base = CodedBase(plan(), b"", (b"x",) * 32, (b"a", b"a", b"b", None), np.zeros(32))
+    base = CodedBase(plan(), b"", (b"x",) * 32, (b"a", b"a", b"b", None), lambda: np.zeros(32))
     chosen = ChosenBase(base, {b"a": 400.0, b"b": 50.0})
     found = replace(base, packets=(b"x",) * 16, references=(b"a", b"c"))
     assert base_choice._carried(chosen, found) == {b"a": 200.0, b"c": 150.0}

@@ -169,8 +169,8 @@ def test_threads_and_where_frames_lie_change_no_byte(
 
 
 def test_the_worst_twentieth_counts_beside_the_mean(plan: Planned) -> None:
-    even = CodedBase(plan(), b"", (b"x" * 100,), (None,), np.full(40, 10.0))
-    uneven = replace(even, errors=np.array([0.0] * 38 + [200.0] * 2))
+    even = CodedBase(plan(), b"", (b"x" * 100,), (None,), lambda: np.full(40, 10.0))
+    uneven = replace(even, measure=lambda: np.array([0.0] * 38 + [200.0] * 2))
     assert even.errors.mean() == uneven.errors.mean()
     assert even.distortion == pytest.approx(10)
     assert uneven.distortion == pytest.approx((10 + 0.3 * 200) / 1.3)
@@ -184,6 +184,6 @@ def test_bytes_are_priced_by_what_they_bring_elsewhere(plan: Planned) -> None:
     assert exchange.brought(0.5) == pytest.approx(12.0 * np.log10(1.01), rel=0.01)
     assert exchange.brought(100.0) == pytest.approx(200 * exchange.brought(0.5))
     assert exchange.bought(exchange.brought(7.0)) == pytest.approx(7.0)
-    light = CodedBase(plan(), b"", (b"x" * 400,), (None,), np.full(4, 10.0))
+    light = CodedBase(plan(), b"", (b"x" * 400,), (None,), lambda: np.full(4, 10.0))
     heavy = replace(light, packets=(b"x" * 600,))
     assert light.worth(exchange) - heavy.worth(exchange) == pytest.approx(exchange.brought(50.0))

@@ -12,7 +12,7 @@ import pytest
 
 from dnerv.encoding import base_choice, base_coding, base_stage
 from dnerv.encoding.base_coding import CodedBase, CodedReference, Exchange
-from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, side_by_side, summaries_of
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
 from dnerv.encoding.options import EncodeOptions
 from dnerv.encoding.packing import write_base
 from dnerv.encoding.reference_choice import Choice, Picture
@@ -245,12 +245,6 @@ def test_videos_larger_than_what_is_held_give_the_same(
     held = told(staged(videos[:2], tmp_path / "held", settings()).code(CRF))
     monkeypatch.setattr(base_stage, "_HELD_BYTES", 0)
     assert told(staged(videos[:2], tmp_path / "drawn", settings()).code(CRF)) == held
-
-
-def test_side_by_side_keeps_the_order_and_tells_errors() -> None:
-    assert list(side_by_side(lambda item: item * item, range(50))) == [item * item for item in range(50)]
-    with pytest.raises(ZeroDivisionError):
-        list(side_by_side(lambda item: 1 // item, [1, 0, 1]))
 
 
 def test_bytes_are_dearer_at_a_crf_that_takes_fewer(settings: Callable[..., BaseSettings]) -> None:

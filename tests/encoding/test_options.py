@@ -124,3 +124,19 @@ def test_access_1_leaves_no_choice_of_the_distance() -> None:
 
 def test_quality_is_a_crf() -> None:
     assert [crf_of_quality(quality) for quality in (1, 50, 100)] == [65.5, 41, 16]
+
+
+@pytest.mark.parametrize(
+    ("fields", "known"),
+    [
+        ({"every": 1, "access": 8, "references": False}, True),
+        ({"access": 1, "references": False, "crf": 40.0}, True),
+        ({"every": 1, "access": 8}, False),  # which pictures are shared
+        ({"every": 1, "references": False}, False),  # how long groups are
+        ({"access": 8, "references": False}, False),  # how far coded frames lie apart
+        ({"every": 1, "access": 8, "references": False, "bits_per_pixel": 0.1}, False),  # the crf
+        ({"every": 1, "access": 8, "references": False, "epochs": 1}, False),  # what a network's bytes would bring
+    ],
+)
+def test_where_nothing_is_left_to_choose(fields: dict[str, Any], known: bool) -> None:
+    assert EncodeOptions(**fields).leaves_no_choice is known

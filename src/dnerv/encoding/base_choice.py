@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dnerv.codecs import Frame
 from dnerv.encoding.base_coding import (
     BasePlan,
     CodedBase,
@@ -23,13 +24,14 @@ from dnerv.encoding.base_coding import (
     Frames,
     code_base,
     group_ranges,
-    measured,
+    measurable,
     quality,
     timeline_of,
 )
 
 Candidate = Callable[[int], CodedReference | None]  # the reference that a group around a frame should try
 DISTANCES = (1, 2, 4)
+_FEWEST_GROUPS = 4  # of a video for two to stand for all
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,14 @@ def references_of(num_frames: int, plan: BasePlan, candidate: Candidate) -> list
 
 def _at(frames: Frames, plan: BasePlan, exchange: Exchange, candidate: Candidate) -> ChosenBase:
     """The best at one distance: each group from its own intra frame or from its candidate."""
-    own = code_base(frames, plan)
     wanted = references_of(len(frames), plan, candidate)
     if not any(wanted):
-        return ChosenBase(own, {})
+        return ChosenBase(code_base(frames, plan), {})
     shared = code_base(frames, plan, wanted)
+    sure = _sure_gains(frames, shared, exchange)
+    if sure is not None:
+        return ChosenBase(shared, _bytes_of(sure, shared, exchange))
+    own = code_base(frames, plan)
     ours, theirs = (_group_worths(way, exchange) for way in (own, shared))
     scored = zip(ours, theirs, shared.references, strict=True)
     takes = [reference is not None and behind > alone for alone, behind, reference in scored]
@@ -87,11 +92,38 @@ def _at(frames: Frames, plan: BasePlan, exchange: Exchange, candidate: Candidate
     best = shared
     if not all(takes) and own.header == shared.header:
         parts = [shared.groups[i] if take else own.groups[i] for i, take in enumerate(takes)]
-        used = tuple(reference if take else None for reference, take in zip(shared.references, takes, strict=True))
-        mixed = replace(own, packets=tuple(packet for part in parts for packet in part), references=used)
-        best = measured(mixed, frames, {r.digest: r for r in wanted if r is not None})
+        used = [reference if take else None for reference, take in zip(shared.references, takes, strict=True)]
+        best = measurable(plan, own.header, [packet for part in parts for packet in part], used, frames, wanted)
     best = max((own, best), key=lambda way: way.worth(exchange))
-    return ChosenBase(best, _saved(best, own, theirs, ours, exchange))
+    gains = [behind - alone for behind, alone in zip(theirs, ours, strict=True)]
+    return ChosenBase(best, _bytes_of(gains, best, exchange))
+
+
+def _sure_gains(frames: Frames, shared: CodedBase, exchange: Exchange) -> list[float] | None:
+    """What each group of a video is worth more behind its reference than alone, in dB; None where that is not sure.
+
+    Coding all groups alone, too, would take as long again. Two that stand for all are coded, and every group must be
+    worth more than either.
+    """
+    groups = shared.groups
+    if len(groups) < _FEWEST_GROUPS or None in shared.references:
+        return None
+    probes = [code_base(_frames_of(frames, place, shared), shared.plan) for place in _spread(len(groups))]
+    alone = max(_group_worths(probe, exchange)[0] for probe in probes)
+    gains = [worth - alone for worth in _group_worths(shared, exchange)]
+    return gains if min(gains) > 0 else None
+
+
+def _spread(count: int) -> tuple[int, int]:
+    """Two places of so many."""
+    return count // 4, 3 * count // 4
+
+
+def _frames_of(frames: Frames, group: int, coded: CodedBase) -> list[Frame]:
+    """From a group's first coded frame to its last."""
+    part = group_ranges(len(coded.packets), coded.plan)[group]
+    first, last = (place * coded.plan.distance for place in (part.start, part.stop - 1))
+    return [frames[place] for place in range(first, min(last + 1, len(frames)))]
 
 
 def _group_worths(coded: CodedBase, exchange: Exchange) -> list[float]:
@@ -104,16 +136,12 @@ def _group_worths(coded: CodedBase, exchange: Exchange) -> list[float]:
     ]
 
 
-def _saved(
-    best: CodedBase, own: CodedBase, worths: Sequence[float], own_worths: Sequence[float], exchange: Exchange
-) -> dict[bytes, float]:
-    """Bytes that each reference saves: those that would bring what its groups are worth more than own ones."""
+def _bytes_of(gains: Sequence[float], coded: CodedBase, exchange: Exchange) -> dict[bytes, float]:
+    """Bytes that each reference saves: those that would bring what its groups gain by it, in dB."""
     saved: dict[bytes, float] = {}
-    for place, digest in enumerate(best.references):
+    for gain, group, digest in zip(gains, coded.groups, coded.references, strict=True):
         if digest is not None:
-            frames = len(own.groups[place]) * own.plan.distance
-            gained = exchange.bought(worths[place] - own_worths[place]) * frames
-            saved[digest] = saved.get(digest, 0.0) + gained
+            saved[digest] = saved.get(digest, 0.0) + exchange.bought(gain) * len(group) * coded.plan.distance
     return saved
 
 

@@ -3,13 +3,14 @@
     frames ── every k-th ── groups ── SVT-AV1 ── packets (sequence header left out), checksums, errors of all frames
 
 What a way of coding costs is measured on what comes back: the packets are decoded, frames in between are blended, and
-the squared error is taken over all frames. One frame is in memory at a time, beside what the encoder looks ahead.
+the squared error is taken over all frames, once somebody asks for it. One frame is in memory at a time, beside what the
+encoder looks ahead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from math import log, log10
@@ -75,7 +76,12 @@ class CodedBase:
     header: bytes  # the sequence header of its packets
     packets: tuple[bytes, ...]
     references: tuple[bytes | None, ...]  # of each group: the digest of what it starts from, None for an intra frame
-    errors: NDArray[np.float64]  # mean squared error of every frame
+    measure: Callable[[], NDArray[np.float64]] = field(compare=False)  # gives `errors`
+
+    @cached_property
+    def errors(self) -> NDArray[np.float64]:
+        """Mean squared error of every frame, decoded when it is first asked for."""
+        return self.measure()
 
     @property
     def size(self) -> int:
@@ -179,15 +185,26 @@ def code_base(frames: Frames, plan: BasePlan, references: Sequence[CodedReferenc
             header = coded[0]
             packets += coded[1]
             used += uses
-    made = CodedBase(plan, header, tuple(packets), tuple(used), np.zeros(len(frames)))
-    return measured(made, frames, {r.digest: r for r in wanted if r is not None})
+    return measurable(plan, header, packets, used, frames, wanted)
 
 
-def measured(coded: CodedBase, frames: Frames, references: Mapping[bytes, CodedReference]) -> CodedBase:
-    """With the errors of its frames, decoded from its packets."""
-    shown = shown_frames(coded, frames[0].shape[:2], len(frames), references)
-    errors = [_squared_error(made, frames[place]) for place, made in enumerate(shown)]
-    return CodedBase(coded.plan, coded.header, coded.packets, coded.references, np.array(errors))
+def measurable(
+    plan: BasePlan,
+    header: bytes,
+    packets: Sequence[bytes],
+    used: Sequence[bytes | None],
+    frames: Frames,
+    references: Sequence[CodedReference | None],
+) -> CodedBase:
+    """A coding of `frames` whose errors are those of the frames decoded from its packets."""
+    by_digest = {reference.digest: reference for reference in references if reference is not None}
+
+    def measure() -> NDArray[np.float64]:
+        shown = shown_frames(made, frames[0].shape[:2], len(frames), by_digest)
+        return np.array([_squared_error(frame, frames[place]) for place, frame in enumerate(shown)])
+
+    made = CodedBase(plan, header, tuple(packets), tuple(used), measure)
+    return made
 
 
 def shown_frames(

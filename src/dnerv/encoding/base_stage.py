@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -36,7 +35,7 @@ from dnerv.encoding.base_coding import (
 )
 from dnerv.encoding.reference_choice import Choice, Known, Summary, choose_pictures, summarise, thumbnail
 from dnerv.files import write_atomically
-from dnerv.process import usable_cores
+from dnerv.process import side_by_side, usable_cores
 from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter
 from dnerv.video.content import digest_of
 
@@ -47,7 +46,6 @@ _DB_OF_CRF = 0.2  # that a step of crf takes, about
 _SAME_WAY = 8.0  # of crf: within it what was found to be the best way to code a video stays so
 
 Result = TypeVar("Result")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class StoredBase:
     def _load(self) -> CodedBase:
         data, ends = self.path.read_bytes(), accumulate(self.packet_lengths, initial=0)
         packets = tuple(data[a:b] for a, b in pairwise(ends))
-        return CodedBase(self.plan, self.header, packets, self.references, np.zeros(0))
+        return CodedBase(self.plan, self.header, packets, self.references, lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -286,15 +284,6 @@ def summaries_of(videos: Sequence[CachedVideo]) -> list[Summary]:
         summaries.append(summary)
         progress.advance()
     return summaries
-
-
-def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Results in order, by as many threads as there are processors: encoders give up the interpreter's lock."""
-    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-coding")
-    try:
-        yield from pool.map(work, items)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _not_worth_it(coded: Sequence[StoredBase], references: Sequence[CodedReference], num_free: int) -> list[int]:

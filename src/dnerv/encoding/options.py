@@ -152,6 +152,12 @@ class EncodeOptions(FrameOptions):
         return 1 if self.access == 1 else self.every
 
     @property
+    def leaves_no_choice(self) -> bool:
+        """Whether all videos are coded in one way that is known: there is nothing to find out on a sample."""
+        known = self.bits_per_pixel is None and self.access is not None and self.distance is not None
+        return known and not self.references and not self.trains
+
+    @property
     def encoder_preset(self) -> int:
         """SVT-AV1's."""
         return EFFORTS[self.effort]

@@ -184,6 +184,9 @@ class _Encoding:
 
     def _survey(self, videos: Sequence[CachedVideo], summaries: Sequence[Summary]) -> Survey:
         options = self.options
+        if options.leaves_no_choice:
+            assert options.access is not None
+            return Survey.without_sample(_crf(options), options.access)
 
         def make() -> dict[str, Any]:
             progress.stage("measuring a sample")

@@ -31,9 +31,9 @@ from dnerv.encoding.base_coding import (
     code_reference,
     quality,
 )
-from dnerv.encoding.base_stage import side_by_side
 from dnerv.encoding.probe import SAMPLE_SIDE, centre
 from dnerv.encoding.reference_choice import Choice, Picture, Summary, choose_pictures
+from dnerv.process import side_by_side
 from dnerv.video import CachedVideo
 
 ACCESSES = (8, 16, 32, 64)  # coded frames, tried from the shortest
@@ -58,6 +58,11 @@ class Survey:
     cost: float | None  # bytes of that access over those of one group a video; None where it was asked for
     low_delay: bool  # whether groups behind a reference are coded forward alone
 
+    @classmethod
+    def without_sample(cls, crf: float, access: int) -> Survey:
+        """Where videos are coded in one way alone: what bytes bring is then of no use, and stands for nothing."""
+        return cls(crf, _LEAST_EXCHANGE, 1.0, 0.0, access, None, low_delay=True)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return vars(self).copy()
@@ -68,6 +73,14 @@ class _Way(NamedTuple):
 
     quality: float  # dB
     density: float  # bytes a pixel
+
+
+class _Sampled(NamedTuple):
+    """A clip of the sample as it was coded."""
+
+    way: _Way
+    size: int  # bytes of its packets
+    first: float  # bytes a pixel of the first of them, an intra frame
 
 
 class _Best(NamedTuple):
@@ -106,7 +119,7 @@ class Surveyor:
         fast = min(max(preset, _FASTEST), preset + _FASTER)
         self._plan = BasePlan(1.0, fast, min(distances), WHOLE, low_delay=False)
         self._longest = max(len(clip) for clip in self._clips) // min(self._distances) + 1
-        self._coded: dict[BasePlan, list[CodedBase]] = {}
+        self._coded: dict[BasePlan, list[_Sampled]] = {}
 
     def survey(self, crf: float | None, bits_per_pixel: float | None, access: int | None) -> Survey:
         """Measure at a crf, or, for None, where a number of bits takes it; `access`: None to choose it."""
@@ -138,14 +151,14 @@ class Surveyor:
 
     def _terms(self, crf: float) -> _Terms:
         plan = replace(self._plan, crf=crf)
-        intra = float(np.mean([len(coded.packets[0]) / (clip[0].size / 3) for coded, clip in self._pairs(plan)]))
+        intra = float(np.mean([sampled.first for sampled in self._code(plan)]))
         return _Terms(plan, self._exchange(crf), intra, self._choice(intra))
 
     def _exchange(self, crf: float) -> float:
         """What bytes bring where they are spent on plain AV1."""
         finer = SvtAv1.nearest_crf(max(SvtAv1.crf_range[0], crf - _FINER))
         low, high = (self._code(replace(self._plan, crf=each)) for each in (crf, finer))
-        gained = np.mean([quality(b.distortion) - quality(a.distortion) for a, b in zip(low, high, strict=True)])
+        gained = np.mean([b.way.quality - a.way.quality for a, b in zip(low, high, strict=True)])
         spent = np.mean([log10(b.size / a.size) for a, b in zip(low, high, strict=True)])
         found = gained / spent if spent > 0 else _LEAST_EXCHANGE
         return float(np.clip(found, _LEAST_EXCHANGE, _MOST_EXCHANGE))
@@ -163,7 +176,7 @@ class Surveyor:
     def _best(self, terms: _Terms, access: int) -> _Best:
         """Each clip in its best way; groups behind pictures are coded in one way for all."""
         plans = [replace(terms.plan, access=access, distance=distance) for distance in self._distances]
-        own = [[_way(coded, clip) for coded, clip in self._pairs(each)] for each in plans]
+        own = [[sampled.way for sampled in self._code(each)] for each in plans]
         if terms.choice is None or not terms.choice.pictures:
             return _best(own, terms.exchange, low_delay=True)
         found = []
@@ -172,12 +185,13 @@ class Surveyor:
             found.append(_best([*own, *shared], terms.exchange, forward))
         return max(found)
 
-    def _pairs(self, plan: BasePlan) -> list[tuple[CodedBase, NDArray[np.uint8]]]:
-        return list(zip(self._code(plan), self._clips, strict=True))
+    def _code(self, plan: BasePlan) -> list[_Sampled]:
+        def code(clip: NDArray[np.uint8]) -> _Sampled:
+            coded = code_base(clip, plan)
+            return _Sampled(_way(coded, clip), coded.size, len(coded.packets[0]) / (clip[0].size / 3))
 
-    def _code(self, plan: BasePlan) -> list[CodedBase]:
         if plan not in self._coded:
-            self._coded[plan] = list(side_by_side(lambda clip: code_base(clip, plan), self._clips))
+            self._coded[plan] = list(side_by_side(code, self._clips))
         return self._coded[plan]
 
     def _shared(self, plan: BasePlan, choice: Choice) -> list[_Way]:

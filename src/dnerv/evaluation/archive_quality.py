@@ -18,6 +18,7 @@ from dnerv import progress
 from dnerv.archive import Archive, VideoReader
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
+from dnerv.process import side_by_side
 from dnerv.video import Member, VideoSource, discover
 
 _FRAMES_AT_ONCE = 8
@@ -92,6 +93,8 @@ def measure_archive(
 ) -> ArchiveQuality:
     """Compare every video of an open archive with `frames_of(name)`, uint8 [H, W, 3] RGB each; progress is by frame.
 
+    Videos are compared side by side, but where a network makes frames: that has all cores for itself.
+
     Args:
         ms_ssim: measure it, too: it takes many times as long as all the rest.
 
@@ -100,8 +103,21 @@ def measure_archive(
     """
     meter, videos = QualityMeter(), []
     common = 8 * (archive.file_bytes - archive.index.packet_bytes) / archive.num_pixels
-    for reader in archive:
-        videos.append(_measure_video(reader, frames_of(reader.entry.name), common, meter, ms_ssim))
+    alone = len(archive) == 1 or (archive.layers == "all" and archive.config.network is not None)
+
+    def measure(place: int) -> tuple[VideoQuality, Tensor]:
+        reader = archive.reader(archive.entries[place])
+        # Threads do not know who listens: what they have done is told when their video is taken.
+        return _measure_video(
+            reader, frames_of(reader.entry.name), common, ms_ssim, progress.advance if alone else None
+        )
+
+    places = range(len(archive))
+    for video, errors in map(measure, places) if alone else side_by_side(measure, places):
+        videos.append(video)
+        meter.add(video.name, errors)
+        if not alone:
+            progress.advance(video.num_frames)
     scores = [video.ms_ssim for video in videos if video.ms_ssim is not None]
     return ArchiveQuality(
         meter.psnr,
@@ -115,35 +131,41 @@ def measure_archive(
 
 
 def _measure_video(
-    reader: VideoReader, frames: Iterable[NDArray[np.uint8]], common: float, meter: QualityMeter, ms_ssim: bool
-) -> VideoQuality:
-    facts, alone = reader.metadata, QualityMeter()
-    similarity: list[Tensor] = []
+    reader: VideoReader,
+    frames: Iterable[NDArray[np.uint8]],
+    common: float,
+    ms_ssim: bool,
+    tell: Callable[[int], None] | None,
+) -> tuple[VideoQuality, Tensor]:
+    """A video's quality, and its frames' errors."""
+    facts, meter = reader.metadata, QualityMeter()
+    errors, similarity = list[Tensor](), list[Tensor]()
     first = 0
     for wanted in _batches(frames):
         if first + len(wanted) > len(reader) or tuple(wanted.shape[2:]) != (facts.height, facts.width):
             raise _mismatch(reader, f"more than {len(reader)} frames, or frames of another size")
         made = reader[first : first + len(wanted)].cpu()
-        error = mse_per_frame(wanted, made)
-        meter.add(facts.name, error)
-        alone.add(facts.name, error)
+        errors.append(mse_per_frame(wanted, made))
+        meter.add(facts.name, errors[-1])
         if ms_ssim and min(facts.height, facts.width) >= SMALLEST_SIDE_OF_MS_SSIM:
             similarity.append(ms_ssim_per_frame(wanted, made))
         first += len(wanted)
-        progress.advance(len(wanted))
+        if tell is not None:
+            tell(len(wanted))
     if first != len(reader):
         raise _mismatch(reader, f"{first} frames")
-    return VideoQuality(
+    quality = VideoQuality(
         facts.name,
         len(reader),
         facts.height,
         facts.width,
-        alone.psnr,
-        alone.worst_psnr,
-        alone.psnr_of_mean_mse,
+        meter.psnr,
+        meter.worst_psnr,
+        meter.psnr_of_mean_mse,
         float(torch.cat(similarity).mean()) if similarity else None,
         _bits_per_pixel(reader, common),
     )
+    return quality, torch.cat(errors)
 
 
 def _bits_per_pixel(reader: VideoReader, common: float) -> float:

@@ -1,6 +1,6 @@
 """dnerv: a whole video collection in one file.
 
-    archive = dnerv.open("collection.dnerv")
+    archive = dnerv.open("collection.dnerv")      # or "https://...", "s3://...", or several: ["a.dnerv", "b.dnerv"]
     archive.names
     archive["bikes"][16:24]      # uint8 [8, 3, H, W], RGB
 
@@ -22,8 +22,8 @@ from dnerv.errors import ArchiveError, DnervError, InputError, OutputError
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
-    from dnerv.archive import Archive as open
-    from dnerv.archive import Frame, FrameBatch, VideoMetadata, VideoReader
+    from dnerv.archive import Archive, Collection, Frame, FrameBatch, VideoMetadata, VideoReader
+    from dnerv.archive import open_archives as open
     from dnerv.archive.changing import Change, compact, extract, merge, remove
     from dnerv.encoding import EncodeOptions, EncodeResult, encode
     from dnerv.encoding.adding import add
@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from dnerv.version import __version__
 
 __all__ = [
+    "Archive",
     "ArchiveError",
     "ArchiveQuality",
     "Change",
     "ClipDataset",
+    "Collection",
     "DnervError",
     "EncodeOptions",
     "EncodeResult",
@@ -69,7 +71,9 @@ def __dir__() -> list[str]:
 __getattr__ = imports_on_use(
     __name__,
     {
-        "open": "archive:Archive",
+        "open": "archive:open_archives",
+        "Archive": "archive",
+        "Collection": "archive",
         "Frame": "archive",
         "FrameBatch": "archive",
         "VideoMetadata": "archive",

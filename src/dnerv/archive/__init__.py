@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from dnerv.archive.archive import Archive, Layers, checked_device
 from dnerv.archive.base_layer import BaseLayer, BaseReader
+from dnerv.archive.collection import Collection, open_archives
 from dnerv.archive.config import ArchiveConfig, NetworkConfig, PlaneFormat
 from dnerv.archive.entry import VideoEntry
 from dnerv.archive.export import ExportFormat, export_videos, interpolate_videos
@@ -26,6 +27,7 @@ __all__ = [
     "BaseReader",
     "ClipLayout",
     "ClipMaker",
+    "Collection",
     "ExportFormat",
     "Frame",
     "FrameBatch",
@@ -43,6 +45,7 @@ __all__ = [
     "export_videos",
     "interpolate_videos",
     "new_archive",
+    "open_archives",
     "verify_archive",
 ]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
+from pathlib import PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -134,6 +136,21 @@ class Archive:
         return self.container.size
 
     @property
+    def is_remote(self) -> bool:
+        """Whether the file is behind a URL."""
+        return self.container.is_remote
+
+    @property
+    def title(self) -> str:
+        """What it is called in a few words: the file's name."""
+        return PurePosixPath(self.container.name).name
+
+    @property
+    def archives(self) -> tuple[Archive, ...]:
+        """Itself, as a collection has several."""
+        return (self,)
+
+    @property
     def bits_per_pixel(self) -> float:
         """The whole file's bits over `num_pixels`."""
         return 8 * self.file_bytes / self.num_pixels
@@ -178,6 +195,10 @@ class Archive:
         """A reader of the video of an entry of this archive."""
         return VideoReader(entry, self._source(entry), device=self.device, coded_size=self._coded_size)
 
+    def located(self, place: int) -> tuple[Archive, VideoEntry]:
+        """The archive that has the video of this place in `entries`, itself, and its entry. IndexError outside."""
+        return self, self.entries[place]
+
     def uses_network(self, entry: VideoEntry) -> bool:
         """Whether the network makes the video's frames, as the archive was opened."""
         return self.layers == "all" and entry.network_frame is not None
@@ -212,20 +233,33 @@ class Archive:
                 raise ArchiveError("the archive's index is damaged: its packets take more than the whole file")
         return parts
 
+    def reopened(
+        self,
+        *,
+        layers: Layers | None = None,
+        device: str | torch.device | None = None,
+        precision: Precision | None = None,
+    ) -> Archive:
+        """The same state of the file, opened with other options; itself where none is another. Raises as opening."""
+        wanted = (
+            layers or self.layers,
+            self.device if device is None else checked_device(device),
+            precision or self.precision,
+        )
+        if wanted == (self.layers, self.device, self.precision):
+            return self
+        return self._opener(*wanted)(copy(self.container))
+
     def close(self) -> None:
         """Close the file."""
         self.container.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        reopened = partial(
-            Archive,
-            layers=self.layers,
-            device=self.device,
-            precision=self.precision,
-            size="coded" if self._coded_size else "original",
-            allowance=self.allowance,
-        )
-        return reopened, (self.container,)
+        return self._opener(self.layers, self.device, self.precision), (self.container,)
+
+    def _opener(self, layers: Layers, device: torch.device, precision: Precision) -> Callable[[Container], Archive]:
+        size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
+        return partial(Archive, layers=layers, device=device, precision=precision, size=size, allowance=self.allowance)
 
     def __enter__(self) -> Archive:
         return self

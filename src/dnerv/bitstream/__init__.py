@@ -14,6 +14,7 @@ from dnerv.bitstream.integers import (
 )
 from dnerv.bitstream.json_section import JSON_LIMIT, decode_json, encode_json
 from dnerv.bitstream.quantisation import QuantisedTensor, quantisation_axis, quantise
+from dnerv.bitstream.storage import is_url
 from dnerv.bitstream.weights import describe_weights, pack_weights, unpack_weights
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "describe_weights",
     "encode_integers",
     "encode_json",
+    "is_url",
     "new_container",
     "pack_weights",
     "quantisation_axis",

@@ -1,0 +1,301 @@
+"""Several `.dnerv` files as one collection of videos.
+
+    collection = dnerv.open(["a.dnerv", "b.dnerv"])       # or dnerv.open("shards/*.dnerv")
+    collection["bikes"][16:24]
+
+It reads as the archive that `merge` would make of the files, in the same order and thus in the same batches; nothing is
+copied. Opening reads all names: a name that two of the files have is refused, and eight bytes a video are kept.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from glob import glob, has_magic
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dnerv.archive.archive import Archive, Layers
+from dnerv.archive.entry import VideoEntry, sort_key
+from dnerv.archive.video_reader import VideoReader
+from dnerv.bitstream import is_url
+from dnerv.errors import InputError, VideoNameError
+
+if TYPE_CHECKING:
+    from dnerv.engine import ChosenPrecision, Precision
+
+PathOrUrl = str | os.PathLike[str]
+_OPENED_AT_ONCE = 16
+_LISTED = 5  # names in a message
+Value = TypeVar("Value")
+
+
+class Collection:
+    """Videos of several archives, found by name: read as an `Archive` is. Threads may share it, and it pickles."""
+
+    def __init__(self, archives: Sequence[Archive], order: Order | None = None) -> None:
+        """`archives`: open ones with the same options; they are closed with it. `order`: of them, where it is known.
+
+        Raises:
+            InputError: no archive, archives that are opened in different ways, or a name that two of them have.
+            ArchiveError: one is damaged.
+        """
+        self.archives = tuple(archives)
+        if not self.archives:
+            raise InputError("a collection is made of at least one archive")
+        first = self.archives[0]
+        self.layers: Layers = first.layers
+        self.device: torch.device = first.device
+        self.precision: ChosenPrecision = first.precision
+        if any(
+            (each.layers, each.device, each.precision) != (self.layers, self.device, self.precision)
+            for each in archives
+        ):
+            raise InputError("the archives of a collection have the same layers, device and precision")
+        self._order = Order.of(self.archives) if order is None else order
+
+    @property
+    def entries(self) -> CollectionEntries:
+        """What is known of each video, in the order of names; read from the files as they are asked for."""
+        return CollectionEntries(self)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the videos, in the order of their bytes."""
+        return list(self.in_order([iter(archive.names) for archive in self.archives]))
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all videos."""
+        return sum(archive.num_frames for archive in self.archives)
+
+    @property
+    def num_pixels(self) -> int:
+        """Pixels of all frames at the size that was coded: what bits per pixel are counted on."""
+        return sum(archive.num_pixels for archive in self.archives)
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of all files."""
+        return sum(archive.file_bytes for archive in self.archives)
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """All files' bits over `num_pixels`."""
+        return 8 * self.file_bytes / self.num_pixels
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a file is behind a URL."""
+        return any(archive.is_remote for archive in self.archives)
+
+    @property
+    def title(self) -> str:
+        """What it is called in a few words."""
+        return self.archives[0].title if len(self.archives) == 1 else f"{len(self.archives)} archives"
+
+    def __len__(self) -> int:
+        return len(self._order.owners)
+
+    def __repr__(self) -> str:
+        return f"<dnerv collection of {self.title}: {len(self)} videos, {self.num_frames} frames>"
+
+    def __contains__(self, name: str) -> bool:
+        return any(name in archive for archive in self.archives)
+
+    def __iter__(self) -> Iterator[VideoReader]:
+        return self.in_order([iter(archive) for archive in self.archives])
+
+    def __getitem__(self, name: str) -> VideoReader:
+        """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""
+        place = self.place_of(name)
+        if place is None:
+            there = ", ".join(entry.name for entry in self.entries[:5]) + (", ..." if len(self) > 5 else "")
+            raise VideoNameError(f"no video is called {name!r} in {self.title}; there are {len(self)}: {there}")
+        archive, entry = self.located(place)
+        return archive.reader(entry)
+
+    def place_of(self, name: str) -> int | None:
+        """The place of the video of this name in `entries`, None where there is none. Raises ArchiveError."""
+        for owner, archive in enumerate(self.archives):
+            place = archive.place_of(name)
+            if place is not None:
+                return self._order.find(owner, place)
+        return None
+
+    def located(self, place: int) -> tuple[Archive, VideoEntry]:
+        """The archive that has the video of this place in `entries`, and its entry. IndexError outside."""
+        if not 0 <= place < len(self):
+            raise IndexError(f"video {place}: there are {len(self)}")
+        archive = self.archives[self._order.owners[place]]
+        return archive, archive.entries[int(self._order.places[place])]
+
+    def in_order(self, each: Sequence[Iterator[Value]]) -> Iterator[Value]:
+        """What is given for each archive's videos, in the order of names."""
+        return (next(each[owner]) for owner in self._order.owners.tolist())
+
+    def reopened(
+        self,
+        *,
+        layers: Layers | None = None,
+        device: str | torch.device | None = None,
+        precision: Precision | None = None,
+    ) -> Collection:
+        """See `Archive.reopened`."""
+        reopened = [each.reopened(layers=layers, device=device, precision=precision) for each in self.archives]
+        return self if reopened[0] is self.archives[0] else Collection(reopened, self._order)
+
+    def close(self) -> None:
+        """Close all files."""
+        for archive in self.archives:
+            archive.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Collection, (self.archives, self._order)
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class CollectionEntries(Sequence[VideoEntry]):
+    """The videos of a collection, read from its archives' indexes. Errors name the file."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    def __len__(self) -> int:
+        return len(self._collection)
+
+    @overload
+    def __getitem__(self, place: int) -> VideoEntry: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[VideoEntry]: ...
+    def __getitem__(self, place: int | slice) -> VideoEntry | list[VideoEntry]:
+        if isinstance(place, slice):
+            return [self._collection.located(i)[1] for i in range(*place.indices(len(self)))]
+        return self._collection.located(place if place >= 0 else place + len(self))[1]
+
+    def __iter__(self) -> Iterator[VideoEntry]:
+        return self._collection.in_order([iter(archive.entries) for archive in self._collection.archives])
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which archive has the next video, in the order of names, and its place there."""
+
+    owners: NDArray[np.uint32]  # [videos]
+    places: NDArray[np.uint32]  # [videos]
+
+    @classmethod
+    def of(cls, archives: Sequence[Archive]) -> Order:
+        """Read all names. Raises ArchiveError; InputError for a name that two have."""
+        owners, places = array("I"), array("I")
+        twice: list[str] = []
+        last, owner_of_last = b"", -1
+        for key, owner, place in heapq.merge(*(_keys(owner, archive) for owner, archive in enumerate(archives))):
+            if key == last and owner_of_last >= 0:
+                twice.append(
+                    f"{key.decode()!r} in {archives[owner_of_last].container.name} and in "
+                    f"{archives[owner].container.name}"
+                )
+            last, owner_of_last = key, owner
+            owners.append(owner)
+            places.append(place)
+        if twice:
+            more = f"; {len(twice) - _LISTED} more names are in several" if twice[_LISTED:] else ""
+            raise InputError(f"a collection has each name once, and there are {', '.join(twice[:_LISTED])}{more}")
+        return cls(np.frombuffer(owners, np.uint32), np.frombuffer(places, np.uint32))
+
+    def find(self, owner: int, place: int) -> int:
+        """Where the video of this place of an archive stands."""
+        return int(np.flatnonzero((self.owners == owner) & (self.places == place))[0])
+
+
+def _keys(owner: int, archive: Archive) -> Iterator[tuple[bytes, int, int]]:
+    """Names to sort by, the archive's number and the video's place in it."""
+    with archive.errors_name_it():
+        for place, name in enumerate(archive.index.names()):
+            yield sort_key(name), owner, place
+
+
+def open_archives(
+    source: PathOrUrl | Sequence[PathOrUrl],
+    *,
+    layers: Layers = "all",
+    device: str | torch.device = "cpu",
+    precision: Precision = "fp32",
+    size: Literal["original", "coded"] = "original",
+    allowance: float | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Archive | Collection:
+    """Open an archive, or several as one collection.
+
+    Args:
+        source: the path or URL of a file; a list of them, or a pattern such as "shards/*.dnerv", gives a collection.
+        layers, device, precision, size, allowance, storage_options: as for `Archive`.
+
+    Raises:
+        ArchiveError: not an archive, or a damaged one.
+        InputError: an argument is not one of the allowed, no file matches, or two files have a video of one name.
+    """
+    opened = partial(
+        Archive,
+        layers=layers,
+        device=device,
+        precision=precision,
+        size=size,
+        allowance=allowance,
+        storage_options=storage_options,
+    )
+    if isinstance(source, str | os.PathLike):
+        if not _is_pattern(source):
+            return opened(source)
+        source = [source]
+    paths = [path for each in source for path in (_matching(each, storage_options) if _is_pattern(each) else [each])]
+    return Collection(_all_opened(paths, opened))
+
+
+def _is_pattern(source: PathOrUrl) -> bool:
+    if is_url(source):
+        return "*" in str(source).partition("?")[0]
+    return has_magic(os.fspath(source)) and not Path(source).exists()
+
+
+def _matching(pattern: PathOrUrl, storage_options: Mapping[str, Any] | None) -> list[str]:
+    if is_url(pattern):
+        from dnerv.bitstream.remote import expand_url
+
+        found = expand_url(str(pattern), storage_options)
+    else:
+        found = sorted(glob(os.fspath(pattern), recursive=True))  # noqa: PTH207  (of absolute patterns too)
+    if not found:
+        raise InputError(f"no file matches {str(pattern)!r}")
+    return found
+
+
+def _all_opened(paths: Sequence[PathOrUrl], opened: Callable[[PathOrUrl], Archive]) -> list[Archive]:
+    """All of them, many at once, or none."""
+    with ThreadPoolExecutor(_OPENED_AT_ONCE) as threads:
+        opening = [threads.submit(opened, path) for path in paths]
+    try:
+        return [each.result() for each in opening]
+    except BaseException:
+        for each in opening:
+            if each.exception() is None:
+                each.result().close()
+        raise

@@ -26,10 +26,10 @@ def test_each_frame_is_wanted_once() -> None:
 
 def test_few_readers_are_open(base_path: Path) -> None:
     with Archive(base_path) as archive:
-        readers = BaseReaders(archive, limit=2)
+        readers = BaseReaders(limit=2)
         seen = []
         for place in (0, 1, 0, 2, 0, 1):
-            with readers.reading(place, archive.entries[place]) as reader:
+            with readers.reading(place, archive, archive.entries[place]) as reader:
                 seen.append(reader)
             with readers._slots as slots:
                 assert len(slots) <= 2
@@ -44,12 +44,12 @@ def test_a_reader_has_one_thread_at_a_time(base_path: Path) -> None:
     with Archive(base_path) as archive:
         entries = {place: archive.entries[place] for place in (1, RUN_D)}
         expected = {place: archive.base.frames(entry, range(8)) for place, entry in entries.items()}
-        readers = BaseReaders(archive, limit=1)
+        readers = BaseReaders(limit=1)
 
         def walk(place: int) -> None:
             barrier.wait(30)
             for _ in range(10):
-                with readers.reading(place, entries[place]) as reader:
+                with readers.reading(place, archive, entries[place]) as reader:
                     for first in (0, 4, 1):
                         found = reader.frames(range(first, first + 3))
                         if not np.array_equal(found, expected[place][first : first + 3]):

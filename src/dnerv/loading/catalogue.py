@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from dnerv.archive import Archive, VideoEntry
-from dnerv.errors import InputError
+from dnerv.archive import Archive, Collection, VideoEntry
+from dnerv.errors import InputError, listed
 from dnerv.loading.windows import Sample
 
 UNLABELLED = -1
@@ -16,7 +16,7 @@ _USUAL_CLIP_LENGTH = 8  # frames, where no network has a clip length of its own
 
 
 class Catalogue:
-    """All or some videos of an archive: some numbers of each; what else there is to know stays in the archive."""
+    """All or some videos of an archive or collection: some numbers of each; what else is known of them stays there."""
 
     def __init__(self, entries: Sequence[VideoEntry], names: Sequence[str] | None = None) -> None:
         """`names`: of the videos to use, in this order; None for all. Raises InputError for one that is not there."""
@@ -63,10 +63,15 @@ def describe(entry: VideoEntry, sample: Sample) -> dict[str, Any]:
     }
 
 
-def default_clip_length(archive: Archive) -> int:
-    """Frames of a clip where nobody says: those of the archive's network, 8 where it has none."""
-    config = archive.config.network
-    return _USUAL_CLIP_LENGTH if config is None else config.model.clip_length
+def default_clip_length(archive: Archive | Collection) -> int:
+    """Frames of a clip where nobody says: those of the network, 8 where there is none. InputError where they differ."""
+    networks = [each.config.network for each in archive.archives]
+    lengths = {network.model.clip_length for network in networks if network is not None}
+    if len(lengths) > 1:
+        raise InputError(
+            f"networks of {archive.title} have clips of {listed(sorted(lengths))} frames: give clip_length"
+        )
+    return lengths.pop() if lengths else _USUAL_CLIP_LENGTH
 
 
 def _wanted(names: Sequence[str]) -> dict[str, int]:

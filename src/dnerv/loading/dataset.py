@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dnerv.archive import Archive, Layers, VideoReader
+from dnerv.archive import Archive, Collection, Layers, VideoReader, open_archives
 from dnerv.archive.sharing import Guarded, OpenedOnUse, Recent
 from dnerv.errors import FrameIndexError, InputError
 from dnerv.loading.catalogue import Catalogue, default_clip_length, describe
@@ -38,7 +38,7 @@ class ClipDataset(Dataset[_Item]):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         clip_length: int | None = None,
         frame_step: int = 1,
@@ -49,10 +49,12 @@ class ClipDataset(Dataset[_Item]):
         size: Literal["coded", "original"] = "coded",
         device: str | torch.device = "cpu",
         precision: Precision = "auto",
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Open the archive and lay out its clips; nothing is decoded yet.
 
         Args:
+            path: of the archive, its URL, or several, as for `dnerv.open`.
             clip_length, frame_step, clips_per_video, videos: as for `Loader`.
             seed: with `clips_per_video`, clips start anywhere, drawn from it and the epoch; evenly spaced by default.
             layers: as for `Archive`.
@@ -60,6 +62,7 @@ class ClipDataset(Dataset[_Item]):
                 back to the size that each video had.
             device: where the network runs and clips come out; "cuda" with workers needs those to be spawned.
             precision: of the network, as for `Archive`.
+            storage_options: of fsspec's file system, for URLs.
 
         Raises:
             ArchiveError: not an archive, or a damaged one; also when clips are asked for.
@@ -67,7 +70,9 @@ class ClipDataset(Dataset[_Item]):
         """
         if seed is not None and (type(seed) is not int or seed < 0):
             raise InputError(f"seed is {seed!r}; it is an integer from 0")
-        archive = Archive(path, layers=layers, size=size, device=device, precision=precision)
+        archive = open_archives(
+            path, layers=layers, size=size, device=device, precision=precision, storage_options=storage_options
+        )
         self._opened = OpenedOnUse(archive)
         self._readers: Guarded[Recent[int, VideoReader]] = Guarded(partial(Recent, _KEPT_VIDEOS))
         self._catalogue = Catalogue(archive.entries, videos)
@@ -92,7 +97,7 @@ class ClipDataset(Dataset[_Item]):
         return len(self._windows)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} clips of {self._archive.container.path.name!r}>"
+        return f"<{len(self)} clips of {self._archive.title!r}>"
 
     def __getitem__(self, index: int) -> _Item:
         """Clip `index`; negative ones count from the end. Raises FrameIndexError (an IndexError) outside."""
@@ -106,7 +111,7 @@ class ClipDataset(Dataset[_Item]):
         return clip, self._catalogue.label(sample.place), describe(reader.entry, sample)
 
     @property
-    def _archive(self) -> Archive:
+    def _archive(self) -> Archive | Collection:
         return self._opened.get()
 
     def _reader(self, place: int) -> VideoReader:
@@ -114,4 +119,5 @@ class ClipDataset(Dataset[_Item]):
             return readers.get(place, self._open)
 
     def _open(self, place: int) -> VideoReader:
-        return self._archive.reader(self._archive.entries[place])
+        archive, entry = self._archive.located(place)
+        return archive.reader(entry)

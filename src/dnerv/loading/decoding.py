@@ -34,18 +34,21 @@ class Frames:
         return _picked(self.data, np.searchsorted(self.indices, wanted))
 
 
-def decode(archive: Archive, prepared: Prepared) -> Mapping[int, Frames]:
-    """The frames of each video, by its place in the archive."""
-    requests = [request for footage in prepared.values() for clip in footage.clips for request in clip.requests]
-    tiles = _tiles(archive, requests)
-    return {place: _frames(archive, footage, tiles) for place, footage in prepared.items()}
+def decode(prepared: Prepared) -> Mapping[int, Frames]:
+    """The frames of each video, by its place in the archive or collection."""
+    requests: dict[Archive, list[ClipRequest]] = {}
+    for footage in prepared.values():
+        own = [request for clip in footage.clips for request in clip.requests]
+        requests.setdefault(footage.archive, []).extend(own)
+    tiles = {archive: _tiles(archive, asked) for archive, asked in requests.items()}
+    return {place: _frames(footage, tiles[footage.archive]) for place, footage in prepared.items()}
 
 
-def _frames(archive: Archive, footage: Footage, tiles: Iterator[Tensor]) -> Frames:
+def _frames(footage: Footage, tiles: Iterator[Tensor]) -> Frames:
     if footage.frames is not None:
-        data = footage.frames.to(archive.device, non_blocking=True).movedim(-1, -3)
+        data = footage.frames.to(footage.archive.device, non_blocking=True).movedim(-1, -3)
         return Frames(footage.indices, data)
-    layout, joined, indices = archive.network.layout(footage.entry), [], []
+    layout, joined, indices = footage.archive.network.layout(footage.entry), [], []
     for clip in footage.clips:
         own = [next(tiles) for _ in clip.requests]
         joined.append(layout.join(clip.clip, torch.stack(own) if len(own) > 1 else own[0][None]))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from dnerv.archive import Archive, Layers, checked_device
+from dnerv.archive import Archive, Collection, Layers, open_archives
 from dnerv.archive.limits import memory_errors_named
 from dnerv.archive.sharing import OpenedOnUse, turns
 from dnerv.errors import InputError
@@ -47,7 +46,7 @@ class Loader:
 
     def __init__(
         self,
-        archive: str | os.PathLike[str] | Archive,
+        archive: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Archive | Collection,
         *,
         batch_size: int,
         clip_length: int | None = None,
@@ -69,12 +68,13 @@ class Loader:
         world_size: int | None = None,
         prefetch: int = 2,
         threads: int | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Open the archive and lay out its clips; nothing is decoded yet.
 
         Args:
-            archive: a path, or an open archive, whose layers, device and precision are then used unless others are
-                given.
+            archive: a path or URL, or several as for `dnerv.open`; or an open archive or collection, whose layers,
+                device and precision are then used unless others are given.
             batch_size: clips of a batch; the last one of an epoch may have fewer.
             clip_length: frames of a clip; by default the network's own clip length, or 8 where there is none.
             frame_step: frames from one frame of a clip to the next.
@@ -95,7 +95,8 @@ class Loader:
             normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos.
             rank, world_size: by default torch.distributed's, or those of the environment (RANK, WORLD_SIZE), or 0, 1.
             prefetch: batches whose base layers are decoded ahead; 0 decodes them when asked for.
-            threads: that decode base layers; by default what the processor has, at most 16.
+            threads: that decode base layers; by default what the processor has, at most 16, or 16 for remote archives.
+            storage_options: of fsspec's file system, where `archive` is a URL.
 
         Raises:
             ArchiveError: not an archive, or a damaged one; also while iterating.
@@ -105,7 +106,7 @@ class Loader:
         _check("seed", seed, 0)
         _check("prefetch", prefetch, 0)
         _check("threads", 1 if threads is None else threads, 1)
-        self._opened = OpenedOnUse(_opened(archive, layers, device, precision))
+        self._opened = OpenedOnUse(_opened(archive, layers, device, precision, storage_options))
         self._catalogue = Catalogue(self._archive.entries, videos)
         length = default_clip_length(self._archive) if clip_length is None else clip_length
         windows = Windows(self._catalogue.lengths, length, frame_step, clips_per_video)
@@ -119,7 +120,7 @@ class Loader:
         self._next = self._position = (0, 0)  # epoch and batch: of the next iteration, and of the one going on
 
     @property
-    def _archive(self) -> Archive:
+    def _archive(self) -> Archive | Collection:
         return self._opened.get()
 
     @property
@@ -142,7 +143,7 @@ class Loader:
         return len(self._epochs)
 
     def __repr__(self) -> str:
-        return f"<loader of {self._archive.container.path.name!r}: {self.num_clips} clips, {len(self)} batches>"
+        return f"<loader of {self._archive.title!r}: {self.num_clips} clips, {len(self)} batches>"
 
     def __iter__(self) -> Iterator[Batch]:
         with self._lock:
@@ -178,7 +179,7 @@ class Loader:
         self._next = self._position = (state["epoch"], state["batch"])
 
     def _iterate(self, epoch: int, first: int) -> Iterator[Batch]:
-        batches, threads = len(self), self._threads or decoding_threads()
+        batches, threads = len(self), self._threads or decoding_threads(waits=self._archive.is_remote)
         with Preparation(self._archive, threads=threads) as preparation:
             prepared = preparation.ahead(self._epochs.batches(epoch, first), self._prefetch)
             for number, (samples, footage) in enumerate(prepared, start=first + 1):
@@ -191,7 +192,7 @@ class Loader:
     @torch.no_grad()
     def _make(self, samples: Sequence[Sample], footage: Prepared, epoch: int) -> Batch:
         with memory_errors_named("the clips of a batch"):
-            decoded = decode(self._archive, footage)
+            decoded = decode(footage)
         draws = [Draw.of(self._epochs.seed, epoch, sample.index) for sample in samples]
         placed = [
             self._augmentation.place(decoded[sample.place].clip(sample.frames), draw)
@@ -218,34 +219,35 @@ class _InTurn:
 
 
 def _opened(
-    archive: str | os.PathLike[str] | Archive,
+    archive: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Archive | Collection,
     layers: Layers | None,
     device: str | torch.device | None,
     precision: Precision | None,
-) -> Archive:
-    if not isinstance(archive, Archive):
-        return Archive(archive, layers=layers or "all", device=device or "cpu", precision=precision or "auto")
-    wanted = (
-        layers or archive.layers,
-        archive.device if device is None else checked_device(device),
-        precision or archive.precision,
-    )
-    if wanted == (archive.layers, archive.device, archive.precision):
-        return archive
-    return Archive(
-        copy(archive.container),
-        layers=wanted[0],
-        device=wanted[1],
-        precision=wanted[2],
-        allowance=archive.allowance,
+    storage_options: Mapping[str, Any] | None,
+) -> Archive | Collection:
+    if isinstance(archive, Archive | Collection):
+        return archive.reopened(layers=layers, device=device, precision=precision)
+    return open_archives(
+        archive,
+        layers=layers or "all",
+        device=device or "cpu",
+        precision=precision or "auto",
+        storage_options=storage_options,
     )
 
 
-def _statistics(archive: Archive) -> Statistics:
+def _statistics(archive: Archive | Collection) -> Statistics:
+    found = {_statistics_of(each) for each in archive.archives}
+    if len(found) > 1:
+        raise InputError(f"normalise is 'archive', and {archive.title} have different statistics; give (mean, std)")
+    return found.pop()
+
+
+def _statistics_of(archive: Archive) -> Statistics:
     config = archive.config.network
     if config is None or config.model.statistics is None:
         reason = "has no network" if config is None else "has a network without statistics"
-        raise InputError(f"normalise is 'archive', and this archive {reason}; give (mean, std)")
+        raise InputError(f"normalise is 'archive', and {archive.title} {reason}; give (mean, std)")
     return config.model.statistics
 
 

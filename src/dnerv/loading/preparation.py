@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerv.archive import Archive, BaseReader, VideoEntry
+from dnerv.archive import Archive, BaseReader, Collection, VideoEntry
 from dnerv.archive.sharing import Guarded, Recent
 from dnerv.loading.windows import Sample
 
@@ -45,29 +45,29 @@ class NetworkClip:
 class Footage:
     """What is there for the samples of one video in one batch: frames, or clips that the network makes frames of."""
 
+    archive: Archive  # that has the video
     entry: VideoEntry
     indices: NDArray[np.int64]  # of the frames, ascending
     frames: Tensor | None  # uint8 [n, H, W, 3], in pinned memory for a graphics card; None where the network makes them
     clips: Sequence[NetworkClip] = ()
 
 
-Prepared = Mapping[int, Footage]  # by the place of the video in the archive
+Prepared = Mapping[int, Footage]  # by the place of the video in the archive or collection
 
 
 class BaseReaders:
     """Readers of the base layers used last, each for one thread at a time. Belongs to one process."""
 
-    def __init__(self, archive: Archive, limit: int = KEPT_READERS) -> None:
-        self._archive = archive
+    def __init__(self, limit: int = KEPT_READERS) -> None:
         self._slots: Guarded[Recent[int, _Slot]] = Guarded(partial(Recent, limit))
 
     @contextmanager
-    def reading(self, place: int, entry: VideoEntry) -> Iterator[BaseReader]:
+    def reading(self, place: int, archive: Archive, entry: VideoEntry) -> Iterator[BaseReader]:
         """The reader of video number `place`, this thread's alone. Raises InputError where it has no base layer."""
         with self._slots as slots:
             slot = slots.get(place, _slot)  # one in use lives on until its thread lets go
         with slot as opened:
-            yield opened.get(place, lambda _: self._archive.base.reader(entry))
+            yield opened.get(place, lambda _: archive.base.reader(entry))
 
 
 _Slot = Guarded[Recent[int, BaseReader]]
@@ -80,8 +80,8 @@ def _slot(place: int) -> _Slot:
 class Preparation:
     """Threads that prepare batches. Use it in a `with` statement: leaving it ends them."""
 
-    def __init__(self, archive: Archive, *, threads: int) -> None:
-        self._archive, self._readers = archive, BaseReaders(archive)
+    def __init__(self, archive: Archive | Collection, *, threads: int) -> None:
+        self._archive, self._readers = archive, BaseReaders()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="dnerv-decoding")
 
     def __enter__(self) -> Preparation:
@@ -111,23 +111,23 @@ class Preparation:
         return {place: self._threads.submit(self._prepare, place, indices) for place, indices in wanted.items()}
 
     def _prepare(self, place: int, indices: NDArray[np.int64]) -> Footage:
-        entry = self._archive.entries[place]
-        with self._archive.errors_name_it():
-            if self._archive.uses_network(entry):
-                return Footage(entry, indices, None, self._clips(place, entry, indices))
-            with self._readers.reading(place, entry) as reader:
+        archive, entry = self._archive.located(place)
+        with archive.errors_name_it():
+            if archive.uses_network(entry):
+                return Footage(archive, entry, indices, None, self._clips(place, archive, entry, indices))
+            with self._readers.reading(place, archive, entry) as reader:
                 frames = torch.from_numpy(reader.frames(indices.tolist()))
-        return Footage(entry, indices, frames if self._archive.device.type == "cpu" else frames.pin_memory())
+        return Footage(archive, entry, indices, frames if archive.device.type == "cpu" else frames.pin_memory())
 
-    def _clips(self, place: int, entry: VideoEntry, indices: NDArray[np.int64]) -> list[NetworkClip]:
-        network = self._archive.network
+    def _clips(self, place: int, archive: Archive, entry: VideoEntry, indices: NDArray[np.int64]) -> list[NetworkClip]:
+        network = archive.network
         layout, model = network.layout(entry), network.config.model
         numbers = np.unique(indices // model.clip_length).tolist()
         if not model.uses_keyframes:
             return [NetworkClip(number, layout.requests(number, None)) for number in numbers]
-        with self._readers.reading(place, entry) as reader:
+        with self._readers.reading(place, archive, entry) as reader:
             clips = [NetworkClip(number, layout.requests(number, reader)) for number in numbers]
-        if self._archive.device.type == "cpu":
+        if archive.device.type == "cpu":
             return clips
         return [replace(clip, requests=[_pinned(request) for request in clip.requests]) for clip in clips]
 

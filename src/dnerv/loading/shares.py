@@ -18,6 +18,8 @@ from torch.utils.data import get_worker_info
 
 from dnerv.errors import InputError
 
+_MOST_THREADS = 16
+
 
 @dataclass(frozen=True)
 class Share:
@@ -65,9 +67,14 @@ def chosen_share(rank: int | None, world_size: int | None) -> Share:
     return Share(int(given[0]), int(given[1]))
 
 
-def decoding_threads() -> int:
-    """Threads that decode base layers: the processor's cores over the processes that share them, 1 to 16."""
+def decoding_threads(*, waits: bool = False) -> int:
+    """Threads that decode base layers: the processor's cores over the processes that share them, 1 to 16.
+
+    `waits`: for answers from far away most of the time: as many as are of use.
+    """
+    if waits:
+        return _MOST_THREADS
     worker = get_worker_info()
     local = os.environ.get("LOCAL_WORLD_SIZE", "1")  # set by torchrun
     processes = (int(local) if local.isdecimal() else 1) * (worker.num_workers if worker else 1)
-    return min(16, max(1, len(os.sched_getaffinity(0)) // max(1, processes)))
+    return min(_MOST_THREADS, max(1, len(os.sched_getaffinity(0)) // max(1, processes)))

@@ -18,6 +18,10 @@ class FrameIndexError(InputError, IndexError):
     """A frame that a video has not: also an `IndexError`, as Python's sequences raise."""
 
 
+class ArgumentError(InputError, ValueError):
+    """An argument outside of what is allowed: also a `ValueError`, as other readers of videos raise."""
+
+
 class VideoNameError(InputError, KeyError):
     """A video that an archive has not: also a `KeyError`, as Python's mappings raise."""
 

@@ -1,5 +1,6 @@
 """Random access: torchcodec's manners, and the same bits in whatever order."""
 
+import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from dnerv.archive import Archive, VideoReader
-from dnerv.errors import InputError
+from dnerv.archive import Archive, FrameBatch, VideoReader, open_archives
+from dnerv.errors import ArgumentError, FrameIndexError, InputError
 
 Frames = dict[str, torch.Tensor]
 
@@ -84,6 +85,10 @@ def test_get_frames_at(archive: Archive, expected: Frames) -> None:
         np.testing.assert_allclose(batch.pts_seconds, np.array([5, 0, 5, 9, 9]) / 25)
         np.testing.assert_allclose(batch.duration_seconds, 1 / 25)
         assert [frame.data.shape for frame in batch] == [(3, 32, 32)] * len(batch)
+    walk = archive["walk"].get_frames_at([5, 0, 5])
+    for cut in (walk[1], walk[torch.tensor(1)], walk[1:], walk[[1, 2]]):  # type: ignore[index]
+        assert cut.pts_seconds.shape == cut.duration_seconds.shape == cut.data.shape[:-3]
+        assert torch.equal(cut.data.reshape(-1, 3, 32, 32)[0], expected["walk"][0])
     assert len(archive["walk"].get_frames_at([])) == 0
     assert archive["walk"].get_frames_at([]).data.shape == (0, 3, 32, 32)
 
@@ -91,10 +96,11 @@ def test_get_frames_at(archive: Archive, expected: Frames) -> None:
 def test_get_frames_in_range(archive: Archive, expected: Frames) -> None:
     reader = archive["walk"]
     assert torch.equal(reader.get_frames_in_range(1, 10, 4).data, expected["walk"][1:10:4])
-    assert len(reader.get_frames_in_range(3, 3)) == 0
-    for arguments in [(-1, 3), (0, 11), (10, 10), (4, 2), (0, 5, 0), (0, 5, -1)]:
-        with pytest.raises(InputError, match="of video 'walk'"):
-            reader.get_frames_in_range(*arguments)
+    for start, stop in [(3, 3), (4, 2), (10, 10), (-1, 3), (-4, -1), (0, 11), (-20, 99), (7, -1)]:
+        assert torch.equal(reader.get_frames_in_range(start, stop).data, expected["walk"][start:stop])
+    for step in (0, -1):
+        with pytest.raises(ArgumentError, match="of video 'walk': the step is at least 1"):
+            reader.get_frames_in_range(0, 5, step)
 
 
 def test_frames_by_time(archive: Archive, expected: Frames) -> None:
@@ -110,12 +116,45 @@ def test_frames_by_time(archive: Archive, expected: Frames) -> None:
     assert torch.equal(reader.get_frames_played_in_range(0.05, 0.3).data, frames[1:4])
     assert torch.equal(reader.get_frames_played_in_range(0, 0.361).data, frames)
     assert len(reader.get_frames_played_in_range(0.1, 0.1)) == 0
+    assert torch.equal(reader.get_all_frames().data, frames)
     for seconds in (-0.001, 0.361, 5, float("nan")):
-        with pytest.raises(InputError):
+        with pytest.raises(FrameIndexError, match="class/odd"):
             reader.get_frame_played_at(seconds)
-    for span in [(-0.1, 0.2), (0.2, 0.1), (0.2, 0.5), (float("nan"), 0.2)]:
-        with pytest.raises(InputError):
+        with pytest.raises(FrameIndexError, match="class/odd"):
+            reader.get_frames_played_at([0.1, seconds])
+    for span in [(-0.1, 0.2), (0.2, 0.1), (0.2, 0.5), (float("nan"), 0.2), (0.361, 0.361)]:
+        with pytest.raises(ArgumentError, match="class/odd"):
             reader.get_frames_played_in_range(*span)
+
+
+def test_frames_at_another_rate(archive: Archive, expected: Frames) -> None:
+    """At 20 a second frames 0, 1, 3, 3, 3 and 3 of the uneven ones are on show, and 4 at 300 ms."""
+    reader, frames = archive["class/odd"], expected["class/odd"]
+    batch = reader.get_all_frames(fps=20)
+    assert torch.equal(batch.data, frames[[0, 1, 3, 3, 3, 3, 4]])
+    np.testing.assert_allclose(batch.pts_seconds, np.arange(7) / 20)
+    np.testing.assert_allclose(batch.duration_seconds, 1 / 20)
+    assert torch.equal(reader.get_frames_played_in_range(0.05, 0.301, fps=8).data, frames[[1, 3]])
+    assert reader.get_frames_played_in_range(0.1, 0.1, fps=8).data.shape == (0, 3, 27, 31)
+    for fps in (0.0, -5.0, float("nan"), float("inf"), 1e9):
+        with pytest.raises(ArgumentError, match="fps"):
+            reader.get_all_frames(fps)
+
+
+def test_channels_last(kind: str, archive_path: Path, base_path: Path, expected: Frames) -> None:
+    path = archive_path if kind == "network" else base_path
+    with Archive(path, dimension_order="NHWC") as opened, open_archives(path, dimension_order="NHWC") as again:
+        for archive in (opened, again, pickle.loads(pickle.dumps(opened))):
+            reader, frames = archive["class/odd"], expected["class/odd"].movedim(1, -1)
+            assert torch.equal(reader[2], frames[2])
+            assert torch.equal(reader[1:4], frames[1:4])
+            assert reader[1:4].is_contiguous()
+            assert reader[3:3].shape == (0, 27, 31, 3)
+            assert torch.equal(reader.get_frame_played_at(0.1).data, frames[3])
+            assert torch.equal(reader.get_frames_at([5, 0]).data, frames[[5, 0]])
+            assert next(reader.interpolated(2)).shape == (27, 31, 3)
+    with pytest.raises(ArgumentError, match="use 'NCHW' or 'NHWC'"):
+        Archive(path, dimension_order="HWC")  # type: ignore[arg-type]
 
 
 def test_metadata(archive: Archive) -> None:
@@ -158,10 +197,14 @@ def test_errors_are_also_pythons_own(archive: Archive) -> None:
 
 
 def test_batches_and_frames_unpack(archive: Archive) -> None:
-    batch = archive[archive.names[0]].get_frames_at([0])
-    data, pts_seconds, duration_seconds = batch[0]
+    reader = archive[archive.names[0]]
+    batch = reader.get_frames_at([0])
+    data, pts_seconds, duration_seconds = reader.get_frame_at(0)
     assert torch.equal(data, batch.data[0])
     assert (pts_seconds, duration_seconds) == (batch.pts_seconds[0].item(), batch.duration_seconds[0].item())
+    assert repr(batch) == f"<FrameBatch: torch.uint8 [1, 3, 27, 31] at {batch.pts_seconds} s>"
+    with pytest.raises(ArgumentError, match="one of each for each frame"):
+        FrameBatch(batch.data, torch.zeros(2), torch.zeros(1))
     assert archive.names[0] in repr(archive[archive.names[0]])
     assert f"{len(archive)} videos" in repr(archive)
 

@@ -10,7 +10,7 @@ from dnerv.archive.entry import VideoEntry
 from dnerv.archive.export import ExportFormat, export_videos, interpolate_videos
 from dnerv.archive.integrity import verify_archive
 from dnerv.archive.references import Reference
-from dnerv.archive.video_reader import Frame, FrameBatch, VideoMetadata, VideoReader
+from dnerv.archive.video_reader import DimensionOrder, Frame, FrameBatch, VideoMetadata, VideoReader
 from dnerv.archive.writing import ArchiveWriter, NetworkLayer, NewReference, changed_archive, new_archive
 from dnerv.on_use import imports_on_use
 
@@ -28,6 +28,7 @@ __all__ = [
     "ClipLayout",
     "ClipMaker",
     "Collection",
+    "DimensionOrder",
     "ExportFormat",
     "Frame",
     "FrameBatch",

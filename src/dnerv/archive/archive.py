@@ -22,7 +22,7 @@ from dnerv.archive.index import Index, decode_directory
 from dnerv.archive.limits import Bounds, Limits, chosen_allowance, memory_errors_named
 from dnerv.archive.references import Reference, decode_references
 from dnerv.archive.sharing import Guarded, Once
-from dnerv.archive.video_reader import FrameSource, VideoReader
+from dnerv.archive.video_reader import DimensionOrder, FrameSource, VideoReader, checked_dimension_order
 from dnerv.bitstream import Container, decode_json
 from dnerv.errors import ArchiveError, InputError, VideoNameError
 
@@ -52,6 +52,7 @@ class Archive:
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
         size: Literal["original", "coded"] = "original",
+        dimension_order: DimensionOrder = "NCHW",
         allowance: float | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -64,14 +65,15 @@ class Archive:
             precision: of the network: fp32 gives the archive's own frames; bf16 and fp16 are faster and less exact;
                 auto is bf16 where the device computes in it; reference runs the plain modules.
             size: whether frames are scaled back to the size that the videos had, or stay as they are coded.
+            dimension_order: of the frames that readers give: "NCHW", a frame being [3, H, W], or "NHWC", [H, W, 3].
             allowance: how many times what a file of its length may ask for (`dnerv.archive.limits`) this one may; by
                 default what DNERV_ALLOWANCE in the environment says, or 1.
             storage_options: of fsspec's file system for a URL, `{"anon": True}` for example.
 
         Raises:
             ArchiveError: not an archive, damaged, of a version that this dnerv does not read, or asking for too much.
-            InputError: `layers`, `device`, `precision` or `size` is not one of the allowed, or a URL needs a package
-                that is missing.
+            InputError: `layers`, `device`, `precision`, `size` or `dimension_order` is not one of the allowed, or a URL
+                needs a package that is missing.
         """
         self.device = checked_device(device)
         self.precision = _checked_precision(precision, self.device)
@@ -81,6 +83,7 @@ class Archive:
             raise InputError(f"layers is {layers!r}; use 'all' or 'base'")
         self.layers: Layers = layers
         self._coded_size = size == "coded"
+        self._dimension_order = checked_dimension_order(dimension_order)
         self.container = (
             path if isinstance(path, Container) else Container.open(path, KINDS, storage_options=storage_options)
         )
@@ -191,9 +194,15 @@ class Archive:
         with self.errors_name_it():
             return self.index.find(name)
 
-    def reader(self, entry: VideoEntry) -> VideoReader:
-        """A reader of the video of an entry of this archive."""
-        return VideoReader(entry, self._source(entry), device=self.device, coded_size=self._coded_size)
+    def reader(self, entry: VideoEntry, *, dimension_order: DimensionOrder | None = None) -> VideoReader:
+        """A reader of the video of an entry of this archive; `dimension_order`: None for the archive's."""
+        return VideoReader(
+            entry,
+            self._source(entry),
+            device=self.device,
+            coded_size=self._coded_size,
+            dimension_order=dimension_order or self._dimension_order,
+        )
 
     def located(self, place: int) -> tuple[Archive, VideoEntry]:
         """The archive that has the video of this place in `entries`, itself, and its entry. IndexError outside."""
@@ -259,7 +268,15 @@ class Archive:
 
     def _opener(self, layers: Layers, device: torch.device, precision: Precision) -> Callable[[Container], Archive]:
         size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
-        return partial(Archive, layers=layers, device=device, precision=precision, size=size, allowance=self.allowance)
+        return partial(
+            Archive,
+            layers=layers,
+            device=device,
+            precision=precision,
+            size=size,
+            dimension_order=self._dimension_order,
+            allowance=self.allowance,
+        )
 
     def __enter__(self) -> Archive:
         return self

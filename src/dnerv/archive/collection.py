@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from dnerv.archive.archive import Archive, Layers
 from dnerv.archive.entry import VideoEntry, sort_key
-from dnerv.archive.video_reader import VideoReader
+from dnerv.archive.video_reader import DimensionOrder, VideoReader
 from dnerv.bitstream import is_url
 from dnerv.errors import InputError, VideoNameError
 
@@ -240,6 +240,7 @@ def open_archives(
     device: str | torch.device = "cpu",
     precision: Precision = "fp32",
     size: Literal["original", "coded"] = "original",
+    dimension_order: DimensionOrder = "NCHW",
     allowance: float | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Archive | Collection:
@@ -247,7 +248,7 @@ def open_archives(
 
     Args:
         source: the path or URL of a file; a list of them, or a pattern such as "shards/*.dnerv", gives a collection.
-        layers, device, precision, size, allowance, storage_options: as for `Archive`.
+        layers, device, precision, size, dimension_order, allowance, storage_options: as for `Archive`.
 
     Raises:
         ArchiveError: not an archive, or a damaged one.
@@ -259,6 +260,7 @@ def open_archives(
         device=device,
         precision=precision,
         size=size,
+        dimension_order=dimension_order,
         allowance=allowance,
         storage_options=storage_options,
     )

@@ -143,7 +143,8 @@ def _write_mp4(
 def _chosen(archive: Archive, names: Sequence[str] | None, format: ExportFormat) -> list[VideoReader]:
     if format not in ("mp4", "png"):
         raise InputError(f"format is {format!r}; use 'mp4' or 'png'")
-    return [archive[name] for name in (archive.names if names is None else names)]
+    chosen = archive.entries if names is None else [archive[name].entry for name in names]
+    return [archive.reader(entry, dimension_order="NCHW") for entry in chosen]
 
 
 def _targets(archive: Archive, readers: Sequence[VideoReader], directory: Path, format: ExportFormat) -> list[Path]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import floor
 from operator import index
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
 
 from dnerv.archive.entry import VideoEntry
-from dnerv.errors import FrameIndexError, InputError
+from dnerv.errors import ArgumentError, FrameIndexError, InputError
 from dnerv.video import scale_frames
+from dnerv.video.timing import MAX_FRAMES
 
+DimensionOrder = Literal["NCHW", "NHWC"]
 LARGEST_FACTOR = 64  # of interpolation: beyond it a single clip would fill the memory
 
 
@@ -53,45 +56,74 @@ class VideoMetadata:
 class Frame:
     """One decoded frame."""
 
-    data: Tensor  # uint8 [3, H, W], RGB
+    data: Tensor  # uint8 [3, H, W], or [H, W, 3] with dimension_order="NHWC"; RGB
     pts_seconds: float
     duration_seconds: float
 
     def __iter__(self) -> Iterator[Tensor | float]:
         return iter((self.data, self.pts_seconds, self.duration_seconds))
 
+    def __repr__(self) -> str:
+        return _shown(self)
+
 
 @dataclass(frozen=True)
 class FrameBatch:
-    """Several decoded frames."""
+    """Several decoded frames, or clips of them. Indexing and iteration cut all three fields alike."""
 
-    data: Tensor  # uint8 [N, 3, H, W], RGB
-    pts_seconds: Tensor  # float64 [N]
-    duration_seconds: Tensor  # float64 [N]
+    data: Tensor  # uint8 [N, 3, H, W], or [N, H, W, 3] with dimension_order="NHWC"; of clips [clips, N, ...]; RGB
+    pts_seconds: Tensor  # float64 [N], of clips [clips, N]; on the CPU
+    duration_seconds: Tensor  # the same
+
+    def __post_init__(self) -> None:
+        """Raise ArgumentError unless there is a time and a duration for each frame."""
+        leading = self.data.shape[:-3]
+        if self.data.ndim < 3 or not leading == self.pts_seconds.shape == self.duration_seconds.shape:
+            raise ArgumentError(
+                f"frames of {tuple(self.data.shape)} with times of {tuple(self.pts_seconds.shape)} and durations of "
+                f"{tuple(self.duration_seconds.shape)}: there is one of each for each frame"
+            )
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, key: int) -> Frame:
-        return Frame(self.data[key], self.pts_seconds[key].item(), self.duration_seconds[key].item())
+    def __getitem__(self, key: int | slice | Tensor | list[int]) -> FrameBatch:
+        return FrameBatch(self.data[key], self.pts_seconds[key], self.duration_seconds[key])
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[FrameBatch]:
         return (self[place] for place in range(len(self)))
+
+    def __repr__(self) -> str:
+        return _shown(self)
+
+
+def _shown(frames: Frame | FrameBatch) -> str:
+    return f"<{type(frames).__name__}: {frames.data.dtype} {list(frames.data.shape)} at {frames.pts_seconds} s>"
 
 
 class VideoReader:
     """Random access to the frames of one video; only what is needed for the frames asked for is decoded.
 
     Frames are uint8 RGB [3, H, W] at the original size, on the archive's device. `reader[i]` is a frame,
-    `reader[a:b:c]` a batch [N, 3, H, W]. Threads may share a reader: they take turns at decoding.
+    `reader[a:b:c]` a batch [N, 3, H, W]; iteration gives one frame after the other. With `dimension_order="NHWC"` they
+    are [H, W, 3] and [N, H, W, 3]. Threads may share a reader: they take turns at decoding.
+
+    Methods, their arguments and their errors are those of torchcodec's `VideoDecoder`: see docs/api/torchcodec.md.
     """
 
     def __init__(
-        self, entry: VideoEntry, source: FrameSource, *, device: torch.device, coded_size: bool = False
+        self,
+        entry: VideoEntry,
+        source: FrameSource,
+        *,
+        device: torch.device,
+        coded_size: bool = False,
+        dimension_order: DimensionOrder = "NCHW",
     ) -> None:
         """`device`: where `source` makes frames. `coded_size`: do not scale back to the original size."""
         self.entry, self._source = entry, source
         self._device, self._coded_size = device, coded_size
+        self._channels_last = checked_dimension_order(dimension_order) == "NHWC"
 
     @property
     def metadata(self) -> VideoMetadata:
@@ -130,38 +162,64 @@ class VideoReader:
 
     def get_frame_at(self, index: int) -> Frame:
         """The frame of this index; negative ones count from the end. Raises FrameIndexError (an IndexError) outside."""
-        return next(iter(self.get_frames_at([index])))
+        return _single(self.get_frames_at([index]))
 
     def get_frames_at(self, indices: Sequence[int] | Tensor) -> FrameBatch:
-        """Frames in the order asked for, repeats allowed. Raises InputError for an index outside."""
+        """Frames in the order asked for, repeats allowed. Raises FrameIndexError (an IndexError) for one outside."""
         wanted = indices.tolist() if isinstance(indices, Tensor) else list(indices)
         return self._batch([self._index(index(i)) for i in wanted])
 
     def get_frames_in_range(self, start: int, stop: int, step: int = 1) -> FrameBatch:
-        """Frames `start`, `start + step`, ... below `stop`. Raises InputError for a range outside the video."""
-        if not (0 <= start < len(self) and start <= stop <= len(self) and step >= 1):
-            raise InputError(
-                f"frames {start}:{stop}:{step} of video {self.entry.name!r}: it has frames 0 to {len(self) - 1}, "
-                "and the step is at least 1"
-            )
-        return self._batch(range(start, stop, step))
+        """Frames `start`, `start + step`, ... before `stop`, as a slice takes them: negative ones count from the end.
+
+        Raises ArgumentError (a ValueError) for a step below 1.
+        """
+        if step < 1:
+            raise ArgumentError(f"frames {start}:{stop}:{step} of video {self.entry.name!r}: the step is at least 1")
+        return self._batch(range(*slice(start, stop, step).indices(len(self))))
 
     def get_frame_played_at(self, seconds: float) -> Frame:
-        """The frame on show at a time. Raises InputError before the first frame or after the last."""
-        return self.get_frame_at(self.entry.timing.index_at(seconds))
+        """The frame on show at a time. Raises FrameIndexError (an IndexError) outside of the video."""
+        return _single(self.get_frames_played_at([seconds]))
 
     def get_frames_played_at(self, seconds: Sequence[float] | Tensor) -> FrameBatch:
-        """The frames on show at some times. Raises InputError as above."""
-        times = seconds.tolist() if isinstance(seconds, Tensor) else list(seconds)
-        return self._batch([self.entry.timing.index_at(t) for t in times])
+        """The frames on show at some times, in that order. Raises FrameIndexError (an IndexError) for one outside."""
+        times = seconds.tolist() if isinstance(seconds, Tensor) else list(map(float, seconds))
+        return self._batch([self._index_at(time) for time in times])
 
-    def get_frames_played_in_range(self, start_seconds: float, stop_seconds: float) -> FrameBatch:
-        """The frames on show at any time in [start, stop). Raises InputError for a range outside the video."""
+    def get_frames_played_in_range(
+        self, start_seconds: float, stop_seconds: float, fps: float | None = None
+    ) -> FrameBatch:
+        """The frames on show at any time in [start, stop).
+
+        Args:
+            fps: frames per second, by repeating and leaving out: those on show at `start`, `start + 1 / fps`, ..., as
+                many as come closest to the range's length, with these times. None for the video's own.
+
+        Raises:
+            ArgumentError: (a ValueError) a range that does not begin in the video or ends after it, or an `fps` that is
+                not positive.
+        """
+        timing = self.entry.timing
         try:
-            wanted = self.entry.timing.played_in(start_seconds, stop_seconds)
+            wanted = timing.played_in(start_seconds, stop_seconds)
+            timing.index_at(start_seconds)
         except InputError as error:
-            raise InputError(f"video {self.entry.name!r}: {error}") from None
-        return self._batch(wanted)
+            raise ArgumentError(f"video {self.entry.name!r}: {error}") from None
+        if fps is None:
+            return self._batch(wanted)
+        if not 0 < fps * (stop_seconds - start_seconds + 1) < MAX_FRAMES:
+            raise ArgumentError(f"fps is {fps}; it is positive, and gives less than {MAX_FRAMES} frames")
+        count = floor((stop_seconds - start_seconds) * fps + 0.5)
+        times = [start_seconds + number / fps for number in range(count)]
+        frames = self._frames([timing.index_at(time) for time in times])
+        durations = torch.full((count,), 1 / fps, dtype=torch.float64)
+        return FrameBatch(frames, torch.tensor(times, dtype=torch.float64), durations)
+
+    def get_all_frames(self, fps: float | None = None) -> FrameBatch:
+        """All frames; `fps` as above."""
+        timing = self.entry.timing
+        return self.get_frames_played_in_range(timing.begin_seconds, timing.end_seconds, fps)
 
     def interpolated(self, factor: int) -> Iterator[Tensor]:
         """All frames with `factor` - 1 more between each and the next, (N - 1) * factor + 1 in all: uint8 [3, H, W].
@@ -172,7 +230,7 @@ class VideoReader:
         """
         if not 1 <= factor <= LARGEST_FACTOR:
             raise InputError(f"factor {factor}: allowed are 1 to {LARGEST_FACTOR}")
-        return (self._scaled(frame).clone() for frame in self._source.interpolated(factor))
+        return (self._ordered(self._scaled(frame)).clone() for frame in self._source.interpolated(factor))
 
     def _index(self, place: int) -> int:
         if not -len(self) <= place < len(self):
@@ -180,6 +238,12 @@ class VideoReader:
                 f"frame {place} of video {self.entry.name!r}: it has {len(self)} frames, 0 to {len(self) - 1}"
             )
         return place % len(self)
+
+    def _index_at(self, seconds: float) -> int:
+        try:
+            return self.entry.timing.index_at(seconds)
+        except InputError as error:
+            raise FrameIndexError(f"video {self.entry.name!r}: {error}") from None
 
     def _batch(self, indices: Sequence[int]) -> FrameBatch:
         timing, last = self.entry.timing, len(self) - 1
@@ -192,12 +256,26 @@ class VideoReader:
         """Frames in the order asked for; the source is asked for each once, in ascending order."""
         if not indices:
             height, width = self.entry.coded_size if self._coded_size else self.entry.original_size
-            return torch.empty(0, 3, height, width, dtype=torch.uint8, device=self._device)
+            return self._ordered(torch.empty(0, 3, height, width, dtype=torch.uint8, device=self._device))
         wanted = sorted(set(indices))
         made = dict(zip(wanted, map(self._scaled, self._source.frames(wanted)), strict=True))
-        return torch.stack([made[index] for index in indices])
+        return torch.stack([self._ordered(made[index]) for index in indices])
 
     def _scaled(self, frame: Tensor) -> Tensor:
         if self._coded_size or tuple(frame.shape[-2:]) == self.entry.original_size:
             return frame
         return scale_frames(frame[None], self.entry.original_size, "bicubic")[0]
+
+    def _ordered(self, frames: Tensor) -> Tensor:
+        return frames.movedim(-3, -1) if self._channels_last else frames
+
+
+def checked_dimension_order(order: DimensionOrder) -> DimensionOrder:
+    """The order. Raises ArgumentError (a ValueError) for one that is not known."""
+    if order not in get_args(DimensionOrder):
+        raise ArgumentError(f"dimension_order is {order!r}; use 'NCHW' or 'NHWC'")
+    return order
+
+
+def _single(batch: FrameBatch) -> Frame:
+    return Frame(batch.data[0], batch.pts_seconds[0].item(), batch.duration_seconds[0].item())

@@ -106,7 +106,7 @@ def measure_archive(
     alone = len(archive) == 1 or (archive.layers == "all" and archive.config.network is not None)
 
     def measure(place: int) -> tuple[VideoQuality, Tensor]:
-        reader = archive.reader(archive.entries[place])
+        reader = archive.reader(archive.entries[place], dimension_order="NCHW")
         # Threads do not know who listens: what they have done is told when their video is taken.
         return _measure_video(
             reader, frames_of(reader.entry.name), common, ms_ssim, progress.advance if alone else None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dnerv.codecs.obu import TEMPORAL_DELIMITER, pack_temporal_unit, unpack_temporal_unit
+from dnerv.codecs.obu import TEMPORAL_DELIMITER, obus, pack_temporal_unit, sized, unpack_temporal_unit
 from dnerv.errors import ArchiveError
 
 FRAME_HEADER = 0x32  # OBU_FRAME with a size field
@@ -46,3 +46,14 @@ def test_broken_packets_are_refused():
     for packed in (b"", b"\x0a", b"\x0a\x05\x01", b"\x0a" + b"\xff" * 12, SEQUENCE, b"\x34"):
         with pytest.raises(ArchiveError):
             unpack_temporal_unit(packed)
+
+
+def test_units_one_by_one():
+    packed = SEQUENCE + b"\x36\x20\x01\x07" + b"\x30\x09\x09"
+    units = list(obus(packed))
+    assert units == [(1, b"\x0a", b"\x01\x02\x03"), (6, b"\x36\x20", b"\x07"), (6, b"\x30", b"\x09\x09")]
+    whole = b"".join(sized(unit.header, unit.payload) for unit in units)
+    assert whole == packed[:-3] + b"\x32\x02\x09\x09"
+    for broken in (packed[:7], b"\x36", b"\x0a\x7f"):
+        with pytest.raises(ArchiveError):
+            list(obus(broken))

@@ -7,6 +7,9 @@ low rates, and `unpack_temporal_unit` restores the standard form exactly (AV1 sp
 5.6, annex B).
 """
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from dnerv.errors import ArchiveError
 
 TEMPORAL_DELIMITER = b"\x12\x00"
@@ -56,6 +59,33 @@ def split_sequence_header(packed: bytes) -> tuple[bytes, bytes]:
     if payload_at + size > len(packed):
         raise ArchiveError("the sequence header of a temporal unit is cut")
     return packed[: payload_at + size], packed[payload_at + size :]
+
+
+class Obu(NamedTuple):
+    """One open bitstream unit."""
+
+    kind: int
+    header: bytes  # one byte or two, without the size
+    payload: bytes
+
+
+def obus(packed: bytes) -> Iterator[Obu]:
+    """The units of a packed temporal unit. Raises ArchiveError where they do not add up to it."""
+    position = 0
+    while position < len(packed):
+        payload_at = position + _header_length(packed[position])
+        header, size = packed[position:payload_at], len(packed) - payload_at
+        if header[0] & _HAS_SIZE:
+            size, payload_at = _read_size(packed, payload_at)
+        position = payload_at + size
+        if position > len(packed) or size < 0:
+            raise ArchiveError("a temporal unit's OBUs do not add up to its size")
+        yield Obu((header[0] >> 3) & 0xF, header, packed[payload_at:position])
+
+
+def sized(header: bytes, payload: bytes) -> bytes:
+    """A unit that tells its size: others may follow. `header`: of `Obu`."""
+    return bytes([header[0] | _HAS_SIZE]) + header[1:] + _write_size(len(payload)) + payload
 
 
 def _last_obu(data: bytes, position: int) -> int:

@@ -204,6 +204,11 @@ class Rows:
             raise ArchiveError(f"the archive's index has a video named {name[:80]!r}, which {reason}")
         return name
 
+    def label(self, row: int) -> str | None:
+        """A video's label. Raises ArchiveError where it is no text."""
+        label = int(self._label[row])
+        return _as_text(self._text[self._ends[label - 1] : self._ends[label]]) if label else None
+
     @property
     def num_frames(self) -> int:
         """Frames of all its videos."""
@@ -222,14 +227,14 @@ class Rows:
 
     def __getitem__(self, row: int) -> VideoEntry:
         """The video of this row. Raises ArchiveError where its times or its name are none."""
-        label, network = int(self._label[row]), int(self._network[row])
+        network = int(self._network[row])
         first_run, past_run = self._run_at[row : row + 2].tolist()
         references = np.repeat(self._runs[first_run:past_run:2] - 2, self._runs[first_run + 1 : past_run : 2])
         first, past = self._length_at[row : row + 2].tolist()
         first_group, past_group = self._group_at[row : row + 2].tolist()
         return VideoEntry(
             name=self.name(row),
-            label=_as_text(self._text[self._ends[label - 1] : self._ends[label]]) if label else None,
+            label=self.label(row),
             original_size=(int(self._height[row]), int(self._width[row])),
             coded_size=(int(self._coded_height[row]), int(self._coded_width[row])),
             timing=self._timing(row),

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from dnerv.encoding import EncodeOptions, EncodeResult, encode
     from dnerv.encoding.adding import add
     from dnerv.evaluation import ArchiveQuality, evaluate
-    from dnerv.loading import ClipDataset, Loader
+    from dnerv.loading import (
+        ClipDataset,
+        Loader,
+        clips_at_random_indices,
+        clips_at_random_timestamps,
+        clips_at_regular_indices,
+        clips_at_regular_timestamps,
+    )
     from dnerv.progress import Listener, TrainingProgress, listening
     from dnerv.version import __version__
 
@@ -53,6 +60,10 @@ __all__ = [
     "VideoReader",
     "__version__",
     "add",
+    "clips_at_random_indices",
+    "clips_at_random_timestamps",
+    "clips_at_regular_indices",
+    "clips_at_regular_timestamps",
     "compact",
     "encode",
     "evaluate",
@@ -91,6 +102,10 @@ __getattr__ = imports_on_use(
         "evaluate": "evaluation",
         "ClipDataset": "loading",
         "Loader": "loading",
+        "clips_at_random_indices": "loading",
+        "clips_at_random_timestamps": "loading",
+        "clips_at_regular_indices": "loading",
+        "clips_at_regular_timestamps": "loading",
         "Listener": "progress",
         "TrainingProgress": "progress",
         "listening": "progress",

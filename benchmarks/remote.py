@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import logging
 import os
 import threading
 import time
@@ -127,6 +128,7 @@ def s3_server() -> Iterator[str]:
     """URL of an S3 server on the loopback address, and credentials for it in the environment."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     before = dict(os.environ)
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -175,10 +175,15 @@ class Container:
                     self._follow()
                     self._storage.prepare(spans)
 
-    def check_same(self) -> None:
-        """Raise ArchiveError where the file has been replaced: asked when what is read looks damaged."""
-        with _as_archive_error(self.name):
-            if self._is_open and self._storage.is_replaced():
+    def check_same(self, error: BaseException) -> None:
+        """Raise ArchiveError where it comes of another file that has taken this one's place, behind a URL."""
+        chain: BaseException | None = error
+        while chain is not None:
+            if isinstance(chain, OSError | Replaced):
+                return
+            chain = chain.__cause__
+        if self._is_open and self._storage.is_remote:
+            with _as_archive_error(self.name), suppress(OSError):
                 self._follow()
 
     def verify(self) -> list[tuple[str, bool]]:
@@ -240,8 +245,8 @@ def _hash(table: bytes) -> str:
     return blake2b(table, digest_size=16).hexdigest()
 
 
-def _replaced() -> ArchiveError:
-    return ArchiveError("the archive has been replaced since it was opened; open it anew")
+def _replaced() -> Replaced:
+    return Replaced("the archive has been replaced since it was opened; open it anew")
 
 
 @contextmanager

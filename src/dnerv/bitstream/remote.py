@@ -2,8 +2,8 @@
 
     reads ── windows (what is at hand) ── requests, tried again where they fail ── fsspec ── object
 
-What is read is of the object that was opened: HTTP and S3 are asked for the ETag that was found then, and wherever a
-read fails or gives other bytes than it should, length and ETag are looked at again. fsspec is imported on use.
+What is read is of the object that was opened: HTTP and S3 are asked for the ETag that was found then, and where a read
+fails, length and ETag, or what else a file system has of the kind, are looked at again. fsspec is imported on use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dnerv.errors import ArchiveError, DnervError, InputError
 PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between tries, half to one and a half times as long
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10, 30  # over HTTP; for S3 there are such limits already
 _TRY_LATER = (408, 425, 429)  # HTTP statuses below 500 after which trying again may help
-_FACTS = ("size", "ETag", "etag", "md5", "md5Hash", "blob_id", "VersionId", "mtime", "created")  # of one state
+_TAGS = ("ETag", "etag", "blob_id", "md5", "md5Hash", "Last-Modified", "LastModified", "mtime", "created")
 Value = TypeVar("Value")
 
 
@@ -52,12 +52,6 @@ class RemoteFile:
     def prepare(self, spans: Sequence[Span]) -> None:
         """See `Storage.prepare`."""
         self._windows.prepare(spans)
-
-    def is_replaced(self) -> bool:
-        """See `Storage.is_replaced`. What was read is forgotten: it is looked at because it was wrong."""
-        self._windows.forget()
-        mine = self._connection
-        return mine is not None and self._connected_anew().facts != mine.facts
 
     def close(self) -> None:
         """Let go of the connection, which is closed when no thread reads any more."""
@@ -119,7 +113,7 @@ class _Connection:
         if known.get("partial") is False:
             raise _no_ranges()
         self.size = int(known["size"])
-        self.facts = {fact: str(known[fact]) for fact in _FACTS if known.get(fact)}
+        self.facts = (self.size, next((str(known[tag]) for tag in _TAGS if known.get(tag)), ""))  # of one state
         self._ask_for_the_same(str(known.get("ETag") or ""))
         _connections.add(self)
 

@@ -49,10 +49,6 @@ class Storage(Protocol):
         """Have these bytes at hand for the reads that follow, in as few requests as can be."""
         ...
 
-    def is_replaced(self) -> bool:
-        """Whether the name stands for other bytes than it did, found by looking."""
-        ...
-
     def close(self) -> None:
         """Let go of it; closing twice is allowed."""
         ...
@@ -90,10 +86,6 @@ class LocalFile:
 
     def prepare(self, spans: Sequence[Span]) -> None:
         """Nothing: the system reads ahead."""
-
-    def is_replaced(self) -> bool:
-        """Never."""
-        return False
 
     def close(self) -> None:
         """Close the file."""

@@ -292,7 +292,7 @@ class Archive:
         try:
             yield
         except ArchiveError as error:
-            self.container.check_same()
+            self.container.check_same(error)
             prefix = f"{self.container.name}: "
             raise ArchiveError(prefix + str(error).removeprefix(prefix)) from error
 

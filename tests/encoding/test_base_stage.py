@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnerv.encoding import base_choice, base_coding, base_stage
+from dnerv.encoding import base_choice, base_coding, base_stage, video_coding
 from dnerv.encoding.base_coding import CodedBase, CodedReference, Exchange
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
 from dnerv.encoding.options import EncodeOptions
@@ -40,7 +40,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[CodedBase]:
         return calls[-1]
 
     original = base_coding.code_base
-    monkeypatch.setattr(base_stage, "code_base", code)
+    monkeypatch.setattr(video_coding, "code_base", code)
     monkeypatch.setattr(base_choice, "code_base", code)
     return calls
 
@@ -243,7 +243,7 @@ def test_videos_larger_than_what_is_held_give_the_same(
     videos: list[CachedVideo], settings: Settled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     held = told(staged(videos[:2], tmp_path / "held", settings()).code(CRF))
-    monkeypatch.setattr(base_stage, "_HELD_BYTES", 0)
+    monkeypatch.setattr(video_coding, "_HELD_BYTES", 0)
     assert told(staged(videos[:2], tmp_path / "drawn", settings()).code(CRF)) == held
 
 

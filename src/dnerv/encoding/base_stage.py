@@ -8,44 +8,35 @@ the same thing is to be done once more.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
 from dnerv import progress
 from dnerv.codecs import SvtAv1, search_crf
-from dnerv.encoding.base_choice import choose_base
 from dnerv.encoding.base_coding import (
     BasePlan,
-    CodedBase,
     CodedReference,
     Exchange,
-    Frames,
-    code_base,
     code_reference,
-    coded_frames,
     group_ranges,
     timeline_of,
 )
 from dnerv.encoding.reference_choice import Choice, Known, Summary, choose_pictures, summarise, thumbnail
-from dnerv.files import write_atomically
+from dnerv.encoding.video_coding import BestWay, KnownWay, Order, Shelf, StoredBase, code_video
+from dnerv.encoding.workers import for_each
 from dnerv.process import side_by_side, usable_cores
-from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter
-from dnerv.video.content import digest_of
+from dnerv.video import CachedVideo
+from dnerv.video.source_frames import at_hand
 
-_HELD_BYTES = 1 << 26  # of frames: a shorter video is read once, a longer one frame by frame
 _CLOSE_ENOUGH = 0.012  # in log bytes: a quarter step of crf moves them by about as much
 _MOST_ROUNDS = 7  # codings of the corpus until the bytes fit
 _DB_OF_CRF = 0.2  # that a step of crf takes, about
 _SAME_WAY = 8.0  # of crf: within it what was found to be the best way to code a video stays so
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -69,34 +60,6 @@ class BaseSettings:
         """What bytes bring, for a video whose frames have so many pixels."""
         density = self.density * 10 ** ((self.density_crf - crf) * _DB_OF_CRF / self.exchange)
         return Exchange(self.exchange, density * pixels)
-
-
-@dataclass(frozen=True)
-class StoredBase:
-    """A video's base layer on disk."""
-
-    plan: BasePlan
-    header: bytes
-    packet_lengths: tuple[int, ...]
-    references: tuple[bytes | None, ...]  # of each group
-    checksums: tuple[int, ...]  # of each group
-    saved: Mapping[bytes, float]  # by reference: bytes, at equal quality
-    path: Path  # its packets back to back
-
-    def decoded(self, video: CachedVideo, references: Mapping[bytes, CodedReference], folder: Path) -> FrameStore:
-        """Its coded frames, decoded, on disk in `folder`; what an earlier run has left there is taken."""
-        count = len(self.packet_lengths)
-        store = FrameStore(folder / f"{self.path.stem}.rgb", video.height, video.width, count)
-        if not store.is_complete():
-            with FrameStoreWriter(store.path) as writer:
-                for frame in coded_frames(self._load(), (video.height, video.width), references):
-                    writer.append(frame)
-        return store
-
-    def _load(self) -> CodedBase:
-        data, ends = self.path.read_bytes(), accumulate(self.packet_lengths, initial=0)
-        packets = tuple(data[a:b] for a, b in pairwise(ends))
-        return CodedBase(self.plan, self.header, packets, self.references, lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -141,6 +104,7 @@ class BaseStage:
         summaries: Sequence[Summary] = (),
         given: Sequence[CodedReference] = (),
         num_free: int = 0,
+        workers: Executor | None = None,
     ) -> None:
         """Lay out the work; nothing is coded yet.
 
@@ -148,10 +112,11 @@ class BaseStage:
             summaries: of all videos; none where pictures are not shared.
             given: references that may be used, too; the videos are then coded at their crf.
             num_free: so many of those, the first, cost nothing.
+            workers: who codes videos; None: threads of this process.
         """
         self.videos, self._folder, self.settings, self._given = videos, folder, settings, tuple(given)
-        self._num_free = num_free
-        self._threads = max(1, usable_cores() // max(1, len(videos)))
+        self._num_free, self._workers = num_free, workers
+        self._threads = 1 if workers is not None else max(1, usable_cores() // max(1, len(videos)))
         self._summaries = summaries
         self._ways: tuple[float, Choice, list[_Way]] | None = None
 
@@ -178,20 +143,20 @@ class BaseStage:
             _, choice, ways = self._ways
             progress.stage(f"coding videos, crf {crf:g}", len(self.videos))
             references = self._references(choice, crf)
-            again = self._all(lambda place: self._again(place, crf, ways[place], references))
+            again = self._code(lambda place: self._known_way(place, crf, ways[place], references))
             return _corpus(crf, again, references)
         known = [Known(reference.size, thumbnail(reference.draw())) for reference in self._given]
         choice = self.choice(known)
         references = self._references(choice, crf)
         progress.stage(f"coding videos, crf {crf:g}", len(self.videos))
-        coded = self._all(lambda place: self._choose(place, crf, choice, references))
+        coded = self._code(lambda place: self._best_way(place, crf, choice, references))
         gone = _not_worth_it(coded, references, self._num_free)
         if gone:
             choice = choice.without(gone)
             dropped = {references[place].digest for place in gone}
             affected = [place for place, video in enumerate(coded) if dropped & set(video.references)]
             progress.stage("coding videos without pictures that did not pay", len(affected))
-            again = self._all(lambda place: self._choose(place, crf, choice, references), affected)
+            again = self._code(lambda place: self._best_way(place, crf, choice, references), affected)
             for place, video in zip(affected, again, strict=True):
                 coded[place] = video
         places = {reference.digest: place for place, reference in enumerate(references)}
@@ -223,67 +188,60 @@ class BaseStage:
 
         return [*self._given, *side_by_side(code, range(len(choice.pictures)))]
 
-    def _choose(self, place: int, crf: float, choice: Choice, references: Sequence[CodedReference]) -> StoredBase:
-        """The video coded in the way that is best for it."""
+    def _best_way(self, place: int, crf: float, choice: Choice, references: Sequence[CodedReference]) -> BestWay:
         video, settings = self.videos[place], self.settings
         plan = settings.plan(crf, self._threads)
-        tries = [None if t is None else references[t].digest.hex() for t in choice.tries[place]]
-        exchange = settings.exchange_of(plan.crf, video.height * video.width)
-        key = {"distances": list(settings.distances), "exchange": asdict(exchange), "tries": tries}
+        return BestWay(
+            plan,
+            settings.distances,
+            settings.exchange_of(plan.crf, video.height * video.width),
+            self._summaries[place].places if self._summaries else (),
+            tuple(None if tried is None else references[tried] for tried in choice.tries[place]),
+        )
 
-        def candidate(frame: int) -> CodedReference | None:
-            tried = choice.of(place, self._summaries[place], frame) if self._summaries else None
-            return None if tried is None else references[tried]
+    def _known_way(self, place: int, crf: float, way: _Way, references: Sequence[CodedReference]) -> KnownWay:
+        return KnownWay(
+            replace(self.settings.plan(crf, self._threads), distance=way.distance),
+            tuple(None if picture is None else references[picture] for picture in way.pictures),
+            {references[picture].digest: count for picture, count in way.saved},
+        )
 
-        def make(frames: Frames) -> tuple[CodedBase, Mapping[bytes, float]]:
-            chosen = choose_base(frames, plan, settings.distances, exchange, candidate)
-            return chosen.base, chosen.saved
+    def _code(self, order_of: Callable[[int], Order], places: Sequence[int] | None = None) -> list[StoredBase]:
+        """Videos as ordered; what an earlier run has made of the same order is taken. Progress is by video."""
+        places = range(len(self.videos)) if places is None else places
+        shelves, ordered, names = list[Shelf](), list[Shelf](), set[str]()
 
-        return self._stored(video, plan, key, make)
+        def orders() -> Iterator[tuple[CachedVideo, Order]]:
+            for place in places:
+                order = order_of(place)
+                shelf = Shelf(self._folder, self.videos[place], order)
+                shelves.append(shelf)
+                if shelf.is_full or shelf.name in names:  # equal videos are coded once
+                    progress.advance()
+                else:
+                    ordered.append(shelf)
+                    names.add(shelf.name)
+                    yield self.videos[place], order if self._workers is None else order.sendable()
 
-    def _again(self, place: int, crf: float, way: _Way, references: Sequence[CodedReference]) -> StoredBase:
-        """The video coded in a given way."""
-        video = self.videos[place]
-        plan = replace(self.settings.plan(crf, self._threads), distance=way.distance)
-        wanted = [None if p is None else references[p] for p in way.pictures]
-        key = {"groups": [None if r is None else r.digest.hex() for r in wanted]}
-        saved = {references[p].digest: count for p, count in way.saved}
-        return self._stored(video, plan, key, lambda frames: (code_base(frames, plan, wanted), saved))
-
-    def _stored(
-        self,
-        video: CachedVideo,
-        plan: BasePlan,
-        key: dict[str, Any],
-        make: Callable[[Frames], tuple[CodedBase, Mapping[bytes, float]]],
-    ) -> StoredBase:
-        """What an earlier run has made of the same, or what is made now."""
-        digest = digest_of([key, asdict(replace(plan, threads=1)), video.digest])
-        record, packets = self._folder / f"{digest[:32]}.json", self._folder / f"{digest[:32]}.av1"
-        if not record.exists():
-            short = video.store.frame_bytes * len(video.store) <= _HELD_BYTES
-            coded, saved = make(video.store.read(range(len(video.store))) if short else video.store)
-            write_atomically(packets, b"".join(coded.packets))
-            write_atomically(record, json.dumps(_to_json(coded, saved)).encode())
-        return _from_json(json.loads(record.read_bytes()), plan, packets)
-
-    def _all(self, work: Callable[[int], Result], places: Sequence[int] | None = None) -> list[Result]:
-        """For each video, side by side; progress is by video."""
-        done = []
-        for result in side_by_side(work, range(len(self.videos)) if places is None else places):
-            done.append(result)
+        for number, made in for_each(code_video, orders(), self._workers):
+            ordered[number].put(made)
             progress.advance()
-        return done
+        return [shelf.take() for shelf in shelves]
 
 
-def summaries_of(videos: Sequence[CachedVideo]) -> list[Summary]:
-    """Thumbnails of all videos, to find what they share; progress is by video."""
+def summaries_of(videos: Sequence[CachedVideo], workers: Executor | None = None) -> list[Summary]:
+    """Thumbnails of all videos, to find what they share; progress is by video. `workers`: see `BaseStage`."""
     progress.stage("comparing videos", len(videos))
-    summaries = []
-    for summary in side_by_side(lambda video: summarise(video.store), videos):
-        summaries.append(summary)
+    found = dict[int, Summary]()
+    for place, summary in for_each(_summary_of, videos, workers):
+        found[place] = summary
         progress.advance()
-    return summaries
+    return [found[place] for place in range(len(videos))]
+
+
+def _summary_of(video: CachedVideo) -> Summary:
+    with at_hand(video.store) as frames:
+        return summarise(frames)
 
 
 def _not_worth_it(coded: Sequence[StoredBase], references: Sequence[CodedReference], num_free: int) -> list[int]:
@@ -309,26 +267,3 @@ def _corpus(crf: float, videos: Sequence[StoredBase], references: Sequence[Coded
     used = {digest for video in videos for digest in video.references}
     kept = {reference.digest: reference for reference in references if reference.digest in used}
     return CodedCorpus(crf, tuple(videos), tuple(kept.values()))
-
-
-def _to_json(coded: CodedBase, saved: Mapping[bytes, float]) -> dict[str, Any]:
-    return {
-        "distance": coded.plan.distance,
-        "header": coded.header.hex(),
-        "packets": [len(packet) for packet in coded.packets],
-        "references": [None if digest is None else digest.hex() for digest in coded.references],
-        "checksums": list(coded.checksums),
-        "saved": {digest.hex(): count for digest, count in saved.items()},
-    }
-
-
-def _from_json(record: dict[str, Any], plan: BasePlan, path: Path) -> StoredBase:
-    return StoredBase(
-        replace(plan, distance=record["distance"]),
-        bytes.fromhex(record["header"]),
-        tuple(record["packets"]),
-        tuple(None if digest is None else bytes.fromhex(digest) for digest in record["references"]),
-        tuple(record["checksums"]),
-        {bytes.fromhex(digest): count for digest, count in record["saved"].items()},
-        path,
-    )

@@ -220,6 +220,13 @@ class RunOptions(Options):
     )
     skip_bad: bool = option(False, "Leave unreadable videos out.", group=FRAMES)
     device: str = option("cpu", "Where the network runs: cpu, cuda, cuda:1, ...", metavar="NAME", group=RUNNING)
+    cluster: str | None = option(
+        None,
+        "Have videos coded by the workers of a dask.distributed scheduler: tcp://HOST:PORT.",
+        metavar="ADDRESS",
+        unset="this process",
+        group=RUNNING,
+    )
     force: bool = option(False, "Replace an existing output.", group=RUNNING)
     restart: bool = option(False, "Discard an interrupted run's state.", group=RUNNING)
     keep_work: bool = option(False, "Keep OUTPUT.work at the end.", group=RUNNING)

@@ -13,8 +13,9 @@ from dnerv.archive.config import PlaneFormat
 from dnerv.archive.writing import ArchiveWriter, NewReference, new_archive
 from dnerv.codecs import Planes, SvtAv1
 from dnerv.encoding.base_coding import CodedReference
-from dnerv.encoding.base_stage import BaseSettings, CodedCorpus, StoredBase
+from dnerv.encoding.base_stage import BaseSettings, CodedCorpus
 from dnerv.encoding.options import EncodeOptions
+from dnerv.encoding.video_coding import StoredBase
 from dnerv.version import __version__
 from dnerv.video import CachedVideo
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,7 @@ from dnerv.encoding.reading import checked_size, read_videos, stop, warn
 from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.survey import Survey, Surveyor
 from dnerv.encoding.workspace import Workspace, has_published
-from dnerv.errors import OutputError
+from dnerv.errors import InputError, OutputError
 from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.video import CachedVideo, Masks, Member, discover, hide, labelled
 from dnerv.video.corpus import OnBad, files_of
@@ -70,6 +72,7 @@ def encode(
     device: str = "cpu",
     group: ProcessGroup | None = None,
     frames: Path | None = None,
+    workers: AbstractContextManager[Executor] | None = None,
 ) -> EncodeResult:
     """Encode videos and folders of videos into one archive.
 
@@ -86,6 +89,9 @@ def encode(
         group: the processes that train; this is its rank 0, and each of the others calls `follow`. None: this one.
         frames: folder that keeps the decoded frames, which several encodings of the same videos can share; None for
             one in `OUTPUT.work`.
+        workers: other processes that read, code and measure videos, on this machine or on others that reach the inputs
+            under the same paths: an executor of `concurrent.futures`, which is shut down at the end, or what gives one
+            (`dnerv.integrations.dask.cluster`). The archive is the same to the byte. None: threads of this process.
 
     What goes on is told to the context's listener (`dnerv.progress`).
 
@@ -96,6 +102,10 @@ def encode(
     """
     began = time.monotonic()
     options, output = options or EncodeOptions(), Path(output)
+    if workers is not None and (options.trains or masks is not None):
+        raise InputError(
+            "--cluster: workers code base layers alone; leave it out where a network is trained or pixels are hidden"
+        )
     chosen = checked_device(device)
     force = force or has_published(output)  # by a run that was killed right behind it: finish what it left
     check_target(output, force=force)
@@ -117,7 +127,9 @@ def encode(
     try:
         if workspace.is_resumed:
             progress.note(f"going on with the work in {workspace.path}")
-        result = _Encoding(workspace, options, chosen, group, masks, frames).run(members, output, on_bad)
+        with nullcontext() if workers is None else workers as executor:
+            encoding = _Encoding(workspace, options, chosen, group, masks, frames, executor)
+            result = encoding.run(members, output, on_bad)
         result = replace(result, seconds=time.monotonic() - began)
         workspace.publish(output, force=force)
     except BaseException:
@@ -151,16 +163,17 @@ class _Encoding:
         group: ProcessGroup | None,
         masks: Masks | None,
         frames: Path | None,
+        workers: Executor | None,
     ) -> None:
         self.workspace, self.options, self.device = workspace, options, device
-        self.group, self.masks, self.frames = group, masks, frames
+        self.group, self.masks, self.frames, self.workers = group, masks, frames, workers
 
     def run(self, members: Sequence[Member], output: Path, on_bad: OnBad) -> EncodeResult:
         """Write the archive in the workspace, and measure it there."""
         options = self.options
         folder = self.workspace.frames if self.frames is None else self.frames
         size, fps = options.resolution, options.fps
-        videos = read_videos(members, folder, on_bad, size=size, fps=fps, prepare=self._prepared)
+        videos = read_videos(members, folder, on_bad, size=size, fps=fps, prepare=self._prepared, workers=self.workers)
         result = self._encoded(videos, output)
         self._check_bytes(result)
         return result
@@ -175,7 +188,7 @@ class _Encoding:
         if self.options.keeps_network:
             network, corpus = self._network(videos, self.workspace.archive, None)
             return self._result(output, corpus, network, self._measure(videos, self.workspace.archive))
-        summaries = summaries_of(videos) if self.options.references else []
+        summaries = summaries_of(videos, self.workers) if self.options.references else []
         survey = self._survey(videos, summaries)
         settings = self._settings(survey)
         corpus = self._base(videos, summaries, settings, survey)
@@ -223,7 +236,7 @@ class _Encoding:
         def write(corpus: CodedCorpus) -> int:
             return write_base(self.workspace.archive, videos, corpus, self.options, settings)
 
-        stage = BaseStage(videos, self.workspace.coded, settings, summaries)
+        stage = BaseStage(videos, self.workspace.coded, settings, summaries, workers=self.workers)
         if self.options.bits_per_pixel is None:
             corpus = stage.code(survey.crf)
         else:
@@ -267,7 +280,7 @@ class _Encoding:
         progress.stage("measuring the archive", sum(video.timing.num_frames for video in videos))
         frames = {video.name: video.store for video in videos}
         with Archive(path, size="coded") as archive:
-            return measure_archive(archive, lambda name: frames[name], ms_ssim=self.options.trains)
+            return measure_archive(archive, frames.__getitem__, ms_ssim=self.options.trains, workers=self.workers)
 
     def _result(
         self, output: Path, corpus: CodedCorpus | None, network: NetworkResult | None, quality: ArchiveQuality

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from dnerv import progress
 from dnerv.codecs import SvtAv1
+from dnerv.encoding.workers import for_each
 from dnerv.errors import InputError
 from dnerv.video import CachedVideo, Member, cache_videos
+from dnerv.video.cache import remarked
 from dnerv.video.corpus import OnBad
+from dnerv.video.source_frames import look_at
 
 _SURELY_CODED, _SURELY_CODED_SIDE = 1 << 23, 8192  # pixels, of a frame and of a side
 
@@ -23,6 +28,7 @@ def read_videos(
     size: tuple[int, int] | None,
     fps: Fraction | None,
     prepare: Callable[[CachedVideo], CachedVideo],
+    workers: Executor | None = None,
 ) -> list[CachedVideo]:
     """Every frame of every video on disk in `folder`, scaled and resampled as asked.
 
@@ -30,13 +36,19 @@ def read_videos(
         on_bad: told of what cannot be used; where it returns, the rest goes on.
         size: height, width in pixels; None: as they are. fps: likewise.
         prepare: checks and changes a video; it raises InputError where that cannot be used.
+        workers: who reads; frames then stay in their sources until they are asked for (`SourceFrames`). None: threads
+            of this process, and all frames come onto the disk.
 
     Raises:
         InputError: no video is left.
         OutputError: the frames cannot be written.
     """
     videos = []
-    for video in cache_videos(members, folder, size=size, fps=fps, on_bad=on_bad):
+    if workers is None:
+        found = cache_videos(members, folder, size=size, fps=fps, on_bad=on_bad)
+    else:
+        found = _looked_at(members, partial(_look, folder=folder, size=size, fps=fps), on_bad, workers)
+    for video in found:
         try:
             videos.append(prepare(video))
         except InputError as error:
@@ -44,6 +56,32 @@ def read_videos(
     if not videos:
         raise InputError("none of the videos could be read: there is nothing to encode")
     return videos
+
+
+def _looked_at(
+    members: Sequence[Member], look: Callable[[Member], CachedVideo | InputError], on_bad: OnBad, workers: Executor
+) -> list[CachedVideo]:
+    progress.stage("reading videos", len(members))
+    found = dict[int, CachedVideo | InputError]()
+    for place, video in for_each(look, members, workers):
+        found[place] = video
+        progress.advance()
+    videos = []
+    for place, member in enumerate(members):
+        video = found[place]
+        if isinstance(video, InputError):
+            on_bad(video)
+        else:
+            videos.append(remarked(member, video))
+    return videos
+
+
+def _look(member: Member, folder: Path, size: tuple[int, int] | None, fps: Fraction | None) -> CachedVideo | InputError:
+    """An unusable video is no reason to end: what is done about it is decided where all are known."""
+    try:
+        return look_at(member, folder, size=size, fps=fps)
+    except InputError as error:
+        return error
 
 
 def checked_size(video: CachedVideo) -> CachedVideo:

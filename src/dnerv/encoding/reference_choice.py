@@ -61,13 +61,17 @@ class Choice:
 
     def of(self, video: int, summary: Summary, frame: int) -> int | None:
         """The picture that a group around `frame` should try."""
-        nearest = min(range(len(summary.places)), key=lambda sample: abs(summary.places[sample] - frame))
-        return self.tries[video][nearest]
+        return self.tries[video][nearest_sample(summary.places, frame)]
 
     def without(self, gone: Sequence[int]) -> Choice:
         """The same, but these pictures are not tried."""
         tries = tuple(tuple(None if place in gone else place for place in video) for video in self.tries)
         return Choice(self.pictures, tries)
+
+
+def nearest_sample(places: Sequence[int], frame: int) -> int:
+    """Which of the samples, frames at these places, stands for a frame."""
+    return min(range(len(places)), key=lambda sample: abs(places[sample] - frame))
 
 
 def summarise(frames: Frames) -> Summary:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -16,10 +19,12 @@ from torch import Tensor
 
 from dnerv import progress
 from dnerv.archive import Archive, VideoReader
+from dnerv.archive.changing import extract
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
-from dnerv.process import side_by_side
-from dnerv.video import Member, VideoSource, discover
+from dnerv.process import as_done, side_by_side
+from dnerv.video import FrameStore, Member, VideoSource, discover
+from dnerv.video.source_frames import at_hand
 
 _FRAMES_AT_ONCE = 8
 
@@ -50,6 +55,9 @@ class ArchiveQuality:
     bits_per_pixel: float  # the whole file's
     file_bytes: int
     videos: list[VideoQuality]
+
+
+_Measured = tuple[VideoQuality, Tensor]  # and the errors of its frames
 
 
 def evaluate(
@@ -89,7 +97,11 @@ def find_originals(archive: Archive, originals: Sequence[str | Path]) -> dict[st
 
 
 def measure_archive(
-    archive: Archive, frames_of: Callable[[str], Iterable[NDArray[np.uint8]]], *, ms_ssim: bool = True
+    archive: Archive,
+    frames_of: Callable[[str], Iterable[NDArray[np.uint8]]],
+    *,
+    ms_ssim: bool = True,
+    workers: Executor | None = None,
 ) -> ArchiveQuality:
     """Compare every video of an open archive with `frames_of(name)`, uint8 [H, W, 3] RGB each; progress is by frame.
 
@@ -97,15 +109,16 @@ def measure_archive(
 
     Args:
         ms_ssim: measure it, too: it takes many times as long as all the rest.
+        workers: other processes that measure, of archives without a network. Each is sent the video as the file has it,
+            and what `frames_of` gives: a `FrameStore`. None: threads of this process.
 
     Raises:
         InputError: a video has another number of frames or another size than the archive says.
     """
-    meter, videos = QualityMeter(), []
     common = 8 * (archive.file_bytes - archive.index.packet_bytes) / archive.num_pixels
     alone = len(archive) == 1 or (archive.layers == "all" and archive.config.network is not None)
 
-    def measure(place: int) -> tuple[VideoQuality, Tensor]:
+    def measure(place: int) -> _Measured:
         reader = archive.reader(archive.entries[place], dimension_order="NCHW")
         # Threads do not know who listens: what they have done is told when their video is taken.
         return _measure_video(
@@ -113,7 +126,12 @@ def measure_archive(
         )
 
     places = range(len(archive))
-    for video, errors in map(measure, places) if alone else side_by_side(measure, places):
+    if workers is not None:
+        alone, found = False, _measure_elsewhere(archive, frames_of, common, ms_ssim, workers)
+    else:
+        found = map(measure, places) if alone else side_by_side(measure, places)
+    meter, videos = QualityMeter(), []
+    for video, errors in found:
         videos.append(video)
         meter.add(video.name, errors)
         if not alone:
@@ -130,13 +148,46 @@ def measure_archive(
     )
 
 
+def _measure_elsewhere(
+    archive: Archive,
+    frames_of: Callable[[str], Iterable[NDArray[np.uint8]]],
+    common: float,
+    ms_ssim: bool,
+    workers: Executor,
+) -> Iterator[_Measured]:
+    """In the order of names."""
+    path = archive.container.name
+    work = partial(_measure_excerpt, common=common, ms_ssim=ms_ssim)
+    found = dict[int, _Measured]()
+    excerpts = ((_excerpt(path, name), frames_of(name)) for name in archive.names)
+    for place, measured in as_done(work, excerpts, workers):
+        found[place] = measured
+    yield from (found[place] for place in range(len(found)))
+
+
+def _excerpt(path: str, name: str) -> bytes:
+    """An archive of one video of the archive at `path`."""
+    with TemporaryDirectory() as folder, progress.listening(progress.Listener()):
+        return extract(path, Path(folder, "one.dnerv"), [name]).path.read_bytes()
+
+
+def _measure_excerpt(given: tuple[bytes, FrameStore], common: float, ms_ssim: bool) -> _Measured:
+    data, original = given
+    with TemporaryDirectory() as folder, at_hand(original) as frames:
+        path = Path(folder, "one.dnerv")
+        path.write_bytes(data)
+        with Archive(path, size="coded") as archive:
+            reader = archive.reader(archive.entries[0], dimension_order="NCHW")
+            return _measure_video(reader, frames, common, ms_ssim, None)
+
+
 def _measure_video(
     reader: VideoReader,
     frames: Iterable[NDArray[np.uint8]],
     common: float,
     ms_ssim: bool,
     tell: Callable[[int], None] | None,
-) -> tuple[VideoQuality, Tensor]:
+) -> _Measured:
     """A video's quality, and its frames' errors."""
     facts, meter = reader.metadata, QualityMeter()
     errors, similarity = list[Tensor](), list[Tensor]()

@@ -65,9 +65,11 @@ def cache_videos(
     videos = []
     pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-reading")
     try:
-        for member, reading in [(member, pool.submit(_cached, member, directory, size, fps)) for member in members]:
+        for member, reading in [
+            (member, pool.submit(cache_silently, member, directory, size, fps)) for member in members
+        ]:
             try:
-                videos.append(_remarked(member, reading.result()))
+                videos.append(remarked(member, reading.result()))
             except InputError as error:
                 if on_bad is None:
                     raise
@@ -88,16 +90,18 @@ def cache_video(
     times. One process caches a given member at a time. Raises InputError for the video, OutputError for the
     disk.
     """
-    return _remarked(member, _cached(member, directory, size, fps))
+    return remarked(member, cache_silently(member, directory, size, fps))
 
 
-def _remarked(member: Member, video: CachedVideo) -> CachedVideo:
+def remarked(member: Member, video: CachedVideo) -> CachedVideo:
+    """The video; what is remarkable of it is said as warnings."""
     for remark in video.remarks:
         progress.warning(f"{member.source_path}: {remark}")
     return video
 
 
-def _cached(member: Member, directory: Path, size: tuple[int, int] | None, fps: Fraction | None) -> CachedVideo:
+def cache_silently(member: Member, directory: Path, size: tuple[int, int] | None, fps: Fraction | None) -> CachedVideo:
+    """`cache_video`, for a thread or a process that nobody listens to: see `remarked`."""
     # PyAV is needed only to decode: a cache that came from elsewhere is read without it.
     from dnerv.video.source import VideoSource
 

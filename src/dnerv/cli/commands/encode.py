@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnerv.cli.command import Command, Record, is_first_process
 from dnerv.cli.commands.changed import count
@@ -35,7 +35,7 @@ def _run(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: Run
         return _train(videos, to, options, how)
     if to.tensorboard is not None:
         raise InputError("--tensorboard: nothing is trained without --budget or --epochs")
-    return _record(encode(videos.inputs, to.output, options, **vars(how))) if is_first_process() else None
+    return _record(encode(videos.inputs, to.output, options, **_given(how))) if is_first_process() else None
 
 
 def _train(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: RunOptions) -> Record | None:
@@ -44,7 +44,7 @@ def _train(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: R
     from dnerv.terminal import Curves
     from dnerv.training import join_processes, local_device
 
-    run = vars(how) | {"device": local_device(how.device)}
+    run = _given(how) | {"device": local_device(how.device)}
     with join_processes(run["device"]) as group:
         if group.rank > 0:
             if not follow(run["device"], group):
@@ -52,6 +52,17 @@ def _train(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: R
             return None
         with Curves(to.tensorboard) as curves, listening(curves, beside=True):
             return _record(encode(videos.inputs, to.output, options, **run, group=group))
+
+
+def _given(how: RunOptions) -> dict[str, Any]:
+    """As arguments of `encode`."""
+    given = dict(vars(how))
+    address = given.pop("cluster")
+    if address is None:
+        return given
+    from dnerv.integrations.dask import cluster
+
+    return given | {"workers": cluster(address)}
 
 
 def _record(result: EncodeResult) -> Record:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,13 +110,15 @@ def cache_silently(member: Member, directory: Path, size: tuple[int, int] | None
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{directory}: cannot be created ({error.strerror})") from error
-    source = VideoSource(member.source_path)
-    options = {
+    source = VideoSource(member.source_path, part=member.part)
+    options: dict[str, object] = {
         "version": _VERSION,
         "name": member.name,
         "size": None if size is None else list(size),
         "fps": None if fps is None else str(Fraction(fps)),
     }
+    if member.part is not None:
+        options["part"] = asdict(member.part)
     stem = _stem(member.name)
     frames, sidecar = directory / f"{stem}.rgb", directory / f"{stem}.json"
     video = _reuse(source, sidecar, frames, member, options)
@@ -158,10 +161,16 @@ def _reuse(
         return None
     status = status_of(source.files)
     if status != known[0]:
-        if content_of(source.files) != known[1]:
+        if _content(tuple(source.files), status) != known[1]:
             return None
         write_atomically(sidecar, json.dumps(facts | {"status": status}).encode())
     return video
+
+
+@lru_cache(maxsize=256)
+def _content(files: tuple[Path, ...], status: str) -> str:
+    """Hash of their bytes: of a file with many parts read once, for as long as its status stays the same."""
+    return content_of(files)
 
 
 def _from_facts(facts: dict[str, Any], frames: Path, member: Member) -> CachedVideo:
@@ -205,7 +214,8 @@ def _decode(
         sidecar.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{sidecar}: cannot be replaced ({error.strerror})") from error
-    status, content = status_of(source.files), content_of(source.files)
+    status = status_of(source.files)
+    content = _content(tuple(source.files), status)
     stream = source.frames(size=size, fps=fps)
     with FrameStoreWriter(frames) as writer:
         for _, frame in stream:

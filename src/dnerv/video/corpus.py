@@ -19,6 +19,7 @@ from dnerv.video.listing import (
     numbered_images,
 )
 from dnerv.video.names import refusal
+from dnerv.video.parts import LIST_SUFFIX, FilePart, read_parts
 
 OnBad = Callable[[InputError], None]  # told of an input that cannot be used; where it returns, the rest goes on
 
@@ -30,6 +31,7 @@ class Member:
     name: str  # unique in the corpus, a relative posix path without suffix where that is unambiguous
     source_path: Path  # a video file, a folder of numbered images, or FOLDER/img_*.jpg, one of its sequences
     label: str | None  # class folder, where the input was a folder of class folders
+    part: FilePart | None = None  # of the file; None: all of it
 
 
 def files_of(member: Member) -> list[Path]:
@@ -47,6 +49,7 @@ class _Found:
     root: Path  # the input under which it was found, absolute
     place: PurePosixPath  # of the file or of the folder of images, below the root
     label: str | None = None
+    part: FilePart | None = None
 
     @property
     def prefixed(self) -> str:
@@ -59,7 +62,9 @@ def _raise(error: InputError) -> None:
 
 
 def discover(inputs: Sequence[Path], *, on_bad: OnBad = _raise) -> list[Member]:
-    """The videos of `inputs` (files, or folders walked recursively), in the given and then natural order.
+    """The videos of `inputs`, in the given and then natural order.
+
+    An input is a file, a folder, which is walked recursively, or a list of parts of files (`dnerv.video.parts`).
 
     A folder with numbered images and no video is a video, or one for each sequence of images that it holds. Folders
     within an input that cannot be read are passed over with a warning.
@@ -77,7 +82,7 @@ def discover(inputs: Sequence[Path], *, on_bad: OnBad = _raise) -> list[Member]:
     for name, item in zip(_names(found), found, strict=True):
         reason = refusal(name) or _unstorable(name)
         if reason is None:
-            members.append(Member(name, item.path, item.label))
+            members.append(Member(name, item.path, item.label, item.part))
         else:
             on_bad(InputError(f"{item.path}: cannot be stored, its name {name!r} {reason}: rename it"))
     if not members:
@@ -94,6 +99,11 @@ def _found_at(path: Path, on_bad: OnBad) -> list[_Found]:
         return _labelled(found)
     # The name is the one the user typed, not the one a link leads to.
     path = path.absolute()
+    if path.name.endswith(LIST_SUFFIX):
+        return [
+            _Found(each.path, each.name, each.name, path, PurePosixPath(each.name), each.label, each.part)
+            for each in read_parts(path)
+        ]
     if path.exists():
         place = PurePosixPath(path.name)
         return [_Found(path, str(place.with_suffix("")), path.name, path, place)]

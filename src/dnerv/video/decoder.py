@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from dnerv.errors import InputError
 from dnerv.video.cadence import average_step
 from dnerv.video.listing import missing_numbers
+from dnerv.video.parts import FilePart
 
 # FFmpeg draws any file named .txt as a terminal; nobody who names a text file means that.
 _NOT_VIDEOS = frozenset({"tty"})
@@ -61,8 +62,9 @@ _closed = count(1)
 class FileDecoder:
     """Decoder of the best video stream of one file (cover art of an audio file is not video)."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`. Raises InputError, or av.FFmpegError / OSError for what FFmpeg cannot read."""
+    def __init__(self, path: Path, part: FilePart | None = None) -> None:
+        """Open `path`, for a part of it or all. Raises InputError, or av.FFmpegError / OSError where FFmpeg cannot."""
+        self._path, self._part = path, part
         # The explicit protocol keeps a file named like "http:..." or "pipe:0" a file.
         self._container: InputContainer = av.open(
             f"file:{path}", "r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
@@ -82,7 +84,34 @@ class FileDecoder:
         self._remarks: dict[str, None] = {}
 
     def pictures(self) -> Iterator[Picture]:
-        """Yield every picture that decodes."""
+        """Yield every picture that decodes, of a part with times in the part. InputError where that is incomplete."""
+        return self._all_pictures() if self._part is None else self._pictures_of(self._part)
+
+    def _pictures_of(self, part: FilePart) -> Iterator[Picture]:
+        found = 0
+        for picture in self._pictures_from(part.start):
+            if picture.pts is None or picture.pts < part.start:
+                continue
+            if picture.pts >= part.stop:
+                break
+            found += 1
+            yield picture._replace(pts=picture.pts - part.origin)
+        if found != part.num_frames:
+            raise InputError(f"{self._path}: a part of it has {found} frames, and {part.num_frames} were announced")
+
+    def _pictures_from(self, start: int) -> Iterator[Picture]:
+        """At least all pictures from a time on; the decoder starts at a restart as near before it as there is."""
+        self._container.seek(start, stream=self._stream)
+        pictures = self._all_pictures()
+        first = next(pictures, None)
+        if first is None or first.pts is None or first.pts > start or not first.frame.key_frame:
+            self._container.seek(self._stream.start_time or 0, stream=self._stream)
+            pictures, first = self._all_pictures(), None
+        if first is not None:
+            yield first
+        yield from pictures
+
+    def _all_pictures(self) -> Iterator[Picture]:
         # AVI stores no presentation times and FFmpeg's guesses are wrong with B-frames; pictures come out in
         # display order, so the running time of the packets is theirs, less the decoder's delay.
         by_decode_time = self._container.format.name == "avi"
@@ -120,8 +149,10 @@ class FileDecoder:
             self._remarks[TRANSPARENT] = None
 
     def _missing(self) -> list[str]:
-        """How much of what the header announces is there, where that can be told."""
+        """How much of what the header announces is there, where that can be told; of a part it says nothing."""
         damage = f"{self.bad_packets} damaged packets were passed over" if self.bad_packets else ""
+        if self._part is not None:
+            return [damage] if damage else []
         announced = self._stream.frames  # mp4 and AVI count them; what an edit list hides is no damage
         if announced > self._count and (damage or self._ends_early()):
             return [f"{self._count} of {announced} frames are there" + (f", {damage}" if damage else "")]

@@ -18,6 +18,7 @@ from dnerv.errors import InputError
 from dnerv.video.cadence import Clock, checked_rate, resample, stamped
 from dnerv.video.decoder import Decoder, FileDecoder, ImageDecoder, Picture, is_animated
 from dnerv.video.listing import image_sequences, is_image_name, numbered_images
+from dnerv.video.parts import FilePart
 from dnerv.video.picture import planes_of, upright_rgb, upright_size
 from dnerv.video.planes import Planes
 from dnerv.video.timing import Timing
@@ -136,14 +137,21 @@ class VideoSource:
     Of a folder that holds several sequences of images, `FOLDER/img_*.jpg` is one (see `dnerv.video.listing`).
     """
 
-    def __init__(self, path: Path | str, *, image_fps: Fraction = DEFAULT_IMAGE_FPS) -> None:
-        """Raises InputError if there is nothing readable at `path`; the file is opened by `frames`."""
-        self.path = Path(path)
+    def __init__(
+        self, path: Path | str, *, part: FilePart | None = None, image_fps: Fraction = DEFAULT_IMAGE_FPS
+    ) -> None:
+        """`part`: of a video file; None: all of it.
+
+        Raises InputError if there is nothing readable at `path`; the file is opened by `frames`.
+        """
+        self.path, self._part = Path(path), part
         self._image_fps = checked_rate(image_fps)
         try:
             self._images = _images_at(self.path)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({_reason(error)})") from error
+        if part is not None and self._images:
+            raise InputError(f"{self.path}: parts are of video files, not of images")
 
     @property
     def files(self) -> list[Path]:
@@ -163,7 +171,7 @@ class VideoSource:
         if self._images:
             images, image_fps = self._images, rate or self._image_fps
             return FrameStream(self.path, lambda: ImageDecoder(images, image_fps), size, None, _PLANES_OF_IMAGES)
-        return FrameStream(self.path, lambda: FileDecoder(self.path), size, rate)
+        return FrameStream(self.path, lambda: FileDecoder(self.path, self._part), size, rate)
 
 
 def _images_at(path: Path) -> list[Path]:

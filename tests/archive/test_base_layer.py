@@ -12,7 +12,7 @@ import pytest
 
 from dnerv.archive import Archive, BaseLayer, BaseReader, base_layer, new_archive
 from dnerv.archive.entry import OWN_INTRA
-from dnerv.codecs import Frame, Planes, blended, decode_packets
+from dnerv.codecs import Picture, Planes, blended, decode_packets
 from dnerv.errors import ArchiveError, InputError
 from dnerv.video import Timing
 
@@ -25,10 +25,10 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     made: list[int] = []
     decoder = BaseLayer.decoder
 
-    def counted(self: BaseLayer, entry: Any, group: int, ends: Any) -> Iterator[Frame]:
-        for ordinal, frame in enumerate(decoder(self, entry, group, ends), entry.group_packets(group).start):
+    def counted(self: BaseLayer, entry: Any, group: int, ends: Any) -> Iterator[Picture]:
+        for ordinal, picture in enumerate(decoder(self, entry, group, ends), entry.group_packets(group).start):
             made.append(ordinal)
-            yield frame
+            yield picture
 
     monkeypatch.setattr(BaseLayer, "decoder", counted)
     return made
@@ -61,7 +61,7 @@ def by_hand(archive: Archive, name: str) -> np.ndarray:
         height, width = entry.coded_size
         frames = list(decode_packets(packets, height=height, width=width, planes=plain.planes))
         coded += frames[-len(entry.group_packets(group)) :]
-    return np.stack(list(blended(np.stack(coded), entry.timeline)))
+    return np.stack(list(blended(np.stack(coded), entry.timeline))).transpose(0, 3, 1, 2)
 
 
 def test_frames_are_what_the_format_says(opened: Archive) -> None:
@@ -79,11 +79,11 @@ def test_any_order_gives_the_same_bits(opened: Archive, walk: BaseReader) -> Non
         assert np.array_equal(walk.frames([index])[0], expected[index])
     wanted = [9, 3, 3, 0, 8, 3]
     assert np.array_equal(walk.frames(wanted), expected[wanted])
-    assert walk.frames([]).shape == (0, 32, 32, 3)
+    assert walk.frames([]).shape == (0, 3, 32, 32)
 
 
 def test_between_frames_lie_blends(walk: BaseReader) -> None:
-    own = walk.coded([0, 1])
+    own = [frame.transpose(2, 0, 1) for frame in walk.coded([0, 1])]
     found = walk.frames([0.5, 1.0, 2.0])
     assert np.array_equal(found[0], np.rint(0.75 * own[0] + 0.25 * own[1].astype(np.float32)))
     assert np.array_equal(found[1:], walk.frames([1, 2]))
@@ -173,15 +173,15 @@ def test_damage_names_file_video_and_group_and_stays(base_path: Path, tmp_path: 
 
 def test_a_decoder_that_failed_is_begun_again(opened: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     walk, broken = opened.base.reader(opened["walk"].entry), [True]
-    decode = base_layer.decode_packets
+    decode = base_layer.decode_pictures
 
-    def failing(packets: Any, **arguments: Any) -> Iterator[Frame]:
-        for number, frame in enumerate(decode(packets, **arguments)):
-            if broken[0] and number == 2:
+    def failing(packets: Any, **arguments: Any) -> Iterator[Picture]:
+        for number, picture in enumerate(decode(packets, **arguments)):
+            if broken[0] and number == 1:
                 raise ArchiveError("cut")
-            yield frame
+            yield picture
 
-    monkeypatch.setattr(base_layer, "decode_packets", failing)
+    monkeypatch.setattr(base_layer, "decode_pictures", failing)
     for _ in range(2):
         with pytest.raises(ArchiveError, match="cut"):
             walk.coded([1])

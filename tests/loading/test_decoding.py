@@ -1,8 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from dnerv.loading.decoding import Frames
+from dnerv.archive import Archive
+from dnerv.archive.base_on_device import SamplesToSend
+from dnerv.loading.decoding import Frames, decode
+from dnerv.loading.preparation import Preparation
+from dnerv.loading.windows import Sample
 
 
 @pytest.mark.parametrize(
@@ -16,3 +22,21 @@ def test_clips_are_gathered(wanted: list[int]) -> None:
         clip = Frames(np.array(there), video[there]).clip(np.array(wanted, np.int64))
         assert clip.shape == (len(wanted), 3, 2, 2)
         assert clip[:, 0, 0, 0].tolist() == wanted
+
+
+def test_frames_made_of_samples_are_the_same(base_path: Path) -> None:
+    """Blends and coded frames of several videos at once, some of them twice in a batch."""
+    with Archive(base_path) as archive:
+        counts = [entry.timing.num_frames for entry in archive.entries]
+        samples = [Sample(0, place, np.arange(count)[:7:-1]) for place, count in enumerate(counts) if count > 8]
+        samples += [Sample(0, place, np.arange(count)[: 2 * place + 1]) for place, count in enumerate(counts)]
+        made = []
+        for converts_on_device in (False, True):
+            with Preparation(archive, threads=1, converts_on_device=converts_on_device) as preparation:
+                ((_, prepared),) = preparation.ahead([samples], 0)
+            assert {isinstance(footage.frames, SamplesToSend) for footage in prepared.values()} == {converts_on_device}
+            made.append(decode(prepared))
+    for place in range(len(counts)):
+        assert made[0][place].indices.tolist() == made[1][place].indices.tolist()
+        assert torch.equal(made[0][place].data, made[1][place].data)
+        assert made[0][place].data.float().std() > 5

@@ -359,7 +359,7 @@ class _BaseSource:
         with self._archive.errors_name_it(), memory_errors_named("the frames asked for"), self._reader as reader:
             base = reader.get(partial(self._archive.base.reader, self._entry))
             frames: np.ndarray = base.frames(positions)
-        return torch.from_numpy(frames).to(self._archive.device).movedim(-1, -3)
+        return torch.from_numpy(frames).to(self._archive.device)
 
 
 def _checked_precision(precision: Precision, device: torch.device) -> ChosenPrecision:

@@ -1,16 +1,20 @@
 """The base layer of an archive: AV1 packets of every k-th frame, in groups, and what lies between them as blends.
 
-    entry, frames wanted ── coded frames needed ── groups ── [reference packet] + packets ── dav1d ── RGB ── blends
+    entry, frames wanted ── coded frames needed ── groups ── [reference packet] + packets ── dav1d ─┬─ RGB ── blends
+                                                                                                   └─ samples
 
 Decoding needs neither torch nor the network. A group's checksum is compared before its packets are decoded. A frame is
-the same to the bit in whatever order frames are asked for.
+the same to the bit in whatever order frames are asked for. Pictures that are decoded on the way to others stay as they
+are; those that are wanted become RGB, or go to an accelerator as samples (`base_on_device`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -19,13 +23,17 @@ from numpy.typing import NDArray
 from dnerv.archive.config import PlaneFormat
 from dnerv.archive.entry import OWN_INTRA, VideoEntry
 from dnerv.archive.references import Reference, digest_of
-from dnerv.codecs import Frame, decode_packets
-from dnerv.codecs.blending import blend
+from dnerv.codecs import Frame, decode_packets, decode_pictures
+from dnerv.codecs.blending import blends_into
 from dnerv.errors import ArchiveError, InputError
+
+if TYPE_CHECKING:
+    from dnerv.codecs import Picture
 
 ReadAt = Callable[[int, int], bytes]  # bytes of the file by offset and length
 Prepare = Callable[[Sequence[tuple[int, int]]], None]  # is told of all that will be read, (offset, length) each
-_KEPT_BYTES = 4 << 20  # of decoded frames that a reader holds beside the two that a blend needs
+_KEPT_BYTES = 4 << 20  # of decoded pictures that a reader holds beside the two that a blend needs
+_PIXEL_BYTES = 6  # that a kept picture takes at most: three of samples, three of RGB
 
 
 class BaseLayer:
@@ -42,7 +50,7 @@ class BaseLayer:
         self._read_at, self._formats, self._references, self._prepare = read_at, formats, references, prepare
 
     def frames(self, entry: VideoEntry, positions: Sequence[int] | Sequence[float]) -> NDArray[np.uint8]:
-        """Frames in the order asked for: uint8 [n, H, W, 3] RGB at the coded size. See `BaseReader.frames`."""
+        """Frames in the order asked for: uint8 [n, 3, H, W] RGB at the coded size. See `BaseReader.frames`."""
         return self.reader(entry).frames(positions)
 
     def coded(self, entry: VideoEntry, ordinals: Sequence[int]) -> list[Frame]:
@@ -147,17 +155,25 @@ class BaseLayer:
             spans.append((self._references[place].offset, self._references[place].length))
         self._prepare(spans)
 
-    def decoder(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> Iterator[Frame]:
-        """A group's coded frames, uint8 [H, W, 3], one after the other. Raises ArchiveError."""
+    def decoder(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> Iterator[Picture]:
+        """A group's coded frames, one after the other. Raises ArchiveError."""
         packets, place, format = self.packets(entry, group, ends), entry.references[group], self.format_of(entry)
         height, width = entry.coded_size
-        if place == OWN_INTRA:
-            packets[0] = format.header + packets[0]
-            return decode_packets(packets, height=height, width=width, planes=format.planes)
-        packets.insert(0, format.header + self.reference_packet(place, entry))
-        decoded = decode_packets(packets, height=height, width=width, planes=format.planes)
-        next(decoded)
-        return decoded
+        first = int(place != OWN_INTRA)
+        if first:
+            packets.insert(0, self.reference_packet(place, entry))
+        packets[0] = format.header + packets[0]
+        return decode_pictures(packets, height=height, width=width, planes=format.planes, first=first)
+
+
+@dataclass(frozen=True)
+class CodedSamples:
+    """Coded frames as the decoder gave them, and the frames that are asked for as mixtures of them."""
+
+    samples: NDArray[np.integer]  # [m, S] of m coded frames: see `codecs.colour.samples_of`
+    starts: NDArray[np.int64]  # [n], which of the m comes before each frame
+    ends: NDArray[np.int64]  # [n], and which after it
+    shares: NDArray[np.float32]  # [n], of the one after it, [0, 1]
 
 
 class BaseReader:
@@ -169,13 +185,13 @@ class BaseReader:
     def __init__(self, base: BaseLayer, entry: VideoEntry) -> None:
         self.entry, self._base = entry, base
         self._ends = packet_ends(entry)
-        self._limit = max(2, _KEPT_BYTES // (3 * entry.coded_size[0] * entry.coded_size[1]))
-        self._kept: OrderedDict[int, Frame] = OrderedDict()
+        self._limit = max(2, _KEPT_BYTES // (_PIXEL_BYTES * entry.coded_size[0] * entry.coded_size[1]))
+        self._kept: OrderedDict[int, Picture] = OrderedDict()
         self._next, self._end = 0, 0  # ordinal that the open decoder gives next; first one beyond its group
-        self._decoder: Iterator[Frame] = iter(())
+        self._decoder: Iterator[Picture] = iter(())
 
     def frames(self, positions: Sequence[int] | Sequence[float]) -> NDArray[np.uint8]:
-        """Frames in the order asked for, repeats allowed: uint8 [n, H, W, 3] RGB at the coded size.
+        """Frames in the order asked for, repeats allowed: uint8 [n, 3, H, W] RGB at the coded size.
 
         Args:
             positions: indices of frames in [0, N - 1]; one between two frames gives the blend that lies there.
@@ -185,17 +201,44 @@ class BaseReader:
             ArchiveError: packets are damaged.
         """
         wanted, places = np.unique(np.asarray(positions), return_inverse=True)
-        made = np.empty((len(wanted), *self.entry.coded_size, 3), np.uint8)
-        starts, ends, shares = self.entry.timeline.conditioning(wanted)[:3]
-        self._prepare([*starts[shares < 1].tolist(), *ends[shares > 0].tolist()])
-        for row, (start, end, share) in enumerate(zip(starts.tolist(), ends.tolist(), shares.tolist(), strict=True)):
-            made[row] = self._between(start, end, share)
+        made, row = np.empty((len(wanted), 3, *self.entry.coded_size), np.uint8), 0
+        starts, ends, shares = self._between(wanted)
+        for (start, end), group in groupby(zip(starts, ends, shares, strict=True), key=lambda each: each[:2]):
+            parts = [share for _, _, share in group]
+            out = made[row : row + len(parts)]
+            row += len(parts)
+            if start == end:
+                out[:] = self._picture(start).rgb_planes()
+            else:
+                blends_into(self._picture(start).rgb_planes(), self._picture(end).rgb_planes(), parts, out)
         return made if np.array_equal(places, np.arange(len(made))) else made[places]
 
+    def samples(self, positions: Sequence[int] | Sequence[float]) -> CodedSamples:
+        """What `frames` makes its frames of, not converted; the same arguments, and errors."""
+        starts, ends, shares = self._between(np.asarray(positions))
+        ordinals = sorted({*starts, *ends})
+        rows = {ordinal: row for row, ordinal in enumerate(ordinals)}
+        return CodedSamples(
+            np.stack([self._picture(ordinal).samples() for ordinal in ordinals]),
+            np.array([rows[start] for start in starts]),
+            np.array([rows[end] for end in ends]),
+            np.array(shares, np.float32),
+        )
+
     def coded(self, ordinals: Sequence[int]) -> list[Frame]:
-        """Coded frames by ordinal: uint8 [H, W, 3] each, not to be written to. Raises ArchiveError."""
+        """Coded frames by ordinal: uint8 [H, W, 3] each. Raises ArchiveError."""
         self._prepare(ordinals)
-        return [self._coded(ordinal) for ordinal in ordinals]
+        return [self._picture(ordinal).rgb() for ordinal in ordinals]
+
+    def _between(self, positions: NDArray[np.integer | np.floating]) -> tuple[list[int], list[int], list[float]]:
+        """The coded frames around each position, and the second one's share; the same twice for a coded frame."""
+        starts, ends, shares = (part.tolist() for part in self.entry.timeline.conditioning(positions)[:3])
+        for row, share in enumerate(shares):
+            if share in (0, 1):
+                starts[row] = ends[row] = ends[row] if share else starts[row]
+                shares[row] = 0.0
+        self._prepare([*starts, *ends])
+        return starts, ends, shares
 
     def _prepare(self, ordinals: Sequence[int]) -> None:
         """Have the groups of these coded frames at hand, but for what is decoded or being decoded already."""
@@ -205,12 +248,7 @@ class BaseReader:
     def _is_open_at(self, ordinal: int) -> bool:
         return self._next <= ordinal < self._end
 
-    def _between(self, start: int, end: int, share: float) -> Frame:
-        if share in (0, 1):
-            return self._coded(end if share else start)
-        return blend(self._coded(start), self._coded(end), share)
-
-    def _coded(self, ordinal: int) -> Frame:
+    def _picture(self, ordinal: int) -> Picture:
         if ordinal not in self._kept:
             self._decode(ordinal)
         self._kept.move_to_end(ordinal)

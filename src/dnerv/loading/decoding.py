@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerv.archive import Archive
+from dnerv.archive.base_on_device import SamplesToSend, frames_on
+from dnerv.codecs import Planes
 from dnerv.loading.preparation import Footage, Prepared
 
 if TYPE_CHECKING:
@@ -41,12 +43,28 @@ def decode(prepared: Prepared) -> Mapping[int, Frames]:
         own = [request for clip in footage.clips for request in clip.requests]
         requests.setdefault(footage.archive, []).extend(own)
     tiles = {archive: _tiles(archive, asked) for archive, asked in requests.items()}
-    return {place: _frames(footage, tiles[footage.archive]) for place, footage in prepared.items()}
+    made = _made_of_samples(prepared)
+    return {place: made.get(place) or _frames(footage, tiles[footage.archive]) for place, footage in prepared.items()}
+
+
+def _made_of_samples(prepared: Prepared) -> dict[int, Frames]:
+    """The frames of those videos whose samples go to the device, of all that are alike at once."""
+    alike: dict[tuple[torch.device, Planes, tuple[int, int]], dict[int, SamplesToSend]] = {}
+    for place, footage in prepared.items():
+        if isinstance(footage.frames, SamplesToSend):
+            planes = footage.archive.base.format_of(footage.entry).planes
+            kind = (footage.archive.device, planes, footage.entry.coded_size)
+            alike.setdefault(kind, {})[place] = footage.frames
+    return {
+        place: Frames(prepared[place].indices, frames)
+        for (device, planes, size), parts in alike.items()
+        for place, frames in zip(parts, frames_on(device, list(parts.values()), planes, size), strict=True)
+    }
 
 
 def _frames(footage: Footage, tiles: Iterator[Tensor]) -> Frames:
-    if footage.frames is not None:
-        data = footage.frames.to(footage.archive.device, non_blocking=True).movedim(-1, -3)
+    if isinstance(footage.frames, Tensor):
+        data = footage.frames.to(footage.archive.device, non_blocking=True)
         return Frames(footage.indices, data)
     layout, joined, indices = footage.archive.network.layout(footage.entry), [], []
     for clip in footage.clips:

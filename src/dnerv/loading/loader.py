@@ -66,6 +66,7 @@ class Loader:
         normalise: Statistics | Literal["archive"] | None = None,
         rank: int | None = None,
         world_size: int | None = None,
+        conversion: Literal["device", "processor"] = "device",
         prefetch: int = 2,
         threads: int | None = None,
         storage_options: Mapping[str, Any] | None = None,
@@ -94,6 +95,8 @@ class Loader:
             flip: mirror every other clip, at random.
             normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos.
             rank, world_size: by default torch.distributed's, or those of the environment (RANK, WORLD_SIZE), or 0, 1.
+            conversion: where frames of base layers become RGB, the same to the bit; "device" sends samples to an
+                accelerator as they are decoded, and leaves the processor more time for decoding.
             prefetch: batches whose base layers are decoded ahead; 0 decodes them when asked for.
             threads: that decode base layers; by default what the processor has, at most 16, or 16 for remote archives.
             storage_options: of fsspec's file system, where `archive` is a URL.
@@ -104,6 +107,8 @@ class Loader:
         """
         _check("batch_size", batch_size, 1)
         _check("seed", seed, 0)
+        if conversion not in ("device", "processor"):
+            raise InputError(f"conversion is {conversion!r}; use 'device' or 'processor'")
         _check("prefetch", prefetch, 0)
         _check("threads", 1 if threads is None else threads, 1)
         self._opened = OpenedOnUse(_opened(archive, layers, device, precision, storage_options))
@@ -115,7 +120,7 @@ class Loader:
         statistics = _statistics(self._archive) if normalise == "archive" else normalise
         self._augmentation = Augmentation(resize, crop, shuffle, flip, statistics, dtype)
         self.clip_shape = (length, 3, *common_size(self._augmentation, self._catalogue.coded_sizes))
-        self._prefetch, self._threads = prefetch, threads
+        self._prefetch, self._threads, self._conversion = prefetch, threads, conversion
         self._lock = turns()
         self._next = self._position = (0, 0)  # epoch and batch: of the next iteration, and of the one going on
 
@@ -180,7 +185,8 @@ class Loader:
 
     def _iterate(self, epoch: int, first: int) -> Iterator[Batch]:
         batches, threads = len(self), self._threads or decoding_threads(waits=self._archive.is_remote)
-        with Preparation(self._archive, threads=threads) as preparation:
+        on_device = self._conversion == "device" and self._archive.device.type != "cpu"
+        with Preparation(self._archive, threads=threads, converts_on_device=on_device) as preparation:
             prepared = preparation.ahead(self._epochs.batches(epoch, first), self._prefetch)
             for number, (samples, footage) in enumerate(prepared, start=first + 1):
                 batch = self._make(samples, footage, epoch)

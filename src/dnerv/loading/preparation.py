@@ -1,6 +1,6 @@
 """What the batches to come are made of: base layers, decoded on the processor by threads, ahead of time.
 
-    video without network   its frames that are wanted, as they are
+    video without network   its frames that are wanted, as they are; for an accelerator, samples to make them of there
     video with network      the network's clips that hold them, each with its keyframes
 
 A video's packets are one sequence, so it is read by one thread at a time, in ascending order; different videos are read
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerv.archive import Archive, BaseReader, Collection, VideoEntry
+from dnerv.archive.base_on_device import SamplesToSend, is_made_alike
 from dnerv.archive.sharing import Guarded, Recent
 from dnerv.loading.windows import Sample
 
@@ -48,7 +49,7 @@ class Footage:
     archive: Archive  # that has the video
     entry: VideoEntry
     indices: NDArray[np.int64]  # of the frames, ascending
-    frames: Tensor | None  # uint8 [n, H, W, 3], in pinned memory for a graphics card; None where the network makes them
+    frames: Tensor | SamplesToSend | None  # uint8 [n, 3, H, W] or samples; None where the network makes them
     clips: Sequence[NetworkClip] = ()
 
 
@@ -80,8 +81,10 @@ def _slot(place: int) -> _Slot:
 class Preparation:
     """Threads that prepare batches. Use it in a `with` statement: leaving it ends them."""
 
-    def __init__(self, archive: Archive | Collection, *, threads: int) -> None:
+    def __init__(self, archive: Archive | Collection, *, threads: int, converts_on_device: bool = False) -> None:
+        """`converts_on_device`: frames of base layers are made where they go, unless they would differ there."""
         self._archive, self._readers = archive, BaseReaders()
+        self._converts_on_device = converts_on_device
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="dnerv-decoding")
 
     def __enter__(self) -> Preparation:
@@ -116,8 +119,15 @@ class Preparation:
             if archive.uses_network(entry):
                 return Footage(archive, entry, indices, None, self._clips(place, archive, entry, indices))
             with self._readers.reading(place, archive, entry) as reader:
-                frames = torch.from_numpy(reader.frames(indices.tolist()))
-        return Footage(archive, entry, indices, frames if archive.device.type == "cpu" else frames.pin_memory())
+                return Footage(archive, entry, indices, self._frames(archive, entry, reader, indices.tolist()))
+
+    def _frames(
+        self, archive: Archive, entry: VideoEntry, reader: BaseReader, indices: list[int]
+    ) -> Tensor | SamplesToSend:
+        if self._converts_on_device and is_made_alike(archive.base.format_of(entry)):
+            return SamplesToSend(reader.samples(indices), archive.device)
+        frames = torch.from_numpy(reader.frames(indices))
+        return frames if archive.device.type == "cpu" else frames.pin_memory()
 
     def _clips(self, place: int, archive: Archive, entry: VideoEntry, indices: NDArray[np.int64]) -> list[NetworkClip]:
         network = archive.network

@@ -18,7 +18,7 @@ from dnerv.archive.clip_maker import ClipMaker
 from dnerv.bitstream import unpack_weights
 from dnerv.engine import ChosenPrecision, Decoder, Features
 from dnerv.evaluation.timing import StageClock, drop_pages
-from dnerv.families import ClipInputs, ClipRequest, channels_first, tensor_shapes
+from dnerv.families import ClipInputs, ClipRequest, tensor_shapes
 from dnerv.loading import Loader
 from dnerv.process import usable_cores
 from dnerv.studies.bench.candidate import Candidate, CandidateKind, ClipPlace, Load, shuffled_batches
@@ -94,7 +94,7 @@ def _prepared(archive: Archive, place: ClipPlace) -> list[ClipRequest] | Tensor:
         return archive.network.layout(entry).requests(place.clip, base)
     length = clip_length_of(archive)
     frames = range(place.clip * length, min((place.clip + 1) * length, entry.timing.num_frames))
-    return channels_first(archive.base.reader(entry).frames(frames)).to(archive.device)
+    return torch.from_numpy(archive.base.reader(entry).frames(frames)).to(archive.device)
 
 
 def _maker(archive: Archive) -> ClipMaker | None:

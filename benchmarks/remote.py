@@ -74,13 +74,13 @@ class RangeServer:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         time.sleep(self.delay)
         status, headers, body = self._failed() or (self._passed_on if self.behind.netloc else self._own)(request)
+        self.requests.append((request.command, 0 if request.command == "HEAD" else len(body)))
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)
         request.end_headers()
         if request.command != "HEAD":
             request.wfile.write(body)
-        self.requests.append((request.command, 0 if request.command == "HEAD" else len(body)))
         if len(body) < int(headers["Content-Length"]) and request.command != "HEAD":
             request.close_connection = True
 
@@ -178,6 +178,8 @@ def main() -> None:
     data = options.archive.read_bytes()
     print(f"{options.archive.name}: {len(data):,} bytes; every answer waits {options.delay:g} s")
     print(f"{'from':6} {'samples':>8} {'requests':>9} {'bytes':>12} {'first batch':>12} {'samples/s':>10}")
+
+    epoch(str(options.archive), options)  # imports, and the system's cache
 
     def row(name: str, server: RangeServer | None, place: str, **storage: Any) -> None:
         count, first, seconds = epoch(place, options, **storage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import pickle
 import sys
@@ -244,25 +243,18 @@ def test_threads_read_at_once(url: str) -> None:
         assert not wrong
 
 
-def test_no_handle_is_left_open(server: RangeServer, url: str) -> None:
-    Container.open(url, KINDS).close()  # fsspec's thread has handles of its own
-    gc.collect()
-    before = len([*Path("/proc/self/fd").iterdir()])
-    for _ in range(5):
+def test_handles_do_not_grow_with_what_was_opened(server: RangeServer, url: str) -> None:
+    def once() -> int:
         with Container.open(url, KINDS) as opened:
             packets(opened)
         with pytest.raises(ArchiveError):
             Container.open(f"{server.url}/b.dnerv", KINDS)
         with pytest.raises(ValueError, match="is closed"):
             packets(opened)
-    del opened
-    gc.collect()
-    # The server, in this process, closes its ends when it has seen that ours are closed.
-    for _ in range(100):
-        if len([*Path("/proc/self/fd").iterdir()]) <= before:
-            break
-        threading.Event().wait(0.02)
-    assert len([*Path("/proc/self/fd").iterdir()]) <= before
+        return len([*Path("/proc/self/fd").iterdir()])
+
+    once()  # fsspec keeps a connection or two, for the next
+    assert max(once() for _ in range(10)) <= once() + 2
 
 
 def test_any_file_system_of_fsspec_does(path: Path) -> None:
@@ -323,10 +315,11 @@ def test_s3(path: Path) -> None:
         with Container.open(url, KINDS, storage_options=options) as opened:
             assert opened.read("CONF") == b"configuration"
             assert proxy.counted() == (3, HEADER_SIZE + opened.size - opened.slot.start)
-            assert packets(opened) == PACKETS
-            assert proxy.counted() == (1, len(PACKETS))
-            with pickle.loads(pickle.dumps(opened)) as again:
-                assert again.read("NETW") == WEIGHTS
+            first = HEADER_SIZE + len(WEIGHTS)
+            opened.prepare([(first, 10), (first + 500, 10)])
+            assert proxy.counted() == (1, 510)
+            assert (packets(opened, 0, 10), packets(opened, 500, 510)) == (PACKETS[:10], PACKETS[500:510])
+            assert proxy.counted() == (0, 0)
             assert expand_url("s3://bucket/*.dnerv", options) == [url]
             put(endpoint, "bucket", "a.dnerv", written(path, weights=WEIGHTS[::-1]).read_bytes())
             with pytest.raises(ArchiveError, match=f"{url}: the archive has been replaced"):

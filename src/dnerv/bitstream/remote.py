@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -21,6 +22,7 @@ from dnerv.bitstream.windows import Windows
 from dnerv.errors import ArchiveError, DnervError, InputError
 
 PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between tries, half to one and a half times as long
+_HTTP, _AT_ONCE = {"http", "https"}, 16
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10, 30  # over HTTP; for S3 there are such limits already
 _TRY_LATER = (408, 425, 429)  # HTTP statuses below 500 after which trying again may help
 _TAGS = ("ETag", "etag", "blob_id", "md5", "md5Hash", "Last-Modified", "LastModified", "mtime", "created")
@@ -54,7 +56,7 @@ class RemoteFile:
         self._windows.prepare(spans)
 
     def close(self) -> None:
-        """Let go of the connection, which is closed when no thread reads any more."""
+        """Let go of what was read. Connections belong to fsspec, which has them for the next archive."""
         self._connection = None
         self._windows.forget()
 
@@ -99,13 +101,17 @@ class RemoteFile:
 
 
 class _Connection:
-    """One process's way to an object: a file system of its own, whose sockets are closed with it."""
+    """One process's way to an object, as it is at this moment. The file system is shared with others of its options."""
 
     def __init__(self, url: str, name: str, options: Mapping[str, Any]) -> None:
         """Raises what the file system raises; InputError where it cannot be had."""
         self.process = os.getpid()
         self._system, self._path = _file_system(url, name, options)
-        known = self._system.info(self._path)
+        self._system.invalidate_cache(self._path)
+        self._s3_file: Any = None
+        if "s3" in _protocols(self._system):  # whose files ask for the ETag that they were opened at
+            self._s3_file = self._system.open(self._path, "rb", cache_type="none")
+        known = self._system.info(self._path) if self._s3_file is None else self._s3_file.details
         if known.get("type") == "directory":
             raise ArchiveError("is a folder")
         if known.get("size") is None:
@@ -114,25 +120,38 @@ class _Connection:
             raise _no_ranges()
         self.size = int(known["size"])
         self.facts = (self.size, next((str(known[tag]) for tag in _TAGS if known.get(tag)), ""))  # of one state
-        self._ask_for_the_same(str(known.get("ETag") or ""))
+        self._asked = _asked_of_http(self._system, str(known.get("ETag") or ""))
         _connections.add(self)
-
-    def _ask_for_the_same(self, tag: str) -> None:
-        """Let requests fail where the object is of another ETag."""
-        if tag.startswith("W/"):  # of meaning, not of bytes
-            tag = ""
-        if hasattr(self._system, "s3_additional_kwargs") and tag:
-            self._system.s3_additional_kwargs = {**self._system.s3_additional_kwargs, "IfMatch": tag}
-        elif _is_http(self._system):
-            given = self._system.kwargs.get("headers", {})
-            headers = {**given, "Accept-Encoding": "identity"} | ({"If-Match": tag} if tag else {})
-            self._system.kwargs = {**self._system.kwargs, "headers": headers}
 
     def read(self, spans: Sequence[Span]) -> list[bytes | Exception]:
         """The bytes of each span, or what went wrong with it."""
+        if self._s3_file is not None:
+            return _side_by_side(self._s3_span, spans)
         starts, stops = [offset for offset, _ in spans], [offset + length for offset, length in spans]
-        answers = self._system.cat_ranges([self._path] * len(spans), starts, stops, on_error="return")
+        answers = self._system.cat_ranges([self._path] * len(spans), starts, stops, on_error="return", **self._asked)
         return [_checked(answer, length) for answer, (_, length) in zip(answers, spans, strict=True)]
+
+    def _s3_span(self, span: Span) -> bytes | Exception:
+        offset, length = span
+        try:
+            return _checked(self._s3_file.cache.fetcher(offset, offset + length), length)
+        except Exception as error:
+            return error
+
+
+def _side_by_side(read: Callable[[Span], bytes | Exception], spans: Sequence[Span]) -> list[bytes | Exception]:
+    if len(spans) == 1:
+        return [read(spans[0])]
+    with ThreadPoolExecutor(min(_AT_ONCE, len(spans))) as threads:
+        return [*threads.map(read, spans)]
+
+
+def _asked_of_http(system: Any, tag: str) -> dict[str, Any]:
+    """What requests over HTTP say: the bytes as they are, and of this ETag; a weak one is not of bytes."""
+    if not _HTTP & _protocols(system):
+        return {}
+    same = {"If-Match": tag} if tag and not tag.startswith("W/") else {}
+    return {"headers": {**system.kwargs.get("headers", {}), "Accept-Encoding": "identity", **same}}
 
 
 _connections: WeakSet[_Connection] = WeakSet()
@@ -140,7 +159,7 @@ _of_parents: list[_Connection] = []
 
 
 def _keep_those_of_the_parent() -> None:
-    # Closed here, they would be taken out of the event loop of the parent: both processes have one epoll.
+    # Their sockets, closed here, would be taken out of the event loop of the parent: both processes have one epoll.
     _of_parents.extend(_connections)
 
 
@@ -154,27 +173,27 @@ def expand_url(url: str, options: Mapping[str, Any] | None = None) -> list[str]:
 
 
 def _file_system(url: str, name: str, options: Mapping[str, Any]) -> tuple[Any, str]:
-    """fsspec's file system for a URL, one that nobody else has, and the URL's path in it."""
+    """fsspec's file system for a URL, and the URL's path in it."""
     try:
         import fsspec
     except ImportError:
         raise InputError(f"{name}: remote archives need the extra: pip install 'dnerv[remote]'") from None
     try:
-        system, path = fsspec.url_to_fs(url, **{"skip_instance_cache": True, **options})
+        if url.partition(":")[0].lower() in _HTTP and "client_kwargs" not in options:
+            from aiohttp import ClientTimeout
+
+            limits = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS)
+            options = {**options, "client_kwargs": {"timeout": limits}}
+        system, path = fsspec.url_to_fs(url, **options)
     except ImportError as error:
         raise InputError(f"{name}: {error}; the extra pip install 'dnerv[remote]' has it for S3 and HTTP") from error
     except (ValueError, TypeError) as error:
         raise InputError(f"{name}: {error}") from error
-    if _is_http(system) and "timeout" not in system.client_kwargs:
-        from aiohttp import ClientTimeout
-
-        limits = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS)
-        system.client_kwargs = {**system.client_kwargs, "timeout": limits}
     return system, path
 
 
-def _is_http(system: Any) -> bool:
-    return "http" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
+def _protocols(system: Any) -> set[str]:
+    return {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
 
 
 def _checked(answer: bytes | Exception, length: int) -> bytes | Exception:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,18 @@ from typing import Any
 
 import pytest
 
-from dnerv.archive import Archive
 from dnerv.encoding import EncodeOptions, encode, workers
-from dnerv.encoding.video_coding import Shelf
+from dnerv.encoding.base_coding import BasePlan
+from dnerv.encoding.reading import checked_size, read_videos, stop, warn
+from dnerv.encoding.video_coding import KnownWay, Shelf, code_video
 from dnerv.errors import DnervError, InputError
+from dnerv.integrations.dask import cluster
 from dnerv.progress import Listener, listening
 from dnerv.video import Member, RandomBoxes, cache_video
+from dnerv.video.corpus import OnBad
 from dnerv.video.source_frames import at_hand, look_at
+
+PLAN = BasePlan(crf=45, preset=8, distance=1, access=8, low_delay=True)
 
 
 class Apart(ThreadPoolExecutor):
@@ -74,21 +80,32 @@ class Killer(Listener):
             self.has_killed = True
 
 
-def test_a_cluster_gives_the_bytes_of_one_machine_though_a_worker_is_killed(
-    scenes: Path, fast: EncodeOptions, undisturbed_scenes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def two_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cluster of two processes, forked where what they need is imported already."""
     distributed = pytest.importorskip("distributed")
-    from dnerv.integrations.dask import cluster
+    import dask
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("distributed.utils._forkserver_preload_set", True, raising=False)
+    multiprocessing.set_forkserver_preload(["distributed", "dnerv.encoding.pipeline"])
     given = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
-    with distributed.LocalCluster(**given) as two:
-        victim = two.workers[0].process.process.pid
-        killer = Killer(victim)
-        with listening(killer):
-            encode([scenes], tmp_path / "a.dnerv", fast, workers=cluster(two.scheduler_address))
-        assert killer.has_killed
-        assert victim != getattr(two.workers[0].process, "pid", None)
+    with (
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+        distributed.LocalCluster(**given) as local,
+    ):
+        yield local
+
+
+def test_a_cluster_gives_the_bytes_of_one_machine_though_a_worker_is_killed(
+    two_workers: Any, scenes: Path, fast: EncodeOptions, undisturbed_scenes: bytes, tmp_path: Path
+) -> None:
+    victim = two_workers.workers[0].process.process.pid
+    killer = Killer(victim)
+    with listening(killer):
+        encode([scenes], tmp_path / "a.dnerv", fast, workers=cluster(two_workers.scheduler_address))
+    assert killer.has_killed
+    assert not Path(f"/proc/{victim}").exists()
     assert (tmp_path / "a.dnerv").read_bytes() == undisturbed_scenes
     assert [path.name for path in tmp_path.iterdir()] == ["a.dnerv"]
 
@@ -142,28 +159,29 @@ def test_frames_stay_where_they_are(small: Path, tmp_path: Path, monkeypatch: py
     assert kept.is_complete()
 
 
-def test_a_source_that_changes_is_told(small: Path, scenes: Path, fast: EncodeOptions, tmp_path: Path) -> None:
-    folder = shutil.copytree(small, tmp_path / "videos")
-
-    class Meddler(Listener):
-        def stage(self, title: str, total: int | None = None) -> None:
-            if title.startswith("coding videos"):
-                shutil.copy(scenes / "1-0.mp4", folder / "0-1.mp4")
-
-    with listening(Meddler()), pytest.raises(InputError, match=r"0-1\.mp4: gives other frames than when"):
-        encode([folder], tmp_path / "a.dnerv", fast, workers=Apart())
+def test_a_source_that_changes_is_told(small: Path, scenes: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copy(small / "0-0.mp4", tmp_path / "a.mp4"))
+    video = look_at(Member("a", source, None), tmp_path)
+    shutil.copy(scenes / "1-0.mp4", source)
+    for ask in (lambda: video.store[0], lambda: code_video((video, KnownWay(PLAN, (None,), {})))):
+        with pytest.raises(InputError, match=r"a\.mp4: gives other frames than when it was first read"):
+            ask()
 
 
-def test_unusable_videos_are_left_out_or_named(small: Path, fast: EncodeOptions, tmp_path: Path, recorder: Any) -> None:
-    folder = shutil.copytree(small, tmp_path / "videos")
-    (folder / "bad.mp4").write_bytes(b"no video")
+def test_unusable_videos_are_left_out_or_named(small: Path, tmp_path: Path, recorder: Any) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    members = [Member(path.stem, path, None) for path in (small / "0-0.mp4", bad, small / "0-1.mp4")]
+
+    def read(on_bad: OnBad) -> list[str]:
+        videos = read_videos(members, tmp_path, on_bad, size=None, fps=None, prepare=checked_size, workers=Apart())
+        return [video.name for video in videos]
+
     with pytest.raises(InputError, match=r"bad\.mp4.*--skip-bad"):
-        encode([folder], tmp_path / "a.dnerv", fast, workers=Apart())
+        read(stop)
     with listening(recorder):
-        encode([folder], tmp_path / "a.dnerv", fast, skip_bad=True, workers=Apart())
+        assert read(warn) == ["0-0", "0-1"]
     assert [text for text in recorder.warnings if "skipped" in text and "bad.mp4" in text]
-    with Archive(tmp_path / "a.dnerv") as archive:
-        assert archive.names == ["0-0", "0-1"]
 
 
 def test_workers_with_other_software_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

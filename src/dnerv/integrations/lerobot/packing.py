@@ -1,0 +1,185 @@
+"""A LeRobot folder with its videos in one archive.
+
+All that can be known of the folder is checked first: each row of the tables must have its frame, at its time. The result
+gathers in `OUTPUT.work` and takes its name at the end, so that a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerv import progress
+from dnerv.encoding import EncodeOptions, EncodeResult, encode
+from dnerv.errors import InputError, OutputError
+from dnerv.integrations.lerobot.layout import ARCHIVE, TOLERANCE, Episode, LeRobotFolder, video_name
+from dnerv.video.parts import LIST_SUFFIX, FilePart, NamedPart, write_parts
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True)
+class PackResult:
+    """A folder with an archive."""
+
+    path: Path
+    num_episodes: int
+    num_cameras: int
+    video_bytes: int  # of the files that the archive stands for
+    archive: EncodeResult
+
+
+def from_lerobot(
+    folder: Path | str,
+    output: Path | str,
+    options: EncodeOptions | None = None,
+    *,
+    force: bool = False,
+    restart: bool = False,
+) -> PackResult:
+    """Copy a LeRobot folder, its videos coded into one archive, `OUTPUT/videos.dnerv`.
+
+    Everything but the videos is copied to the byte. A video is called `CAMERA/episode_NNNNNN`; its frames are those of
+    the episode's rows, with their exact times in the file, counted from the episode's beginning. Its label is the
+    episode's task where it has one. Videos of depth maps stay files.
+
+    Args:
+        folder: a data set of version 2.0, 2.1 or 3.0.
+        output: the folder to make.
+        options: of the encoding; no network and no other frame rate.
+        force: replace an existing output.
+        restart: discard the state of an interrupted run.
+
+    Raises:
+        InputError: no such data set, or an episode whose video is missing, too short, or at other times than its rows.
+        OutputError: the output exists, or cannot be written.
+    """
+    source, output = LeRobotFolder(Path(folder)), Path(output)
+    options = EncodeOptions() if options is None else options
+    if options.fps is not None or options.trains:
+        raise InputError("rows of tables are frames: leave --fps out, and the network")
+    _check_output(source.path, output, force)
+    if not source.cameras:
+        raise InputError(f"{source.path}: no feature is a video: there is nothing to encode")
+    parts = planned(source)
+    if source.cameras_with_sound:
+        progress.warning(f"an archive keeps no sound: {', '.join(source.cameras_with_sound)} will have none")
+    if source.depth_cameras:
+        progress.note(f"depth maps stay files: {', '.join(source.depth_cameras)}")
+    work = output.with_name(f"{output.name}.work")
+    if restart:
+        shutil.rmtree(work, ignore_errors=True)
+    files = {part.path for part in parts}
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        _copy_all(source.path, work, besides=files)
+        listed = work / f"videos{LIST_SUFFIX}"
+        write_parts(listed, parts)
+        made = encode([listed], work / ARCHIVE, options, force=True)
+        listed.unlink()
+        if output.exists():
+            shutil.rmtree(output)
+        work.rename(output)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
+    video_bytes = sum(file.stat().st_size for file in files)
+    return PackResult(output, len(source.episodes), len(source.cameras), video_bytes, made)
+
+
+def planned(source: LeRobotFolder) -> list[NamedPart]:
+    """Which frames of which file are which video. Raises InputError for an episode that lacks some."""
+    parts = []
+    used: dict[PurePosixPath, int] = defaultdict(int)
+    there = cache(lambda path: _frame_times(source.path / path))
+    for episode, rows in zip(source.episodes, source.rows, strict=True):
+        seconds = source.seconds[rows.start : rows.stop]
+        for camera in source.cameras:
+            path = episode.videos[camera].path
+            if not (source.path / path).is_file():
+                raise InputError(f"episode {episode.number}, {camera}: its video {source.path / path} is missing")
+            part = _part(source, episode, camera, seconds, *there(path))
+            used[path] += part.num_frames
+            label = episode.tasks[0] if len(episode.tasks) == 1 else None
+            name = video_name(camera, episode.number)
+            parts.append(NamedPart(name, (source.path / path).resolve(), label, part))
+    unused = {path: len(there(path)[1]) - count for path, count in used.items()}
+    for path, count in unused.items():
+        if count > 0:
+            progress.warning(f"{source.path / path}: {count} frames are of no episode, and are left out")
+    return parts
+
+
+def _part(
+    source: LeRobotFolder,
+    episode: Episode,
+    camera: str,
+    seconds: NDArray[np.float64],
+    base: Fraction,
+    ticks: NDArray[np.int64],
+) -> FilePart:
+    """The frames of an episode's rows. Raises InputError where one has none."""
+    place = episode.videos[camera]
+    who = f"episode {episode.number}, {camera}: {source.path / place.path}"
+    origin = round(place.begin_seconds / base)
+    times = (ticks - origin) * float(base)
+    first = int(np.searchsorted(times, seconds[0] - TOLERANCE))
+    found = times[first : first + len(seconds)]
+    if len(found) < len(seconds):
+        raise InputError(
+            f"{who} has {len(found)} of its frames, and its table {len(seconds)} rows: the video is too short"
+        )
+    apart = np.abs(found - seconds)
+    if apart.max() > TOLERANCE:
+        row = int(np.argmax(apart > TOLERANCE))
+        raise InputError(
+            f"{who}: frame {row} is at {found[row]:.6f} s, and its row says {seconds[row]:.6f} s: allowed are "
+            f"{TOLERANCE:g} s between them"
+        )
+    stop = first + len(seconds)
+    return FilePart(int(ticks[first]), int(ticks[stop - 1]) + 1, origin, len(seconds))
+
+
+def _frame_times(path: Path) -> tuple[Fraction, NDArray[np.int64]]:
+    """Time base of a file, and its frames' times in ticks, ascending. Raises InputError."""
+    try:
+        with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+            stream: VideoStream = container.streams.video[0]
+            packets = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+            ticks = sorted(packet.pts for packet in packets if packet.pts is not None)
+            return Fraction(stream.time_base or 1), np.array(ticks, np.int64)
+    except (av.FFmpegError, OSError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or "it holds no video"
+        raise InputError(f"{path}: cannot be read as a video ({reason})") from error
+
+
+def _check_output(source: Path, output: Path, force: bool) -> None:
+    if output.exists():
+        if output.resolve() == source.resolve() or source.resolve().is_relative_to(output.resolve()):
+            raise OutputError(f"{output}: is the folder that is read; name another output")
+        if not output.is_dir():
+            raise OutputError(f"{output}: is a file, a folder name is needed")
+        if not force and any(output.iterdir()):
+            raise OutputError(f"{output}: exists already; --force (force=True) replaces it")
+    if output.resolve().is_relative_to(source.resolve()):
+        raise OutputError(f"{output}: lies in the folder that is read; name another output")
+
+
+def _copy_all(source: Path, target: Path, *, besides: Iterable[Path]) -> None:
+    """Every file, to the byte, but those of `besides`."""
+    left_out: Sequence[Path] | set[Path] = set(besides)
+    for file in sorted(source.rglob("*")):
+        if file.is_file() and file.resolve() not in left_out:
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)

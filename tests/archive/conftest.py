@@ -201,6 +201,27 @@ def write(
     return path
 
 
+SHARDS = (("a/two", "c", "z"), ("a/one", "d"), ("b",))
+
+
+def write_shards(directory: Path) -> list[Path]:
+    """Three archives of base layers whose names interleave."""
+    paths = []
+    for number, names in enumerate(SHARDS):
+        folder = directory / f"{number}"
+        folder.mkdir()
+        timing = Timing.constant(Fraction(10), 9 + number)
+        sources = [Source(name, (32, 32), (32, 32), timing, shares=name == "c") for name in names]
+        paths.append(write(folder, None, sources, distance=2).rename(directory / f"shard-{number}.dnerv"))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The same, in one folder."""
+    return write_shards(tmp_path_factory.mktemp("shards"))
+
+
 @pytest.fixture(scope="session")
 def archive_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a network that all videos but "one" use."""

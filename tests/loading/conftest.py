@@ -69,5 +69,11 @@ def some_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three archives of base layers whose names interleave."""
+    return list(archives.write_shards(tmp_path_factory.mktemp("shards")))
+
+
+@pytest.fixture(scope="session")
 def lengths() -> dict[str, int]:
     return LENGTHS

@@ -269,7 +269,13 @@ def open_archives(
             return opened(source)
         source = [source]
     paths = [path for each in source for path in (_matching(each, storage_options) if _is_pattern(each) else [each])]
-    return Collection(_all_opened(paths, opened))
+    archives = _all_opened(paths, opened)
+    try:
+        return Collection(archives)
+    except BaseException:
+        for archive in archives:
+            archive.close()
+        raise
 
 
 def _is_pattern(source: PathOrUrl) -> bool:

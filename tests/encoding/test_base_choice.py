@@ -86,6 +86,17 @@ def test_where_the_reference_is_sure_to_pay_two_groups_stand_for_all_that_would_
     assert 0 < chosen.saved[start.digest] <= 8 * sum(EXCHANGE.bought(gain) for gain in gains)
 
 
+def test_the_last_group_can_be_the_last_frame_alone_nearer_than_the_others(
+    made: SimpleNamespace, plan: Planned, reference: Referred, codings: list[tuple[int, bool]]
+) -> None:
+    spaced = plan(access=5, distance=2)
+    frames = made.scene(6 * spaced.group_length, 0, 1)  # coded: every second one and the last, in four groups
+    start = reference(made.scene(24, 0)[12], spaced)
+    chosen = choose_base(frames, spaced, (2,), EXCHANGE, lambda frame: start)
+    assert codings[-1] == (1, False)
+    assert chosen.base.references == (start.digest,) * 4
+
+
 @pytest.mark.parametrize("cut", [0, 2, 4])
 def test_one_group_of_another_scene_has_all_coded_alone_too(
     made: SimpleNamespace, plan: Planned, reference: Referred, codings: list[tuple[int, bool]], cut: int

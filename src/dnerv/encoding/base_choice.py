@@ -121,9 +121,9 @@ def _spread(count: int) -> tuple[int, int]:
 
 def _frames_of(frames: Frames, group: int, coded: CodedBase) -> list[Frame]:
     """From a group's first coded frame to its last."""
-    part = group_ranges(len(coded.packets), coded.plan)[group]
-    first, last = (place * coded.plan.distance for place in (part.start, part.stop - 1))
-    return [frames[place] for place in range(first, min(last + 1, len(frames)))]
+    places = timeline_of(len(frames), coded.plan).keyframe_positions
+    part = group_ranges(len(places), coded.plan)[group]
+    return [frames[place] for place in range(places[part.start], places[part.stop - 1] + 1)]
 
 
 def _group_worths(coded: CodedBase, exchange: Exchange) -> list[float]:

@@ -1,11 +1,13 @@
-"""What an accelerator does with the network: whether its results are the processor's, and how fast it is.
+"""What an accelerator does with networks and base layers: whether its results are the processor's, and how fast it is.
 
     python benchmarks/accelerator.py ARCHIVE... --json FILE       # some three minutes on one GPU
     python benchmarks/accelerator.py ARCHIVE --device cpu --tiny  # the same on a processor, as the tests run it
 
 Frames of the archives are compared with those that the processor decodes in fp32; gradients with those of the plain
 modules on the processor. Decoding and training are timed on the paper's networks with random weights, 256x320, beside
-the transcription of the authors' form; loading on the archives. A part that fails is named, and the others still run.
+the transcription of the authors' form; loading on the archives. Base layers that the device converts must have the very
+frames of the processor, whatever the samples are; they are timed beside those that the processor converts. A part that
+fails is named, and the others still run.
 """
 
 from __future__ import annotations
@@ -20,16 +22,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import torch
 import transcription
 from side_by_side import machine
 from torch import Tensor
 
 from dnerv.archive import Archive
+from dnerv.codecs import Planes
+from dnerv.codecs.colour import ColourConverter, samples_of
+from dnerv.codecs.colour_on_device import is_exact, rgb_of
 from dnerv.engine import Decoder, Differentiable
 from dnerv.families import ClipInputs, DNeRVConfig, build_model, count_parameters, load_published_state
 from dnerv.loading import Loader
 from dnerv.training.losses import frame_loss
+from dnerv.video.planes import CODES
 
 CPU = torch.device("cpu")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -47,6 +55,9 @@ def main() -> None:
     parts: dict[str, Callable[[], list[Row]]] = {"ceilings": lambda: ceilings(device, small=options.tiny)}
     for path in options.archives:
         parts[f"frames of {path.name}"] = lambda path=path: frames(path, device, videos=options.videos)
+    parts["colours"] = lambda: colours(device, small=options.tiny)
+    for path in options.archives:
+        parts[f"base layers of {path.name}"] = lambda path=path: base_layers(path, device, options)
     parts["gradients"] = lambda: gradients(networks[0], device)
     for config in networks:
         parts[f"decoding, C0 = {config.base_channels}"] = lambda config=config: decoding(config, device, options)
@@ -98,6 +109,75 @@ def frames(path: Path, device: torch.device, *, videos: int) -> list[Row]:
     return [
         {"case": case, "unit": "levels at most", "values": levels},
         {"case": case, "unit": "dB", "values": decibels},
+    ]
+
+
+def colours(device: torch.device, *, small: bool) -> list[Row]:
+    """Random samples of every kind against swscale, and how fast they become RGB. Raises ValueError where they differ."""
+    rng, compared, size = np.random.default_rng(0), 0, (66, 98) if small else (480, 854)
+    kinds = [Planes(matrix, full, depth) for matrix in CODES for full in (False, True) for depth in (8, 10)]
+    rates = {}
+    for planes in filter(lambda planes: is_exact(planes, 0), kinds):
+        frame, samples = _noise(planes, size, rng)
+        expected = torch.from_numpy(ColourConverter(planes).to_rgb_planes(frame, *size))
+        if not torch.equal(rgb_of(samples.to(device), planes, *size)[0].cpu(), expected):
+            raise ValueError(f"frames of {planes} differ from the processor's")
+        compared += 1
+    for depth in (8, 10):
+        planes = Planes(depth=depth)
+        frame, samples = _noise(planes, size, rng)
+        converter, many = ColourConverter(planes), samples.to(device).repeat(2 if small else 256, 1)
+        rates[f"device, {depth} bits"] = len(many) / seconds(
+            lambda many=many, planes=planes: rgb_of(many, planes, *size), device
+        )
+        rates[f"processor, {depth} bits, one thread"] = 1 / seconds(
+            lambda converter=converter, frame=frame: converter.to_rgb_planes(frame, *size), CPU
+        )
+    shown = "x".join(map(str, size))
+    return [
+        {"case": f"noise of {compared} kinds, to the bit", "unit": "alike", "values": {"": compared}},
+        {"case": f"frames of {shown} to RGB", "unit": "frames/s", "values": rates},
+    ]
+
+
+def base_layers(path: Path, device: torch.device, options: argparse.Namespace) -> list[Row]:
+    """Whole epochs without the network: frames converted on the device and on the processor, to the bit alike.
+
+    Nothing of an archive that has videos without a base layer. Raises ValueError for a difference.
+    """
+    with Archive(path, layers="base") as archive:
+        if not all(entry.distance for entry in archive.entries):
+            return []
+    loaders = {
+        place: Loader(
+            path,
+            batch_size=options.batch,
+            shuffle=True,
+            layers="base",
+            device=device,
+            precision="fp32",
+            dtype=torch.uint8,
+            conversion=place,
+        )
+        for place in ("processor", "device")
+    }
+    compared = 0
+    for (clips, _, _), (same, _, _) in zip(*loaders.values(), strict=True):
+        if not torch.equal(clips, same):
+            raise ValueError("clips differ from those that the processor converts")
+        compared += clips.shape[0] * clips.shape[1]
+    rates: dict[str, list[float]] = {place: [] for place in loaders}
+    for _ in range(3):  # in turns
+        for place, loader in loaders.items():
+            rates[place].append(_clips_a_second(loader, device, options.loading_seconds / 3))
+    shape = "x".join(map(str, loaders["device"].clip_shape))
+    return [
+        {"case": "frames converted on the device, to the bit", "unit": "alike", "values": {"": compared}},
+        {
+            "case": f"clips of {shape}, batches of {options.batch}, base layers",
+            "unit": "clips/s",
+            "values": {f"converted on the {place}": statistics.median(each) for place, each in rates.items()},
+        },
     ]
 
 
@@ -192,15 +272,27 @@ def loading(path: Path, device: torch.device, options: argparse.Namespace) -> li
         )
         if name == f"device, {PRECISIONS[0]}":
             _check_labels(loader, path)
-        _wait(place)
-        started, count = time.perf_counter(), 0
-        while time.perf_counter() - started < options.loading_seconds:
-            for clips, _, _ in loader:
-                count += len(clips)
-        _wait(place)
-        rates[name] = count / (time.perf_counter() - started)
+        rates[name] = _clips_a_second(loader, place, options.loading_seconds)
     case = f"clips of {'x'.join(map(str, loader.clip_shape))}, batches of {options.batch}"
     return [{"case": case, "unit": "clips/s", "values": rates}]
+
+
+def _clips_a_second(loader: Loader, device: torch.device, least_seconds: float) -> float:
+    """Of whole epochs."""
+    _wait(device)
+    started, count = time.perf_counter(), 0
+    while not count or time.perf_counter() - started < least_seconds:
+        for clips, _, _ in loader:
+            count += len(clips)
+    _wait(device)
+    return count / (time.perf_counter() - started)
+
+
+def _noise(planes: Planes, size: tuple[int, int], rng: np.random.Generator) -> tuple[av.VideoFrame, Tensor]:
+    """A picture of random samples, and these: [1, S]."""
+    noise = rng.integers(0, 2**planes.depth, (size[0] * 3 // 2, size[1]))
+    frame = av.VideoFrame.from_ndarray(noise.astype(np.uint8 if planes.depth == 8 else np.uint16), planes.pixel_format)
+    return frame, torch.from_numpy(samples_of(frame))[None]
 
 
 def show(record: Mapping[str, Any]) -> None:

@@ -54,8 +54,11 @@ def test_on_a_processor_nothing_differs_and_everything_is_timed(
     errors = rows["gradients", "gradients, relative error", ""]
     assert errors["plain"] == 0
     assert errors["fp32"] < 1e-3 < errors["bf16"] < 0.2
-    rates = [values for (part, _, _), values in rows.items() if part in ("decoding", "training", "loading")]
-    assert len(rates) == 5
+    alike = {part: values[""] for (part, _, unit), values in rows.items() if unit == "alike"}
+    assert alike == {"colours": 9, "base": 24}
+    timed = ("decoding", "training", "loading", "colours", "base")
+    rates = [values for (part, _, unit), values in rows.items() if part in timed and unit != "alike"]
+    assert len(rates) == 7
     assert all(rate > 0 for values in rates for rate in values.values())
     table = capsys.readouterr().out.split("\n\n")[1]
     assert len(table.splitlines()) <= 40

@@ -38,7 +38,7 @@ _ROW_UNIT, _COLUMN_UNIT = 1 << 14, 1 << 12
 _LARGEST = (1 << 15) - 1  # between rows and columns
 _CHROMA_ZERO = (128 << 19) - 512  # and half of what the shift by 10 takes
 _SHIFT = 22  # from sums to 8 bits
-_PASS_PIXELS = 1 << 22  # pixels that are converted at once: each takes some 40 bytes
+_PASS_PIXELS = {"cpu": 1 << 20, "cuda": 1 << 24}  # that are converted at once: each takes some 40 bytes
 
 
 def is_exact(planes: Planes, chroma_sample_position: int) -> bool:
@@ -60,7 +60,7 @@ def rgb_of(samples: Tensor, planes: Planes, height: int, width: int) -> Tensor:
         height, width: of the pictures as coded, in pixels, even and at least 8.
     """
     made = torch.empty(len(samples), 3, height, width, dtype=torch.uint8, device=samples.device)
-    at_once = max(1, _PASS_PIXELS // (height * width))
+    at_once = max(1, _PASS_PIXELS[samples.device.type] // (height * width))
     for first in range(0, len(samples), at_once):
         _convert(samples[first : first + at_once], planes, made[first : first + at_once])
     return made

@@ -66,7 +66,7 @@ class Loader:
         normalise: Statistics | Literal["archive"] | None = None,
         rank: int | None = None,
         world_size: int | None = None,
-        conversion: Literal["device", "processor"] = "device",
+        conversion: Literal["device", "processor"] | None = None,
         prefetch: int = 2,
         threads: int | None = None,
         storage_options: Mapping[str, Any] | None = None,
@@ -95,8 +95,8 @@ class Loader:
             flip: mirror every other clip, at random.
             normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos.
             rank, world_size: by default torch.distributed's, or those of the environment (RANK, WORLD_SIZE), or 0, 1.
-            conversion: where frames of base layers become RGB, the same to the bit; "device" sends samples to an
-                accelerator as they are decoded, and leaves the processor more time for decoding.
+            conversion: where frames of base layers become RGB, the same to the bit: on the "device", to which samples
+                then go as they are decoded, or on the "processor"; by default on the device if it is an accelerator.
             prefetch: batches whose base layers are decoded ahead; 0 decodes them when asked for.
             threads: that decode base layers; by default what the processor has, at most 16, or 16 for remote archives.
             storage_options: of fsspec's file system, where `archive` is a URL.
@@ -107,7 +107,7 @@ class Loader:
         """
         _check("batch_size", batch_size, 1)
         _check("seed", seed, 0)
-        if conversion not in ("device", "processor"):
+        if conversion not in ("device", "processor", None):
             raise InputError(f"conversion is {conversion!r}; use 'device' or 'processor'")
         _check("prefetch", prefetch, 0)
         _check("threads", 1 if threads is None else threads, 1)
@@ -185,7 +185,7 @@ class Loader:
 
     def _iterate(self, epoch: int, first: int) -> Iterator[Batch]:
         batches, threads = len(self), self._threads or decoding_threads(waits=self._archive.is_remote)
-        on_device = self._conversion == "device" and self._archive.device.type != "cpu"
+        on_device = (self._conversion or ("processor" if self._archive.device.type == "cpu" else "device")) == "device"
         with Preparation(self._archive, threads=threads, converts_on_device=on_device) as preparation:
             prepared = preparation.ahead(self._epochs.batches(epoch, first), self._prefetch)
             for number, (samples, footage) in enumerate(prepared, start=first + 1):

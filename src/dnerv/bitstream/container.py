@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from dnerv.bitstream.header import HEADER_SIZE, Section, Slot, decode_header, decode_table
-from dnerv.bitstream.storage import LocalFile, Opener, Replaced, Span, Storage, name_of, open_storage
+from dnerv.bitstream.storage import LocalFile, Opener, Replaced, Span, Storage, is_url, name_of
 from dnerv.errors import ArchiveError, InputError
 
 TAIL_BYTES = 1 << 26  # of a tail that are kept in memory at most: its last ones
@@ -73,7 +73,7 @@ class Container:
             InputError: `storage_options` for a local file, or a URL that needs a package which is missing.
         """
         with _as_archive_error(name_of(path)):
-            storage = open_storage(path, storage_options)
+            storage = _open_storage(path, storage_options)
             for _ in range(_TRIES):
                 try:
                     header = storage.read(0, min(HEADER_SIZE, storage.size))
@@ -239,6 +239,20 @@ class Container:
             there.close()
             raise
         self._storage = there  # the one before is not closed: other threads may be reading from it
+
+
+def _open_storage(path: str | os.PathLike[str], options: Mapping[str, Any] | None) -> Storage:
+    """The file at a path, or the object at a URL. Raises ArchiveError, InputError, OSError.
+
+    `options`: of the file system that fsspec has for the URL; InputError for a local file.
+    """
+    if is_url(path):
+        from dnerv.bitstream.remote import RemoteFile
+
+        return RemoteFile(str(path), options)
+    if options:
+        raise InputError(f"{path}: storage_options are for URLs, and this is the path of a file")
+    return LocalFile(Path(path))
 
 
 def _hash(table: bytes) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from dnerv.errors import ArchiveError, InputError
+from dnerv.errors import ArchiveError
 
 Span = tuple[int, int]  # offset and length, bytes
 Opener = Callable[[], "Storage"]  # raises ArchiveError, InputError, OSError
@@ -107,17 +107,3 @@ def name_of(path: str | os.PathLike[str]) -> str:
     if not is_url(path):
         return str(Path(path).absolute())
     return re.sub(r"(://)[^/@]*@", r"\1", re.sub(r"\?.*", "", str(path)))
-
-
-def open_storage(path: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Storage:
-    """The file at a path, or the object at a URL. Raises ArchiveError, InputError, OSError.
-
-    `options`: of the file system that fsspec has for the URL; InputError for a local file.
-    """
-    if is_url(path):
-        from dnerv.bitstream.remote import RemoteFile
-
-        return RemoteFile(str(path), options)
-    if options:
-        raise InputError(f"{path}: storage_options are for URLs, and this is the path of a file")
-    return LocalFile(Path(path))

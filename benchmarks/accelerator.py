@@ -113,7 +113,7 @@ def frames(path: Path, device: torch.device, *, videos: int) -> list[Row]:
 
 
 def colours(device: torch.device, *, small: bool) -> list[Row]:
-    """Random samples of every kind against swscale, and how fast they become RGB. Raises ValueError where they differ."""
+    """Random samples of every kind against swscale, and how fast they are RGB. Raises ValueError for a difference."""
     rng, compared, size = np.random.default_rng(0), 0, (66, 98) if small else (480, 854)
     kinds = [Planes(matrix, full, depth) for matrix in CODES for full in (False, True) for depth in (8, 10)]
     rates = {}

@@ -88,7 +88,7 @@ def _chroma(chroma: Tensor, depth: int) -> Tensor:
 def _doubled(plane: Tensor, unit: int) -> Tensor:
     """int32 [n, h, w] -> [n, h, 2w], times `unit`."""
     count = plane.shape[-1]
-    weights = torch.from_numpy(_weights(count, unit)).to(plane.device)  # [2, 4, w]: of even and of odd outputs
+    weights = _weights_on(plane.device, count, unit)  # [2, 4, w]: of even and of odd outputs
     edges = plane[..., :1], plane[..., -1:]
     padded = torch.cat((edges[0], edges[0], plane, edges[1], edges[1]), dim=-1)
     doubled = torch.empty(*plane.shape, 2, dtype=torch.int32, device=plane.device)
@@ -99,6 +99,11 @@ def _doubled(plane: Tensor, unit: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+def _weights_on(device: torch.device, count: int, unit: int) -> Tensor:
+    """Kept there: sending them each time would wait for the device."""
+    return torch.from_numpy(_weights(count, unit)).to(device)
+
+
 def _weights(count: int, unit: int) -> NDArray[np.int32]:
     """Of the four samples around each of 2 `count` outputs, those that the edge repeats being 0: [2, 4, count]."""
     weights = np.zeros((2 * count, 4), np.int32)

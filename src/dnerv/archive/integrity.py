@@ -15,7 +15,7 @@ from dnerv.errors import ArchiveError
 
 
 def verify_archive(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What of an archive is whole.
+    """What of an archive, a file or behind a URL, is whole.
 
     Sections, the blocks of the index and the packets of videos are held against their checksums, references against
     their names; of seeds, that they decode. Bytes that nothing points to mean nothing and are not looked at.
@@ -36,7 +36,7 @@ def verify_archive(path: str | os.PathLike[str]) -> dict[str, Any]:
         if not found.problems or sections | {"NETW": True} == dict.fromkeys([*sections, "NETW"], True):
             found.has_problem(partial(_check_records, container, found))
     return {
-        "path": str(path),
+        "path": container.name if container.is_remote else str(path),
         "intact": not found.problems,
         "problem": found.problems[0] if found.problems else None,
         "sections": sections,

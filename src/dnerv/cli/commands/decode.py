@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.given import VIDEOS, ArchiveGiven, ExportOptions
+from dnerv.cli.commands.given import VIDEOS, ExportOptions, ReadableGiven
 from dnerv.engine.precision import Precision
 from dnerv.options import RUNNING, Options, option
 from dnerv.tables import Part
@@ -26,7 +26,7 @@ class DecodeOptions(Options):
     precision: Precision = option("fp32", "Of the network.", group=RUNNING)
 
 
-def _run(given: ArchiveGiven, to: ExportOptions, options: DecodeOptions) -> Record:
+def _run(given: ReadableGiven, to: ExportOptions, options: DecodeOptions) -> Record:
     from dnerv.archive import Archive, export_videos
     from dnerv.archive.changing import matching
 
@@ -47,7 +47,7 @@ def written_tables(record: Record) -> Sequence[Part]:
 COMMAND = Command(
     "decode",
     "Get videos back: all of them, some, or some frames.",
-    (ArchiveGiven, ExportOptions, DecodeOptions),
+    (ReadableGiven, ExportOptions, DecodeOptions),
     _run,
     written_tables,
 )

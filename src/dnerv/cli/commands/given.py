@@ -27,6 +27,13 @@ class ArchiveGiven(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadableGiven(Options):
+    """What is read, wherever it is."""
+
+    archive: str = option(REQUIRED, "A .dnerv file, or the URL of one.", flag="ARCHIVE|URL")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportOptions(Options):
     """What becomes of an archive's videos."""
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.changed import count
-from dnerv.cli.commands.given import ArchiveGiven
+from dnerv.cli.commands.given import ReadableGiven
 from dnerv.tables import LONGEST_LIST, Part, Table, table
 
 if TYPE_CHECKING:
     from dnerv.archive import Archive, VideoEntry
 
 
-def _run(given: ArchiveGiven) -> Record:
+def _run(given: ReadableGiven) -> Record:
     from dnerv.archive import Archive
 
     with Archive(given.archive) as archive:
@@ -202,4 +202,4 @@ def _shown(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-COMMAND = Command("info", "Say what an archive holds and where its bytes go.", (ArchiveGiven,), _run, _tables)
+COMMAND = Command("info", "Say what an archive holds and where its bytes go.", (ReadableGiven,), _run, _tables)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.decode import written_tables
-from dnerv.cli.commands.given import VIDEOS, ArchiveGiven, ExportOptions
+from dnerv.cli.commands.given import VIDEOS, ExportOptions, ReadableGiven
 from dnerv.options import Options, option
 
 
@@ -20,7 +20,7 @@ class InterpolateOptions(Options):
     )
 
 
-def _run(given: ArchiveGiven, options: InterpolateOptions, to: ExportOptions) -> Record:
+def _run(given: ReadableGiven, options: InterpolateOptions, to: ExportOptions) -> Record:
     from dnerv.archive import Archive, interpolate_videos
 
     with Archive(given.archive, device=to.device) as archive:
@@ -39,7 +39,7 @@ def _run(given: ArchiveGiven, options: InterpolateOptions, to: ExportOptions) ->
 COMMAND = Command(
     "interpolate",
     "Slow motion: frames in between those that were encoded.",
-    (ArchiveGiven, InterpolateOptions, ExportOptions),
+    (ReadableGiven, InterpolateOptions, ExportOptions),
     _run,
     written_tables,
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.given import ArchiveGiven
+from dnerv.cli.commands.given import ReadableGiven
 from dnerv.errors import ArchiveError
 from dnerv.tables import LONGEST_LIST, Part
 
 
-def _run(given: ArchiveGiven) -> Record:
+def _run(given: ReadableGiven) -> Record:
     from dnerv.archive import verify_archive
 
     return verify_archive(given.archive)
@@ -29,5 +29,5 @@ def _verdict(record: Record) -> ArchiveError | None:
 
 
 COMMAND = Command(
-    "verify", "Check every byte of an archive against its checksums.", (ArchiveGiven,), _run, _tables, _verdict
+    "verify", "Check every byte of an archive against its checksums.", (ReadableGiven,), _run, _tables, _verdict
 )

@@ -1,0 +1,42 @@
+"""Commands that read take URLs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from remote import RangeServer
+
+from dnerv import cli
+
+pytest.importorskip("aiohttp")
+ARCHIVE = Path(__file__).parents[2] / "golden" / "references.dnerv"
+
+
+def test_info_verify_and_decode_of_a_url(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def run(*words: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["dnerv", *words, "--json"])
+        capfd.readouterr()
+        try:
+            cli.main()
+        except SystemExit as ended:
+            if ended.code:
+                return capfd.readouterr().err
+        return json.loads(capfd.readouterr().out)
+
+    with RangeServer({"a.dnerv": ARCHIVE.read_bytes()}) as server:
+        url = f"{server.url}/a.dnerv"
+        assert run("info", url) == run("info", str(ARCHIVE))
+        assert run("verify", f"{url}?signature=secret") == {**run("verify", str(ARCHIVE)), "path": url}
+        for place, folder in ((url, "there"), (ARCHIVE, "here")):
+            run("decode", str(place), "-o", str(tmp_path / folder), "--format", "png", "--frames", "0:1")
+        there, here = (sorted(p for p in (tmp_path / f).rglob("*.png")) for f in ("there", "here"))
+        assert [path.read_bytes() for path in there] == [path.read_bytes() for path in here]
+        assert len(there) == len(run("info", url)["videos"])
+        missing = run("info", f"{server.url}/b.dnerv")
+        assert missing.strip().endswith(f"{server.url}/b.dnerv: no such file")

@@ -257,30 +257,56 @@ def test_handles_do_not_grow_with_what_was_opened(server: RangeServer, url: str)
 
 
 def test_any_file_system_of_fsspec_does(path: Path) -> None:
-    """Whatever is registered, as huggingface_hub registers "hf"."""
-    from fsspec.implementations.memory import MemoryFileSystem
+    """Whatever is registered, as huggingface_hub registers "hf": files there are read ahead, if nobody objects."""
+    from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
-    class Hub(MemoryFileSystem):  # type: ignore[misc]
+    stored = {"datasets/me/a.dnerv": path.read_bytes()}
+    fetched: list[tuple[int, int]] = []
+
+    class HubFile(AbstractBufferedFile):  # type: ignore[misc]
+        def _fetch_range(self, start: int, end: int) -> bytes:
+            fetched.append((start, end))
+            return stored[self.path][start:end]
+
+    class Hub(AbstractFileSystem):  # type: ignore[misc]
         protocol = "hub"
-        store: dict[str, Any] = {}  # noqa: RUF012
 
-        @classmethod
-        def _strip_protocol(cls, path: str) -> str:
-            return "/" + path.removeprefix("hub://").strip("/")
+        def info(self, path: str, **_: Any) -> dict[str, Any]:
+            if path not in stored:
+                raise FileNotFoundError(path)
+            return {"name": path, "type": "file", "size": len(stored[path]), "blob_id": str(hash(stored[path]))}
+
+        def _open(self, path: str, mode: str = "rb", block_size: Any = None, **options: Any) -> HubFile:
+            return HubFile(self, path, mode, block_size or "default", **options)
 
     fsspec.register_implementation("hub", Hub, clobber=True)
-    Hub().pipe_file("/datasets/me/a.dnerv", path.read_bytes())
-    Hub().pipe_file("/datasets/me/b.dnerv", path.read_bytes())
     with Container.open("hub://datasets/me/a.dnerv", KINDS) as opened:
+        first = HEADER_SIZE + len(WEIGHTS)
+        opened.prepare([(first, 10), (first + 500, 10)])
+        assert packets(opened, 0, 10) == PACKETS[:10]
+        assert fetched == [(0, HEADER_SIZE), (opened.slot.start, opened.size), (first, first + 510)]
         assert packets(opened) == PACKETS
-        Hub().pipe_file("/datasets/me/a.dnerv", written(path, b"another").read_bytes())
+        stored["datasets/me/a.dnerv"] = written(path, b"another").read_bytes()
         with pytest.raises(ArchiveError, match="has been replaced"):
             opened.check_same(ArchiveError("damaged"))
-    assert expand_url("hub://datasets/me/*.dnerv") == ["hub:///datasets/me/a.dnerv", "hub:///datasets/me/b.dnerv"]
-    with pytest.raises(ArchiveError, match="hub://datasets/me: is a folder"):
-        Container.open("hub://datasets/me", KINDS)
     with pytest.raises(ArchiveError, match="hub://datasets/c: no such file"):
         Container.open("hub://datasets/c", KINDS)
+
+
+def test_memory(path: Path) -> None:
+    """A file system without ranges of files."""
+    system = fsspec.filesystem("memory")
+    for name in ("b", "a"):
+        system.pipe_file(f"/of-test/{name}.dnerv", path.read_bytes())
+    try:
+        assert expand_url("memory://of-test/*.dnerv") == ["memory:///of-test/a.dnerv", "memory:///of-test/b.dnerv"]
+        with Container.open("memory://of-test/a.dnerv", KINDS) as opened:
+            opened.prepare([(HEADER_SIZE, 10)])
+            assert packets(opened) == PACKETS
+        with pytest.raises(ArchiveError, match=r"memory://of-test: (is a folder|no such file)"):
+            Container.open("memory://of-test", KINDS)
+    finally:
+        system.rm("/of-test", recursive=True)
 
 
 def test_what_cannot_be_had_says_why(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

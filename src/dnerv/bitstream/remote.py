@@ -108,10 +108,8 @@ class _Connection:
         self.process = os.getpid()
         self._system, self._path = _file_system(url, name, options)
         self._system.invalidate_cache(self._path)
-        self._s3_file: Any = None
-        if "s3" in _protocols(self._system):  # whose files ask for the ETag that they were opened at
-            self._s3_file = self._system.open(self._path, "rb", cache_type="none")
-        known = self._system.info(self._path) if self._s3_file is None else self._s3_file.details
+        self._file = _file_of_ranges(self._system, self._path)
+        known = self._system.info(self._path) if self._file is None else self._file.details
         if known.get("type") == "directory":
             raise ArchiveError("is a folder")
         if known.get("size") is None:
@@ -125,18 +123,33 @@ class _Connection:
 
     def read(self, spans: Sequence[Span]) -> list[bytes | Exception]:
         """The bytes of each span, or what went wrong with it."""
-        if self._s3_file is not None:
-            return _side_by_side(self._s3_span, spans)
+        if self._file is not None:
+            return _side_by_side(self._span_of_file, spans)
         starts, stops = [offset for offset, _ in spans], [offset + length for offset, length in spans]
         answers = self._system.cat_ranges([self._path] * len(spans), starts, stops, on_error="return", **self._asked)
         return [_checked(answer, length) for answer, (_, length) in zip(answers, spans, strict=True)]
 
-    def _s3_span(self, span: Span) -> bytes | Exception:
+    def _span_of_file(self, span: Span) -> bytes | Exception:
         offset, length = span
         try:
-            return _checked(self._s3_file.cache.fetcher(offset, offset + length), length)
+            return _checked(self._file.cache.fetcher(offset, offset + length), length)
         except Exception as error:
             return error
+
+
+def _file_of_ranges(system: Any, path: str) -> Any:
+    """A file whose parts are fetched one by one, where that is better than asking the file system; else None.
+
+    S3's ask for the ETag that they were opened at. File systems without several requests at once (Hugging Face's) read
+    some MiB ahead, unless they are told not to.
+    """
+    if getattr(system, "async_impl", False) and "s3" not in _protocols(system):
+        return None
+    file = system.open(path, "rb", cache_type="none")
+    if hasattr(file, "details") and hasattr(getattr(file, "cache", None), "fetcher"):
+        return file
+    file.close()
+    return None
 
 
 def _side_by_side(read: Callable[[Span], bytes | Exception], spans: Sequence[Span]) -> list[bytes | Exception]:

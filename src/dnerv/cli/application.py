@@ -15,6 +15,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Archives": ("encode", "decode", "info", "evaluate", "verify", "presets"),
     "Archives that change": ("add", "remove", "extract", "merge", "compact"),
     "Made with the network": ("interpolate", "inpaint"),
+    "LeRobot's folders": ("from-lerobot", "to-lerobot"),
     "Measurements": ("compare", "bench", "study", "report"),
 }
 _NAMES = [name for names in _GROUPS.values() for name in names]
@@ -45,7 +46,7 @@ def command(words: str) -> Command:
     if words not in _NAMES or words == "study":
         known = [name for name in studies if name.startswith("study ")] if words.startswith("study") else _NAMES
         raise UsageError(f"no command is called {words!r}; known: {', '.join(known)}")
-    made: Command = import_module(f"dnerv.cli.commands.{words}").COMMAND
+    made: Command = import_module(f"dnerv.cli.commands.{words.replace('-', '_')}").COMMAND
     return made
 
 

@@ -1,8 +1,8 @@
 """Where a LeRobot folder of version 2 or 3 has what: features, episodes, rows of tables, videos.
 
-Version 2 has an mp4 for each camera and episode. Version 3 puts episodes one after the other into larger files; its table
-of episodes says into which file, and at which time an episode begins there. Everything that a folder says is checked
-before it is believed.
+Version 2 has an mp4 for each camera and episode. Version 3 puts episodes one after the other into larger files; its
+table of episodes says into which file, and at which time an episode begins there. What a folder says is checked before
+it is believed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from dnerv.errors import InputError
 if TYPE_CHECKING:
     import pyarrow
 
+_PLACE_COLUMNS = ("chunk_index", "file_index", "from_timestamp")
 ARCHIVE = "videos.dnerv"  # in a folder whose videos are in an archive
+STORAGE_FORMAT = "dnerv"  # in meta/info.json, where LeRobot is to find its reader
+ORIGINAL_INFO = "meta/info.original.json"  # what meta/info.json was before it named the format
 TOLERANCE = 1e-4  # seconds: LeRobot's own, between a frame's time and its row's
 _VIDEO_PATHS = {  # where a folder does not say
     2: "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
@@ -53,7 +56,7 @@ def video_name(camera: str, episode: int) -> str:
 
 
 class LeRobotFolder:
-    """A data set's folder, read as far as it is asked. Raises InputError, in one line, for what is not as it should be."""
+    """A data set's folder, read as far as it is asked. Raises InputError for what is not as it should be."""
 
     def __init__(self, path: Path) -> None:
         """Raises InputError where it is no data set of version 2 or 3."""
@@ -144,7 +147,8 @@ class LeRobotFolder:
     @cached_property
     def seconds(self) -> NDArray[np.float64]:
         """Time of each row in its episode, float64 [rows]."""
-        return self.table["timestamp"].to_numpy().astype(np.float64).reshape(-1)
+        found: NDArray[np.float64] = self.table["timestamp"].to_numpy().astype(np.float64)
+        return found
 
     def _episodes_2(self) -> list[Episode]:
         per_chunk = int(self.info.get("chunks_size") or 1000)
@@ -161,14 +165,14 @@ class LeRobotFolder:
         for file in sorted((self.path / "meta" / "episodes").glob("*/*.parquet")):
             columns = ["episode_index", "tasks"]
             for camera in self.cameras:
-                columns += [f"videos/{camera}/{name}" for name in ("chunk_index", "file_index", "from_timestamp")]
+                columns += [f"videos/{camera}/{name}" for name in _PLACE_COLUMNS]
             for row in self._parquet(file, columns).to_pylist():
                 videos = {camera: self._place_3(camera, row) for camera in self.cameras}
                 found.append(Episode(int(row["episode_index"]), tuple(map(str, row.get("tasks") or ())), videos))
         return found
 
     def _place_3(self, camera: str, row: Mapping[str, Any]) -> VideoPlace:
-        chunk, file, begin = (row[f"videos/{camera}/{name}"] for name in ("chunk_index", "file_index", "from_timestamp"))
+        chunk, file, begin = (row[f"videos/{camera}/{name}"] for name in _PLACE_COLUMNS)
         path = self._video_path(video_key=camera, chunk_index=int(chunk), file_index=int(file))
         return VideoPlace(path, float(begin))
 
@@ -182,7 +186,9 @@ class LeRobotFolder:
         try:
             return json.loads((self.path / name).read_bytes())
         except (OSError, ValueError) as error:
-            raise InputError(f"{self.path}: {name} cannot be read ({_line(error)}): is it a LeRobot data set?") from error
+            raise InputError(
+                f"{self.path}: {name} cannot be read ({_line(error)}): is it a LeRobot data set?"
+            ) from error
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         try:

@@ -1,11 +1,12 @@
 """A LeRobot folder with its videos in one archive.
 
-All that can be known of the folder is checked first: each row of the tables must have its frame, at its time. The result
-gathers in `OUTPUT.work` and takes its name at the end, so that a killed run goes on where it was.
+All that can be known of the folder is checked first: each row of the tables must have its frame, at its time. The
+result gathers in `OUTPUT.work` and takes its name at the end, so that a killed run goes on where it was.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,15 @@ from numpy.typing import NDArray
 from dnerv import progress
 from dnerv.encoding import EncodeOptions, EncodeResult, encode
 from dnerv.errors import InputError, OutputError
-from dnerv.integrations.lerobot.layout import ARCHIVE, TOLERANCE, Episode, LeRobotFolder, video_name
+from dnerv.integrations.lerobot.layout import (
+    ARCHIVE,
+    ORIGINAL_INFO,
+    STORAGE_FORMAT,
+    TOLERANCE,
+    Episode,
+    LeRobotFolder,
+    video_name,
+)
 from dnerv.video.parts import LIST_SUFFIX, FilePart, NamedPart, write_parts
 
 if TYPE_CHECKING:
@@ -45,6 +54,7 @@ def from_lerobot(
     output: Path | str,
     options: EncodeOptions | None = None,
     *,
+    storage_format: bool = False,
     force: bool = False,
     restart: bool = False,
 ) -> PackResult:
@@ -58,6 +68,8 @@ def from_lerobot(
         folder: a data set of version 2.0, 2.1 or 3.0.
         output: the folder to make.
         options: of the encoding; no network and no other frame rate.
+        storage_format: name the format in `meta/info.json`, for LeRobot's own reader (`storage`); what it was is kept
+            beside it.
         force: replace an existing output.
         restart: discard the state of an interrupted run.
 
@@ -84,6 +96,8 @@ def from_lerobot(
     try:
         work.mkdir(parents=True, exist_ok=True)
         _copy_all(source.path, work, besides=files)
+        if storage_format:
+            _name_format(work)
         listed = work / f"videos{LIST_SUFFIX}"
         write_parts(listed, parts)
         made = encode([listed], work / ARCHIVE, options, force=True)
@@ -173,6 +187,13 @@ def _check_output(source: Path, output: Path, force: bool) -> None:
             raise OutputError(f"{output}: exists already; --force (force=True) replaces it")
     if output.resolve().is_relative_to(source.resolve()):
         raise OutputError(f"{output}: lies in the folder that is read; name another output")
+
+
+def _name_format(folder: Path) -> None:
+    info, original = folder / "meta" / "info.json", folder / ORIGINAL_INFO
+    shutil.copyfile(info, original)
+    named = json.loads(original.read_bytes()) | {"storage_format": STORAGE_FORMAT}
+    info.write_text(json.dumps(named, indent=4, ensure_ascii=False))
 
 
 def _copy_all(source: Path, target: Path, *, besides: Iterable[Path]) -> None:

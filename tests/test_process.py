@@ -6,6 +6,10 @@ import ctypes
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import Event
 
 import pytest
 
@@ -68,3 +72,39 @@ def test_side_by_side_keeps_the_order_and_tells_errors() -> None:
     assert list(process.side_by_side(lambda item: item * item, range(50))) == [item * item for item in range(50)]
     with pytest.raises(ZeroDivisionError):
         list(process.side_by_side(lambda item: 1 // item, [1, 0, 1]))
+
+
+@pytest.mark.parametrize("others", [None, 3])
+def test_work_is_told_as_it_is_done_and_taken_as_it_is_given(
+    others: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_AHEAD", 4)
+    with ExitStack() as stack:
+        workers = None if others is None else stack.enter_context(ThreadPoolExecutor(others))
+        taken, told = 0, 0
+
+        def items() -> Iterator[int]:
+            nonlocal taken
+            for taken in range(1, 51):
+                assert taken - told <= 4
+                yield taken
+
+        squares = {}
+        for place, square in process.as_done(lambda item: item * item, items(), workers):
+            told += 1
+            squares[place] = square
+        assert squares == {place: (place + 1) ** 2 for place in range(50)}
+        assert list(process.as_done(abs, [], workers)) == []
+        begun = list[int]()
+        with pytest.raises(ZeroDivisionError):
+            list(process.as_done(lambda item: begun.append(item) or 1 // item, [0] * 50, workers))
+        assert len(begun) <= 4 + 4
+
+
+def test_what_others_do_is_not_waited_for_in_order() -> None:
+    late = Event()
+    with ThreadPoolExecutor(2) as workers:
+        done = process.as_done(lambda item: late.wait(60) if item == 0 else item, [0, 1, 2], workers)
+        assert [next(done), next(done)] == [(1, 1), (2, 2)]
+        late.set()
+        assert list(done) == [(0, True)]

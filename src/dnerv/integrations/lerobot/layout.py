@@ -121,8 +121,7 @@ class LeRobotFolder:
     @cached_property
     def table(self) -> pyarrow.Table:
         """Rows of all episodes in the order of their `index`, one for each frame."""
-        import pyarrow
-
+        pyarrow = _pyarrow()
         files = sorted((self.path / "data").glob("*/*.parquet"))
         if not files:
             raise InputError(f"{self.path}: data/ holds no table")
@@ -197,15 +196,19 @@ class LeRobotFolder:
             raise InputError(f"{self.path}: {name} cannot be read ({_line(error)})") from error
 
     def _parquet(self, path: Path, columns: Sequence[str] | None = None) -> pyarrow.Table:
+        pyarrow = _pyarrow()
         try:
-            import pyarrow
-            from pyarrow import parquet
-        except ImportError:
-            raise InputError("LeRobot folders need the extra: pip install 'dnerv[lerobot]'") from None
-        try:
-            return parquet.read_table(path, columns=columns, partitioning=None)
+            return pyarrow.parquet.read_table(path, columns=columns, partitioning=None)
         except (OSError, pyarrow.ArrowException) as error:
             raise InputError(f"{path}: cannot be read as a table ({_line(error)})") from error
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError("LeRobot folders need the extra: pip install 'dnerv[lerobot]'") from None
+    return pyarrow
 
 
 def _is_depth(feature: Mapping[str, Any]) -> bool:

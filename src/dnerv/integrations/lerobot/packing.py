@@ -10,9 +10,10 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,12 @@ from numpy.typing import NDArray
 from dnerv import progress
 from dnerv.encoding import EncodeOptions, EncodeResult, encode
 from dnerv.errors import InputError, OutputError
+from dnerv.files import remove
 from dnerv.integrations.lerobot.layout import (
     ARCHIVE,
     ORIGINAL_INFO,
     STORAGE_FORMAT,
     TOLERANCE,
-    Episode,
     LeRobotFolder,
     video_name,
 )
@@ -91,16 +92,19 @@ def from_lerobot(
         progress.note(f"depth maps stay files: {', '.join(source.depth_cameras)}")
     work = output.with_name(f"{output.name}.work")
     if restart:
-        shutil.rmtree(work, ignore_errors=True)
+        remove(work)
     files = {part.path for part in parts}
     try:
         work.mkdir(parents=True, exist_ok=True)
+        for stale in work.iterdir():  # of an earlier run, be it of another folder: all but the encoding's state
+            if not stale.name.startswith(ARCHIVE):
+                remove(stale)
         _copy_all(source.path, work, besides=files)
         if storage_format:
             _name_format(work)
         listed = work / f"videos{LIST_SUFFIX}"
         write_parts(listed, parts)
-        made = encode([listed], work / ARCHIVE, options, force=True)
+        made = replace(encode([listed], work / ARCHIVE, options, force=True), path=output / ARCHIVE)
         listed.unlink()
         if output.exists():
             shutil.rmtree(output)
@@ -114,45 +118,48 @@ def from_lerobot(
 def planned(source: LeRobotFolder) -> list[NamedPart]:
     """Which frames of which file are which video. Raises InputError for an episode that lacks some."""
     parts = []
-    used: dict[PurePosixPath, int] = defaultdict(int)
+    taken: dict[PurePosixPath, list[tuple[FilePart, str]]] = defaultdict(list)
     there = cache(lambda path: _frame_times(source.path / path))
     for episode, rows in zip(source.episodes, source.rows, strict=True):
         seconds = source.seconds[rows.start : rows.stop]
         for camera in source.cameras:
             path = episode.videos[camera].path
+            who = f"episode {episode.number}, {camera}: {source.path / path}"
             if not (source.path / path).is_file():
-                raise InputError(f"episode {episode.number}, {camera}: its video {source.path / path} is missing")
-            part = _part(source, episode, camera, seconds, *there(path))
-            used[path] += part.num_frames
+                raise InputError(f"{who} is missing")
+            part = _part(who, episode.videos[camera].begin_seconds, seconds, *there(path))
+            taken[path].append((part, who))
             label = episode.tasks[0] if len(episode.tasks) == 1 else None
             name = video_name(camera, episode.number)
             parts.append(NamedPart(name, (source.path / path).resolve(), label, part))
-    unused = {path: len(there(path)[1]) - count for path, count in used.items()}
-    for path, count in unused.items():
-        if count > 0:
-            progress.warning(f"{source.path / path}: {count} frames are of no episode, and are left out")
+    for path, there_in in taken.items():
+        _check_whole(there_in)
+        unused = len(there(path)[1]) - sum(part.num_frames for part, _ in there_in)
+        if unused:
+            progress.warning(f"{source.path / path}: {unused} frames are of no episode, and are left out")
     return parts
 
 
-def _part(
-    source: LeRobotFolder,
-    episode: Episode,
-    camera: str,
-    seconds: NDArray[np.float64],
-    base: Fraction,
-    ticks: NDArray[np.int64],
-) -> FilePart:
-    """The frames of an episode's rows. Raises InputError where one has none."""
-    place = episode.videos[camera]
-    who = f"episode {episode.number}, {camera}: {source.path / place.path}"
-    origin = round(place.begin_seconds / base)
+def _check_whole(parts: Sequence[tuple[FilePart, str]]) -> None:
+    """Raise InputError where episodes of one file have frames in common."""
+    ordered = sorted(parts, key=lambda each: each[0].start)
+    for (before, who), (after, _) in pairwise(ordered):
+        if after.start < before.stop:
+            raise InputError(f"{who} is too short: the next episode begins before its table ends")
+
+
+def _part(who: str, begin: float, seconds: NDArray[np.float64], base: Fraction, ticks: NDArray[np.int64]) -> FilePart:
+    """The frames at the times of an episode's rows. Raises InputError where one has none.
+
+    begin: seconds of the file at which the episode's time is 0. base, ticks: times of the file's frames, see
+    `_frame_times`.
+    """
+    origin = round(Fraction(begin) / base)
     times = (ticks - origin) * float(base)
     first = int(np.searchsorted(times, seconds[0] - TOLERANCE))
     found = times[first : first + len(seconds)]
     if len(found) < len(seconds):
-        raise InputError(
-            f"{who} has {len(found)} of its frames, and its table {len(seconds)} rows: the video is too short"
-        )
+        raise InputError(f"{who} is too short: it has {len(found)} of the {len(seconds)} frames of its table")
     apart = np.abs(found - seconds)
     if apart.max() > TOLERANCE:
         row = int(np.argmax(apart > TOLERANCE))

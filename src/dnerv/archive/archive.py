@@ -346,9 +346,9 @@ class _BaseSource:
     def __reduce__(self) -> tuple[Any, ...]:
         return _BaseSource, (self._archive, self._entry)  # open decoders stay behind
 
-    def frames(self, indices: Sequence[int]) -> Iterator[Tensor]:
+    def frames(self, indices: Sequence[int]) -> Tensor:
         """See `FrameSource.frames`."""
-        return iter(self._read(indices))
+        return self._read(indices)
 
     def interpolated(self, factor: int) -> Iterator[Tensor]:
         """See `FrameSource.interpolated`."""

@@ -207,10 +207,12 @@ class BaseReader:
             parts = [share for _, _, share in group]
             out = made[row : row + len(parts)]
             row += len(parts)
-            if start == end:
-                out[:] = self._picture(start).rgb_planes()
-            else:
+            if start != end:
                 blends_into(self._picture(start).rgb_planes(), self._picture(end).rgb_planes(), parts, out)
+            elif self.entry.distance > 1:
+                out[:] = self._picture(start).rgb_planes()  # kept for the blends around it
+            else:
+                self._picture(start).write_rgb_planes(out[0])
         return made if np.array_equal(places, np.arange(len(made))) else made[places]
 
     def samples(self, positions: Sequence[int] | Sequence[float]) -> CodedSamples:

@@ -23,10 +23,11 @@ LARGEST_FACTOR = 64  # of interpolation: beyond it a single clip would fill the 
 class FrameSource(Protocol):
     """Where a video's frames come from: its base layer, or the network. Threads may share it."""
 
-    def frames(self, indices: Sequence[int]) -> Iterator[Tensor]:
+    def frames(self, indices: Sequence[int]) -> Iterator[Tensor] | Tensor:
         """Frames of ascending indices inside the video: uint8 [3, h, w] each, not to be written to.
 
-        At the coded size, on the archive's device. Raises ArchiveError, InputError.
+        At the coded size, on the archive's device. One tensor of all of them is the caller's own. Raises ArchiveError,
+        InputError.
         """
         ...
 
@@ -258,11 +259,18 @@ class VideoReader:
             height, width = self.entry.coded_size if self._coded_size else self.entry.original_size
             return self._ordered(torch.empty(0, 3, height, width, dtype=torch.uint8, device=self._device))
         wanted = sorted(set(indices))
-        made = dict(zip(wanted, map(self._scaled, self._source.frames(wanted)), strict=True))
+        frames = self._source.frames(wanted)
+        if isinstance(frames, Tensor) and wanted == list(indices) and not (self._is_scaled or self._channels_last):
+            return frames
+        made = dict(zip(wanted, map(self._scaled, frames), strict=True))
         return torch.stack([self._ordered(made[index]) for index in indices])
 
+    @property
+    def _is_scaled(self) -> bool:
+        return not self._coded_size and self.entry.coded_size != self.entry.original_size
+
     def _scaled(self, frame: Tensor) -> Tensor:
-        if self._coded_size or tuple(frame.shape[-2:]) == self.entry.original_size:
+        if not self._is_scaled:
             return frame
         return scale_frames(frame[None], self.entry.original_size, "bicubic")[0]
 

@@ -77,24 +77,32 @@ def decode_packets(
 
 
 class Picture:
-    """A decoded picture, which becomes RGB when somebody asks for it, and once."""
+    """A decoded picture, which becomes RGB when somebody asks for it."""
 
     __slots__ = ("_frame", "_planes", "_rgb_planes", "_size")
 
     def __init__(self, frame: av.VideoFrame, size: tuple[int, int], planes: Planes) -> None:
         """`size`: (height, width) in pixels that are shown; the rest is padding."""
         self._frame, self._size, self._planes = frame, size, planes
-        self._rgb_planes: NDArray[np.uint8] | None = None
+        self._rgb_planes: NDArray[np.uint8] | None = None  # where they were asked for to be kept
 
     def rgb(self) -> Frame:
         """uint8 [height, width, 3]."""
         return np.ascontiguousarray(self._converter.to_rgb(self._frame)[: self._size[0], : self._size[1]])
 
     def rgb_planes(self) -> NDArray[np.uint8]:
-        """The same values as uint8 [3, height, width], not to be written to."""
+        """The same values as uint8 [3, height, width], not to be written to; they are kept."""
         if self._rgb_planes is None:
-            self._rgb_planes = self._converter.to_rgb_planes(self._frame, *self._size)
+            self._rgb_planes = np.empty((3, *self._size), np.uint8)
+            self._converter.to_rgb_planes(self._frame, self._rgb_planes)
         return self._rgb_planes
+
+    def write_rgb_planes(self, out: NDArray[np.uint8]) -> None:
+        """The same values into uint8 [3, height, width]; they are not kept."""
+        if self._rgb_planes is None:
+            self._converter.to_rgb_planes(self._frame, out)
+        else:
+            out[:] = self._rgb_planes
 
     def samples(self) -> NDArray[np.integer]:
         """What the decoder gave, padding included: see `colour.samples_of`. The picture is of `picture_size`."""
@@ -179,9 +187,10 @@ def _open_decoder(pixels: int, threads: int) -> av.VideoCodecContext:
 
 
 def _decode_one(decoder: av.VideoCodecContext, data: bytes, index: int) -> av.VideoFrame:
-    unit = unpack_temporal_unit(data)
+    if not data:
+        raise ArchiveError(f"keyframe packet {index} is empty")  # to a decoder, that would be the end
     try:
-        frames = decoder.decode(av.Packet(unit))
+        frames = decoder.decode(av.Packet(data))  # dav1d takes a unit as `pack_temporal_unit` leaves it
     except FFmpegError as error:
         raise ArchiveError(f"keyframe packet {index} is damaged or out of place: {error.strerror}") from error
     if len(frames) != 1:

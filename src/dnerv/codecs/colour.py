@@ -25,8 +25,14 @@ from dnerv.video.planes import CODES
 
 _MOST_CONVERTERS = 16  # that a thread has
 _GREEN_BLUE_RED = (1, 2, 0)  # places in RGB of the planes that swscale writes
-_SCALER_MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
-_FLAGS = (
+# Plain integers: PyAV takes some microseconds a frame to look up the values of enumerations.
+_SCALER_MATRICES = {
+    "bt601": int(Colorspace.ITU601),
+    "bt709": int(Colorspace.ITU709),
+    "bt2020": int(Colorspace.BT2020),
+}
+_FULL, _LIMITED = int(ColorRange.JPEG), int(ColorRange.MPEG)
+_FLAGS = int(
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
     | Interpolation.FULL_CHR_H_INT
@@ -41,7 +47,7 @@ class ColourConverter:
     def __init__(self, planes: Planes = DEFAULT_PLANES) -> None:
         self._planes = planes
         self._matrix = _SCALER_MATRICES[planes.matrix]
-        self._range = ColorRange.JPEG if planes.full_range else ColorRange.MPEG
+        self._range = _FULL if planes.full_range else _LIMITED
         self._reformatter, self._limiter = VideoReformatter(), VideoReformatter()
 
     def to_yuv(self, frame: Frame) -> av.VideoFrame:
@@ -50,7 +56,7 @@ class ColourConverter:
             av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
             format=self._planes.pixel_format,
             dst_colorspace=self._matrix,
-            src_color_range=ColorRange.JPEG,
+            src_color_range=_FULL,
             dst_color_range=self._range,
             interpolation=_FLAGS,
             threads=1,
@@ -60,35 +66,35 @@ class ColourConverter:
         """4:2:0 frame of this matrix and range, of any depth -> uint8 [H, W, 3] RGB in [0, 255]."""
         return self._gbr(frame).to_ndarray().astype(np.uint8, copy=False)
 
-    def to_rgb_planes(self, frame: av.VideoFrame, height: int, width: int) -> NDArray[np.uint8]:
-        """4:2:0 frame as of `to_rgb` -> uint8 [3, height, width], planes of red, green and blue, cut to this size.
+    def to_rgb_planes(self, frame: av.VideoFrame, out: NDArray[np.uint8]) -> None:
+        """4:2:0 frame as of `to_rgb` -> planes of red, green and blue, uint8 [3, height, width], cut to this size.
 
-        Nothing is interleaved, which takes a third of the time of `to_rgb`.
+        Nothing is interleaved, which takes two thirds of the time of `to_rgb`.
         """
-        planes = np.empty((3, height, width), np.uint8)
+        _, height, width = out.shape
         for place, plane in zip(_GREEN_BLUE_RED, self._gbr(frame).planes, strict=True):
-            planes[place] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
-        return planes
+            samples = np.frombuffer(memoryview(plane), np.uint8)
+            out[place] = samples.reshape(-1, plane.line_size)[:height, :width]
 
     def _gbr(self, frame: av.VideoFrame) -> av.VideoFrame:
         source_range = self._range
-        if source_range == ColorRange.JPEG and frame.format.components[0].bits > 8:
+        if source_range == _FULL and frame.format.components[0].bits > 8:
             frame = self._limiter.reformat(
                 frame,
                 src_colorspace=self._matrix,
                 dst_colorspace=self._matrix,
-                src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.MPEG,
+                src_color_range=_FULL,
+                dst_color_range=_LIMITED,
                 interpolation=_FLAGS,
                 threads=1,
             )
-            source_range = ColorRange.MPEG
+            source_range = _LIMITED
         return self._reformatter.reformat(
             frame,
             format="gbrp",
             src_colorspace=self._matrix,
             src_color_range=source_range,
-            dst_color_range=ColorRange.JPEG,
+            dst_color_range=_FULL,
             interpolation=_FLAGS,
             threads=1,
         )

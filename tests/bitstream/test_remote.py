@@ -201,10 +201,11 @@ def read_packets(opened: Container) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_it_travels_to_other_processes(url: str) -> None:
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_it_travels_to_other_processes(url: str, way: str) -> None:
     with Container.open(url, KINDS) as opened:
         assert packets(opened, 0, 10) == PACKETS[:10]
-        with multiprocessing.get_context("fork").Pool(1) as pool:
+        with multiprocessing.get_context(way).Pool(1) as pool:
             assert pool.apply(read_packets, (opened,)) == PACKETS
         assert packets(opened) == PACKETS
 

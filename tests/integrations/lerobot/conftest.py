@@ -57,6 +57,7 @@ def write_folder(folder: Path, version: str, *, gap: int = 0) -> Path:
     }
     features |= {
         "action": {"dtype": "float32", "shape": [2], "names": ["x", "y"]},
+        "said": {"dtype": "language", "shape": [1], "names": None},
         "next.done": {"dtype": "bool", "shape": [1], "names": None},
         "timestamp": {"dtype": "float32", "shape": [1], "names": None},
     }
@@ -85,6 +86,7 @@ def write_folder(folder: Path, version: str, *, gap: int = 0) -> Path:
             pa.table(
                 {
                     "action": pa.array([[row, row / 2] for row in rows.tolist()], pa.list_(pa.float32())),
+                    "said": [[{"role": "user", "content": f"row {row}"}] for row in rows.tolist()],
                     "next.done": (rows == rows[-1]).tolist(),
                     "timestamp": pa.array(np.arange(length, dtype=np.float32) / np.float32(FPS)),
                     "frame_index": np.arange(length),

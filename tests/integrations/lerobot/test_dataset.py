@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 import sys
@@ -31,6 +32,7 @@ def test_an_item_is_its_row_with_its_frames(folders: tuple[Path, Path], known: S
             assert known.row_of(camera, 255 * item[camera]) == row
         assert torch.equal(item["action"], torch.tensor([row, row / 2]))
         assert (item["action"].dtype, item["timestamp"].dtype) == (torch.float32, torch.float32)
+        assert item["said"] == [{"role": "user", "content": f"row {row}"}]
         assert item["next.done"].dtype == torch.bool
         assert (item["index"].dtype, item["index"].shape) == (torch.int64, ())
         assert item["task"] == ("push" if 9 <= row < 21 else "lift")
@@ -76,11 +78,21 @@ def test_what_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
         FrameDataset(packed, episodes=[3])
     with pytest.raises(InputError, match="no such feature"):
         FrameDataset(packed, delta_timestamps={"nothing": [0]})
+    with pytest.raises(InputError, match="values are no numbers"):
+        FrameDataset(packed, delta_timestamps={"said": [0]})
     with pytest.raises(ArgumentError, match="multiples of 1/30 s"):
         FrameDataset(packed, delta_timestamps={"action": [0.01]})
     with pytest.raises(InputError, match=r"episode_000000: a frame is 0\.\d+ s from its row's time"):
         FrameDataset(packed, tolerance=1e-12)[1]
     shutil.copytree(packed, tmp_path / "other")
+    info = tmp_path / "other" / "meta" / "info.json"
+    told = json.loads(info.read_text())
+    for change, said in (({"dtype": "image"}, "'action' are images"), ({"shape": [3]}, r"have the shape \(3,\)")):
+        changed = told | {"features": told["features"] | {"action": told["features"]["action"] | change}}
+        info.write_text(json.dumps(changed))
+        with pytest.raises(InputError, match=said):
+            FrameDataset(tmp_path / "other")
+    info.write_text(json.dumps(told))
     table = next((tmp_path / "other" / "data").rglob("*.parquet"))
     table.write_bytes(table.read_bytes()[:-50])
     with pytest.raises(InputError, match=f"{table.name}: cannot be read as a table"):
@@ -101,7 +113,7 @@ def test_the_reader_gives_the_same_items(folders: tuple[Path, Path]) -> None:
     assert reader.absolute_to_relative_idx == {index: place for place, index in enumerate(range(9, 21))}
     for mine, theirs in zip(reader.get_items([0, 5]), (dataset[0], dataset[5]), strict=True):
         assert mine.keys() == theirs.keys()
-        assert all(torch.equal(mine[key], theirs[key]) for key in mine if key != "task")
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine if key not in ("task", "said"))
     reader.set_image_transforms(lambda frames: 0 * frames)
     assert pickle.loads(pickle.dumps(storage.DATASET_READER(meta))).num_frames == 28
     assert not reader.get_item(0)[TOP].any()

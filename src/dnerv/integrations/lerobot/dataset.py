@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +20,6 @@ from dnerv.archive.sharing import Guarded, OpenedOnUse, Recent
 from dnerv.errors import ArgumentError, FrameIndexError, InputError
 from dnerv.integrations.lerobot.layout import ARCHIVE, TOLERANCE, LeRobotFolder, video_name
 
-if TYPE_CHECKING:
-    import pyarrow
-
 _KEPT_VIDEOS = 4  # of each camera: readers with some decoded frames
 
 Item = dict[str, Any]
@@ -32,7 +29,8 @@ class FrameDataset(Dataset[Item]):
     """Map-style: `dataset[i]` is a row of the tables with its frames.
 
     - each camera: float32 [3, H, W], RGB in [0, 1]; uint8 in [0, 255] with `return_uint8`.
-    - each other feature: a tensor of its shape, without dimensions where that is 1; float32, int64 or bool; or a text.
+    - each other feature: a tensor of its shape, without dimensions where that is 1; float32, int64 or bool. What is no
+      number, a text for example, is as it is.
     - `timestamp` (seconds in the episode), `frame_index`, `episode_index`, `index`, `task_index`: without dimensions.
     - `task`: in words.
     - features named in `delta_timestamps`: [T, ...], at these times around the row's; beyond the episode's ends its
@@ -148,7 +146,7 @@ class FrameDataset(Dataset[Item]):
             if name not in self._columns and name not in self.cameras:
                 raise InputError(f"delta_timestamps name {name!r}, and there is no such feature")
             if isinstance(self._columns.get(name), list):
-                raise InputError(f"delta_timestamps name {name!r}, which is a text")
+                raise InputError(f"delta_timestamps name {name!r}, whose values are no numbers")
             steps = np.round(np.asarray(seconds, np.float64) * self.fps)
             if not len(steps) or np.abs(steps / self.fps - seconds).max() > self._tolerance:
                 raise ArgumentError(
@@ -159,35 +157,28 @@ class FrameDataset(Dataset[Item]):
 
 
 def _column(source: LeRobotFolder, name: str) -> NDArray[Any] | list[Any]:
-    """Values of a feature: [rows, ...] in LeRobot's shape, or texts. Raises InputError for what it cannot be."""
+    """Values of a feature: [rows, ...] in LeRobot's shape where they are numbers, else what Python makes of them.
+
+    Raises InputError for images, and for numbers that do not have the feature's shape.
+    """
     import pyarrow
 
-    values: pyarrow.Array = source.table[name].combine_chunks()
-    if isinstance(values, pyarrow.ChunkedArray):
-        values = pyarrow.concat_arrays(values.chunks)
-    rows = len(values)
-    kind = values.type
-    if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind):
-        texts: list[Any] = values.to_pylist()
-        return texts
-    while True:
-        if isinstance(values, pyarrow.ExtensionArray):
-            values = values.storage
-        elif isinstance(values, pyarrow.ListArray | pyarrow.LargeListArray | pyarrow.FixedSizeListArray):
-            values = values.flatten()
-        else:
-            break
-    shape = tuple(source.features.get(name, {}).get("shape") or ())
-    if pyarrow.types.is_floating(values.type):
-        dtype: Any = np.float32
-    elif pyarrow.types.is_integer(values.type):
-        dtype = np.int64
-    elif pyarrow.types.is_boolean(values.type):
-        dtype = np.bool_
-    else:
-        raise InputError(f"{source.path}: the table's column {name!r} is {kind}, which is not read")
+    feature = source.features.get(name, {})
+    if feature.get("dtype") == "image":
+        raise InputError(f"{source.path}: {name!r} are images in the tables, and those of videos alone are read")
+    column = source.table[name]
+    values = pyarrow.concat_arrays(column.chunks)
+    lists = (pyarrow.ListArray, pyarrow.LargeListArray, pyarrow.FixedSizeListArray)
+    while isinstance(values, (pyarrow.ExtensionArray, *lists)):
+        values = values.flatten() if isinstance(values, lists) else values.storage
+    kinds = {"floating": np.float32, "integer": np.int64, "boolean": np.bool_}
+    dtype = next((kinds[kind] for kind in kinds if getattr(pyarrow.types, f"is_{kind}")(values.type)), None)
+    if dtype is None:
+        others: list[Any] = column.to_pylist()
+        return others
     numbers = values.to_numpy(zero_copy_only=False).astype(dtype)
-    shape = () if shape in ((1,), ()) and numbers.size == rows else shape
+    rows, shape = len(column), tuple(feature.get("shape") or ())
+    shape = () if shape == (1,) else shape
     if numbers.size != rows * int(np.prod(shape)):
         raise InputError(f"{source.path}: the table's column {name!r} does not have the shape {shape} of its feature")
     found: NDArray[Any] = numbers.reshape(rows, *shape)
@@ -195,4 +186,4 @@ def _column(source: LeRobotFolder, name: str) -> NDArray[Any] | list[Any]:
 
 
 def _tensor(value: Any) -> Any:
-    return value if isinstance(value, str | None) else torch.from_numpy(np.array(value))
+    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray | np.generic) else value

@@ -100,16 +100,32 @@ def test_frames_of_base_layers_are_the_readers(base_path: Path, some_path: Path,
 PROGRAM = """
 import sys
 import dnerv
-for clips, labels, info in dnerv.Loader(sys.argv[1], batch_size=3, shuffle=True):
-    assert clips.shape[1:] == (8, 3, 32, 32)
+path, length, layers = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+for clips, labels, info in dnerv.Loader(path, batch_size=3, shuffle=True, layers=layers):
+    assert clips.shape[1:] == (length, 3, 32, 32)
+with dnerv.open(path, layers=layers) as archive:
+    for reader in archive:
+        assert len(reader[:]) == len(reader)
 print(*(name for name in sys.modules if name.startswith(("dnerv.engine", "dnerv.families", "dnerv.training"))))
 """
 
 
-def test_base_layers_are_loaded_without_a_network(base_path: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(base_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["dnerv.engine", "dnerv.engine.precision"]  # what "auto" stands for
+def test_base_layers_are_loaded_without_a_network(base_path: Path, alike_path: Path) -> None:
+    """Where there is none, and where there is one that nobody wants."""
+    for path, length, layers in ((base_path, 8, "all"), (alike_path, 4, "base")):
+        command = [sys.executable, "-c", PROGRAM, str(path), str(length), layers]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout.split() == ["dnerv.engine", "dnerv.engine.precision"]  # what "auto" stands for
+
+
+def test_frames_are_converted_where_they_should_be(base_path: Path) -> None:
+    arguments: dict[str, Any] = {"batch_size": 4, "shuffle": True, "dtype": torch.uint8}
+    assert_same(
+        list(Loader(base_path, conversion="device", **arguments)),
+        list(Loader(base_path, conversion="processor", **arguments)),
+    )
+    with pytest.raises(InputError, match="conversion is 'gpu'; use 'device' or 'processor'"):
+        Loader(base_path, conversion="gpu", **arguments)
 
 
 def test_tiles_odd_sizes_and_one_frame(mixed_path: Path, nerv_path: Path) -> None:

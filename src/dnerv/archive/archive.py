@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dnerv.archive.base_layer import BaseLayer, BaseReader
-from dnerv.archive.config import ArchiveConfig
+from dnerv.archive.config import ArchiveConfig, BaseConfig
 from dnerv.archive.entry import VideoEntry
 from dnerv.archive.index import Index, decode_directory
 from dnerv.archive.limits import Bounds, Limits, chosen_allowance, memory_errors_named
@@ -88,6 +88,7 @@ class Archive:
             path if isinstance(path, Container) else Container.open(path, KINDS, storage_options=storage_options)
         )
         self.allowance = chosen_allowance(allowance)
+        self._config: Once[ArchiveConfig] = Once()
         self._network: Once[ArchiveNetwork] = Once()
         with self.errors_name_it():
             self._read_records()
@@ -98,19 +99,29 @@ class Archive:
         if missing:
             raise ArchiveError(f"it has no {missing[0]} section: it is not a whole archive")
         self._limits = Limits(self.file_bytes, self.allowance)
-        self.config = ArchiveConfig.from_json(decode_json(self.container.read("CONF")))
-        network = self.config.network
-        if network is not None and "NETW" not in self.container:
+        self._config_record = decode_json(self.container.read("CONF"))
+        if self.layers == "all":
+            self._config.get(self._read_config)  # what is wrong with the network is said here
+        known = BaseConfig.from_json(self._config_record)
+        if known.network_frames is not None and "NETW" not in self.container:
             raise ArchiveError("it has no NETW section, and its configuration describes a network")
-        num_references = self.config.num_references
-        network_frames = 0 if network is None else network.num_frames
-        bounds = Bounds(self._limits, len(self.config.formats), num_references, network_frames)
+        bounds = Bounds(self._limits, len(known.formats), known.num_references, known.network_frames or 0)
         self.references: tuple[Reference, ...] = (
-            decode_references(self.container.read("REFS"), bounds) if num_references else ()
+            decode_references(self.container.read("REFS"), bounds) if known.num_references else ()
         )
         self.index = Index(decode_directory(self.container.read("INDX")), self.container.read_at, bounds)
         prepare = self.container.prepare if self.container.is_remote else None
-        self.base = BaseLayer(self.container.read_at, self.config.formats, self.references, prepare)
+        self.base = BaseLayer(self.container.read_at, known.formats, self.references, prepare)
+        self.network_clip_length = known.clip_length  # frames; None without a network
+
+    @property
+    def config(self) -> ArchiveConfig:
+        """The whole configuration. Raises ArchiveError where what it says of the network is nothing known here."""
+        return self._config.get(self._read_config)
+
+    def _read_config(self) -> ArchiveConfig:
+        with self.errors_name_it():
+            return ArchiveConfig.from_json(self._config_record)
 
     @property
     def entries(self) -> Entries:

@@ -88,6 +88,31 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class BaseConfig:
+    """What reading base layers needs of the configuration: a network is not looked into, nor its code imported."""
+
+    formats: tuple[PlaneFormat, ...]
+    num_references: int
+    network_frames: int | None  # of all videos that the network was trained on; None where there is none
+    clip_length: int | None  # of the network
+
+    @classmethod
+    def from_json(cls, record: Any) -> BaseConfig:
+        """Of `ArchiveConfig.to_json`. Raises ArchiveError for anything else."""
+        fields = _fields(record, "configuration", {"formats", "references", "network"})
+        formats, network = fields["formats"], fields["network"]
+        if not isinstance(formats, list) or len(formats) > _MOST_FORMATS:
+            raise ArchiveError(f"the archive's formats are no list of at most {_MOST_FORMATS}")
+        known = tuple(map(PlaneFormat.from_json, formats)), _integer(fields, "references", 0, MAX_FRAMES)
+        if network is None:
+            return cls(*known, None, None)
+        parts = _fields(network, "network", {"model", "overlap", "frames"})
+        model = parts["model"] if isinstance(parts["model"], dict) else {}
+        length = _integer({"clip_length": None} | model, "clip_length", 1, MAX_FRAMES)
+        return cls(*known, _integer(parts, "frames", 1, _MOST_FRAMES), length)
+
+
+@dataclass(frozen=True)
 class ArchiveConfig:
     """The archive's configuration."""
 
@@ -106,15 +131,10 @@ class ArchiveConfig:
     @classmethod
     def from_json(cls, record: Any) -> ArchiveConfig:
         """Back from `to_json`. Raises ArchiveError for anything else."""
-        fields = _fields(record, "configuration", {"formats", "references", "network"})
-        formats, network = fields["formats"], fields["network"]
-        if not isinstance(formats, list) or len(formats) > _MOST_FORMATS:
-            raise ArchiveError(f"the archive's formats are no list of at most {_MOST_FORMATS}")
-        return cls(
-            tuple(map(PlaneFormat.from_json, formats)),
-            _integer(fields, "references", 0, MAX_FRAMES),
-            None if network is None else NetworkConfig.from_json(network),
-        )
+        network = _fields(record, "configuration", {"formats", "references", "network"})["network"]
+        made = None if network is None else NetworkConfig.from_json(network)
+        base = BaseConfig.from_json(record)
+        return cls(base.formats, base.num_references, made)
 
 
 def _fields(record: Any, what: str, names: set[str]) -> Mapping[str, Any]:

@@ -136,7 +136,7 @@ def _write_mp4(
     if not reader.entry.num_coded:
         write_mp4(target, pictures, timing, force=force)
         return
-    format = archive.config.formats[reader.entry.format]
+    format = archive.base.format_of(reader.entry)
     write_mp4(target, pictures, timing, force=force, **asdict(format.shown))
 
 

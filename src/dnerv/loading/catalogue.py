@@ -65,8 +65,7 @@ def describe(entry: VideoEntry, sample: Sample) -> dict[str, Any]:
 
 def default_clip_length(archive: Archive | Collection) -> int:
     """Frames of a clip where nobody says: those of the network, 8 where there is none. InputError where they differ."""
-    networks = [each.config.network for each in archive.archives]
-    lengths = {network.model.clip_length for network in networks if network is not None}
+    lengths = {each.network_clip_length for each in archive.archives if each.network_clip_length is not None}
     if len(lengths) > 1:
         raise InputError(
             f"networks of {archive.title} have clips of {listed(sorted(lengths))} frames: give clip_length"

@@ -26,21 +26,43 @@ def blends_into(
 ) -> None:
     """What `blend` gives for each share, to the bit, written to `out`: uint8 [len(shares), *start.shape], without gaps.
 
-    In blocks that stay in a processor's cache: large frames take half the time of `blend`.
+    In blocks that stay in a processor's cache. Where all shares are halves, quarters and so on down to 1/256, every
+    step is exact, and each blend is the one before it and a part of the difference.
     """
     first, second, targets = start.reshape(-1), end.reshape(-1), out.reshape(len(shares), -1)
     floats = np.empty((4, min(_BLOCK, first.size)), np.float32)
+    mix = _mix_exactly if all((share * 256).is_integer() for share in shares) else _mix
     for at in range(0, first.size, _BLOCK):
-        a, b, mixed, part = floats[:, : min(_BLOCK, first.size - at)]
-        np.copyto(a, first[at : at + _BLOCK])
-        np.copyto(b, second[at : at + _BLOCK])
-        for share, target in zip(shares, targets, strict=True):
-            weight = np.float32(share)
-            np.multiply(a, 1 - weight, out=mixed)
-            np.multiply(b, weight, out=part)
-            np.add(mixed, part, out=mixed)
-            np.rint(mixed, out=mixed)
-            np.copyto(target[at : at + _BLOCK], mixed, casting="unsafe")
+        block = slice(at, at + _BLOCK)
+        scratch = floats[:, : min(_BLOCK, first.size - at)]
+        np.copyto(scratch[0], first[block])
+        np.copyto(scratch[1], second[block])
+        mix(scratch, shares, targets[:, block])
+
+
+def _mix(scratch: NDArray[np.float32], shares: Sequence[float], out: NDArray[np.uint8]) -> None:
+    start, end, mixed, part = scratch
+    for share, target in zip(shares, out, strict=True):
+        weight = np.float32(share)
+        np.multiply(start, 1 - weight, out=mixed)
+        np.multiply(end, weight, out=part)
+        np.add(mixed, part, out=mixed)
+        np.rint(mixed, out=mixed)
+        np.copyto(target, mixed, casting="unsafe")
+
+
+def _mix_exactly(scratch: NDArray[np.float32], shares: Sequence[float], out: NDArray[np.uint8]) -> None:
+    mixed, difference, rounded, step = scratch
+    np.subtract(difference, mixed, out=difference)
+    last, width = 0.0, None
+    for share, target in zip(shares, out, strict=True):
+        if width != share - last:
+            width = share - last
+            np.multiply(difference, np.float32(width), out=step)
+        np.add(mixed, step, out=mixed)
+        np.rint(mixed, out=rounded)
+        np.copyto(target, rounded, casting="unsafe")
+        last = share
 
 
 def blended(keyframes: Iterable[Frame], timeline: Timeline) -> Iterator[Frame]:

@@ -1,12 +1,13 @@
 """A cluster as an executor: what is said where there is none. Encoding by one is in tests/encoding/test_workers.py."""
 
 import sys
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 
 from dnerv.cli import main
-from dnerv.errors import InputError
+from dnerv.errors import DnervError, InputError
 from dnerv.integrations import dask
 
 
@@ -33,3 +34,18 @@ def test_training_is_not_given_away(
         main()
     assert "--cluster: workers code base layers alone" in capsys.readouterr().err
     assert [*tmp_path.iterdir()] == []
+
+
+def test_what_ends_a_run_is_one_error_each() -> None:
+    distributed = pytest.importorskip("distributed")
+    killed = distributed.KilledWorker("a video", "tcp://there", 3)
+    here = {"n_workers": 0, "processes": False, "dashboard_address": None, "silence_logs": "CRITICAL"}
+    with distributed.LocalCluster(**here) as local:
+        address = local.scheduler_address
+        for error, said in ((killed, "workers died again and again at one video"), (CancelledError(), "has gone")):
+            with pytest.raises(DnervError, match=said), dask.cluster(address):
+                raise error
+        with dask.cluster(address) as workers:
+            waiting = workers.submit(abs, -1)
+            local.scale(1)  # a worker that comes later has it to do
+            assert waiting.result(60) == 1

@@ -6,6 +6,7 @@ scheduler's `allowed-failures`, 3).
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
@@ -29,20 +30,23 @@ def cluster(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client, KilledWorker
+        from distributed.utils import silence_logging_cmgr
     except ImportError:
         raise InputError("--cluster needs the extra: pip install 'dnerv[cluster]'") from None
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"--cluster {address}: no scheduler of dask.distributed answers there ({error})") from None
-    with client, warnings.catch_warnings():
+    # What dask would log here with a traceback, a scheduler that has gone, is said below in one line.
+    quiet, quieter = (silence_logging_cmgr(logging.CRITICAL, name) for name in ("distributed", "distributed.client"))
+    with quiet, quieter, client, warnings.catch_warnings():
         # A piece of work carries the pictures that its video may start from: large, and each needed once.
         warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
         threads = client.nthreads()
         if not threads:
             progress.warning(f"--cluster {address}: no worker is there yet; the work waits for some")
         else:
-            progress.note(f"{sum(threads.values())} threads of {len(threads)} workers at {address}")
+            progress.note(f"workers at {address}: {len(threads)}, with {sum(threads.values())} threads")
         try:
             yield client.get_executor(pure=False)
         except KilledWorker as error:

@@ -27,7 +27,7 @@ test: .venv/ready-test
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/mypy examples
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 # The theme's warning is of MkDocs 2, which pyproject.toml rules out.
 docs: .venv/ready-docs

@@ -1,6 +1,14 @@
-"""The transcription of the paper that networks are tested against, and a small network of the paper's shape."""
+"""The transcription of the paper that networks are tested against, a small network of its shape, and a warm Python."""
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker, spawn
+from pathlib import Path
+from shlex import quote
 from types import SimpleNamespace
 
 import pytest
@@ -33,3 +41,41 @@ def small() -> Callable[..., DNeRVConfig]:
         return DNeRVConfig(**(fields | widths | colours | changes))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[str]:
+    """A Python for commands that starts with torch imported, see `warm_python.py`; its path."""
+    program = Path(__file__).with_name("warm_python.py")
+    with tempfile.TemporaryDirectory() as folder:  # pytest's folders have names too long for a socket
+        server, python = Path(folder, "server"), Path(folder, "python")
+        words = [sys.executable, "-IS", str(program), "ask", str(server)]
+        python.write_text(f'#!/bin/sh\nexec {" ".join(map(quote, words))} "$0" "$@"\n')
+        python.chmod(0o700)
+        command = [sys.executable, str(program), "serve", str(server)]
+        around = os.environ | {"OMP_NUM_THREADS": "1"}
+        with subprocess.Popen(command, env=around, stdin=subprocess.PIPE, start_new_session=True) as process:
+            while not server.exists():
+                time.sleep(0.01)
+            yield str(python)
+            process.stdin.close()  # type: ignore[union-attr]
+
+
+def _warmed(python: str) -> Iterator[None]:
+    resource_tracker.ensure_running()  # it outlives what starts it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", python)
+        patch.setattr(spawn, "_python_exe", os.fsencode(python))
+        yield
+
+
+@pytest.fixture
+def warm_processes(warm_python: str) -> Iterator[None]:
+    """Processes that the test starts, by `sys.executable` or by multiprocessing's "spawn", have torch imported."""
+    yield from _warmed(warm_python)
+
+
+@pytest.fixture(scope="module")
+def warm_module(warm_python: str) -> Iterator[None]:
+    """The same for a whole module."""
+    yield from _warmed(warm_python)

@@ -326,6 +326,7 @@ def test_text_output_fits_80_columns(
     assert not [line for line in done.out.splitlines() if len(line) > 80]
 
 
+@pytest.mark.usefixtures("warm_processes")
 def test_bench_shows_tables_and_then_gives_json(
     dnerv: Callable[..., Outcome], archive: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,13 +515,14 @@ def on_a_small_disk(limit: int, *words: object) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.usefixtures("untouched")
+@pytest.mark.usefixtures("untouched", "warm_processes")
 def test_disk_full_while_decoding(archive: Path, tmp_path: Path) -> None:
     done = on_a_small_disk(500, "decode", archive, "-o", tmp_path / "out", "--video", "left/one")
     assert_one_line(done, "one.mp4", "cannot be written")
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
+@pytest.mark.usefixtures("warm_processes")
 def test_disk_full_while_encoding(videos: Path, tmp_path: Path) -> None:
     done = on_a_small_disk(30_000, "encode", videos, "-o", tmp_path / "new.dnerv", *FAST)
     assert_one_line(done)
@@ -799,6 +801,7 @@ def test_bench_says_what_it_cannot_do_in_one_line(dnerv: Callable[..., Outcome],
 
 
 @pytest.mark.parametrize("words", [("--debug", "info", "no.dnerv"), ("info", "no.dnerv", "--debug")], ids=" ".join)
+@pytest.mark.usefixtures("warm_processes")
 def test_debug_shows_the_traceback(words: tuple[str, ...], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dnerv", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -806,6 +809,7 @@ def test_debug_shows_the_traceback(words: tuple[str, ...], tmp_path: Path) -> No
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.usefixtures("warm_processes")
 def test_interrupted_training_goes_on_when_asked_again(
     dnerv: Callable[..., Outcome], videos: Path, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 import multiprocessing
 import pickle
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -120,10 +119,10 @@ for name in sorted(sys.modules):
 """
 
 
-def test_base_layers_are_read_without_a_network(base_path: Path, archive_path: Path) -> None:
+def test_base_layers_are_read_without_a_network(warm_python: str, base_path: Path, archive_path: Path) -> None:
     """Also where there is one: nothing of it is read."""
     for path, layers in ((base_path, "all"), (archive_path, "base")):
-        command = [sys.executable, "-c", PROGRAM, str(path), layers]
+        command = [warm_python, "-c", PROGRAM, str(path), layers]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         assert done.stdout.split() == []
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -289,7 +288,7 @@ with listening(Stopper()):
 
 
 @pytest.fixture
-def stopped() -> Callable[..., int]:
+def stopped(warm_python: str) -> Callable[..., int]:
     """Encode, or add, in a process that gets a signal somewhere; its exit code.
 
     job: options by name, FAST or TINY, or `add`. where: the title of a stage, with a number behind it for so many of
@@ -298,7 +297,7 @@ def stopped() -> Callable[..., int]:
 
     def run(job: str, source: Path, target: Path, where: str, sent: signal.Signals = signal.SIGKILL) -> int:
         words = [str(Path(__file__).parent), job, str(source), str(target), sent.name, where]
-        command = [sys.executable, "-c", STOPPED, *words]
+        command = [warm_python, "-c", STOPPED, *words]
         quiet = os.environ | {"OMP_NUM_THREADS": "1"}
         return subprocess.run(command, env=quiet, check=False, timeout=300, stderr=subprocess.DEVNULL).returncode
 

@@ -4,7 +4,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -121,9 +120,9 @@ print(*sorted(name for name in sys.modules if name.startswith(("dnerv.training",
 
 @pytest.mark.parametrize("words", [[], ["--network", "none"]], ids=["auto", "none"])
 def test_nothing_of_training_is_imported_where_nothing_is_trained(
-    scenes: Path, tmp_path: Path, words: list[str]
+    warm_python: str, scenes: Path, tmp_path: Path, words: list[str]
 ) -> None:
-    command = [sys.executable, "-c", ENCODED, str(scenes / "0-0.mp4"), "-o", str(tmp_path / "a.dnerv"), *words]
+    command = [warm_python, "-c", ENCODED, str(scenes / "0-0.mp4"), "-o", str(tmp_path / "a.dnerv"), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "dnerv.training dnerv.training.config"  # words of options
@@ -375,7 +374,7 @@ def test_the_file_has_the_bits_that_were_asked_for(
 ) -> None:
     options = replace(fast, crf=None, bits_per_pixel=bits_per_pixel)
     with listening(recorder):
-        result = encode([scenes], tmp_path / "a.dnerv", options)
+        result = encode([scenes / f"{name}.mp4" for name in ("0-0", "0-1", "1-0")], tmp_path / "a.dnerv", options)
     assert result.bits_per_pixel == pytest.approx(bits_per_pixel, rel=0.03)
     assert result.file_bytes == (tmp_path / "a.dnerv").stat().st_size
     assert recorder.warnings == []

@@ -2,8 +2,9 @@
 
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +17,17 @@ TINY = ["--epochs", "3", "--width", "3", "--every", "4", "--crf", "50", "--netwo
 TINY += ["--clip-length", "4", "--precision", "fp32", "--weight-bits", "8"]
 
 
-def launch(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def launch(warm_python: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`dnerv encode` with these arguments, under torchrun where there are several processes."""
-    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    command = [sys.executable, "-m", *(launcher if processes > 1 else []), "dnerv", "encode", *map(str, words), *TINY]
-    around = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=around, capture_output=True, text=True, timeout=240, check=False)
+
+    def run(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+        command = [warm_python, "-m", *(launcher if processes > 1 else []), "dnerv", "encode", *map(str, words), *TINY]
+        around = os.environ | {"OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, env=around, capture_output=True, text=True, timeout=240, check=False)
+
+    return run
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:
@@ -31,7 +37,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
         return unpack_weights(archive.container.read("NETW"), tensor_shapes(network.model))
 
 
-def test_the_archive_of_one_process(corpus: Path, tmp_path: Path) -> None:
+def test_the_archive_of_one_process(corpus: Path, launch: Callable[..., Any], tmp_path: Path) -> None:
     """At the same batch, here chosen by two processes and given to one.
 
     Weights agree to 1e-5 before they are rounded, so after it to one level of the quantiser.
@@ -50,7 +56,7 @@ def test_the_archive_of_one_process(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [["absent.mp4"], ["x.mp4", "--bpp", "99"]], ids=["input", "usage"])
-def test_a_mistake_is_said_once_and_ends_all(tmp_path: Path, wrong: list[str]) -> None:
+def test_a_mistake_is_said_once_and_ends_all(launch: Callable[..., Any], tmp_path: Path, wrong: list[str]) -> None:
     ended = launch(2, *wrong, "-o", tmp_path / "a.dnerv")
     assert ended.returncode != 0
     assert ended.stderr.count("absent.mp4: no such file" if len(wrong) == 1 else "--bpp is 99.0; allowed are") == 1

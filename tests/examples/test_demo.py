@@ -120,7 +120,7 @@ def test_anchors_have_the_quality_of_the_target(demo: ModuleType) -> None:
 
 @pytest.fixture(scope="module")
 def ran(
-    demo: ModuleType, tmp_path_factory: pytest.TempPathFactory
+    demo: ModuleType, warm_module: None, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Any], Callable[..., list[Any]]]:
     folder = tmp_path_factory.mktemp("ran")
     (folder / "videos").mkdir()

@@ -117,6 +117,7 @@ def test_a_family(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "43 weights" in printed
 
 
+@pytest.mark.usefixtures("warm_processes")
 def test_a_study_goes_on_where_it_was(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = own_study.SizesOptions(epochs=0, bits_per_pixel=0.2)
     record = own_study.main(videos / "left" / "0.mp4", tmp_path / "out", options)

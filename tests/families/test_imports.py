@@ -1,7 +1,6 @@
 """The networks run where only torch and numpy are installed."""
 
 import subprocess
-import sys
 
 PROGRAM = """
 import sys
@@ -16,7 +15,7 @@ print(tuple(build_model(config)(assemble([request])).shape))
 """
 
 
-def test_model_needs_torch_and_numpy_alone() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+def test_model_needs_torch_and_numpy_alone(warm_python: str) -> None:
+    done = subprocess.run([warm_python, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "(1, 2, 3, 4, 4)"

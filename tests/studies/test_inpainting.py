@@ -18,6 +18,8 @@ from dnerv.studies.inpainting import Inpainting, InpaintingOptions, archive_of, 
 from dnerv.studies.record import findings
 from dnerv.video import RandomBoxes, VideoSource, cache_video, discover, write_png_folder
 
+pytestmark = pytest.mark.usefixtures("warm_module")  # every archive is measured in a process
+
 BOXES = RandomBoxes(2, 10)
 OPTIONS = InpaintOptions(epochs=2, bits_per_pixel=1.0, boxes=2, box_size=10)
 

@@ -95,6 +95,7 @@ def given(tmp_path: Path) -> list[Path]:
     return [tmp_path / "given.txt"]
 
 
+@pytest.mark.usefixtures("warm_processes")
 def test_a_study_that_is_killed_ends_with_the_same_record(given: list[Path], tmp_path: Path) -> None:
     whole = run_study(Squares(), given, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -115,6 +116,7 @@ def test_a_study_that_is_killed_ends_with_the_same_record(given: list[Path], tmp
     assert not list((tmp_path / "out").rglob("*.partial"))
 
 
+@pytest.mark.usefixtures("warm_processes")
 def test_a_step_is_made_again_only_when_it_must_be(given: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_study(Squares(), given, out)
@@ -243,6 +245,7 @@ class TestFresh:
             assert fresh(speaking, 2) != os.getpid()
         assert told == [("counting", 2), 1, 1, "done"]
 
+    @pytest.mark.usefixtures("warm_processes")
     def test_an_error_comes_back_and_a_death_is_told(self) -> None:
         with pytest.raises(InputError, match="mine"):
             fresh(failing)

@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,13 +84,13 @@ def trainer(
     return Trainer(DNeRV(config), clips, training, checkpoint, CPU, group)
 
 
-def launch(folder: Path, what: str) -> list[tuple[int, str]]:
+def launch(python: str, folder: Path, what: str) -> list[tuple[int, str]]:
     """Two processes: exit code and standard error of each. They must end by themselves."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     around = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(folder), what]
+    command = [python, "-c", PROGRAM, str(Path(__file__).parent), str(folder), what]
     processes = [
         subprocess.Popen(command, env=around | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
         for rank in range(2)
@@ -105,15 +104,15 @@ def launch(folder: Path, what: str) -> list[tuple[int, str]]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(warm_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a pair of processes leaves that is stopped, and what a second pair makes of it and of everything else."""
     folder = tmp_path_factory.mktemp("pair")
-    (first, _), (second, said) = launch(folder, "stopped")
+    (first, _), (second, said) = launch(warm_python, folder, "stopped")
     assert first != 0
     assert second != 0
     assert "LostProcessError: another process of this training has ended" in said
     assert torch.load(folder / "stopped.pt", weights_only=True)["step"] > 0
-    assert [code for code, _ in launch(folder, "going on")] == [0, 0]
+    assert [code for code, _ in launch(warm_python, folder, "going on")] == [0, 0]
     return folder
 
 
@@ -154,8 +153,8 @@ def test_processes_that_do_not_share_a_disk_are_told(folder: Path) -> None:
         assert "different weights" in (folder / f"disagreement.{rank}").read_text()
 
 
-def test_a_first_process_that_fails_before_training_frees_the_others(tmp_path: Path) -> None:
-    (first, _), (second, said) = launch(tmp_path, "failing")
+def test_a_first_process_that_fails_before_training_frees_the_others(warm_python: str, tmp_path: Path) -> None:
+    (first, _), (second, said) = launch(warm_python, tmp_path, "failing")
     assert first == 7
     assert second != 0
     assert "LostProcessError: rank 0 ended before the training" in said

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -177,7 +176,7 @@ def test_a_second_interruption_waits_for_the_checkpoint(
 
 
 PROGRAM = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import conftest, test_trainer
@@ -190,22 +189,25 @@ def slow():
     step()
     time.sleep(0.25)
 run._train_step = slow
+print(os.getpid(), flush=True)
 run.run()
 """
 
 
 def test_killed_and_resumed(
-    clips: ClipSet, config: DNeRVConfig, tmp_path: Path, uninterrupted: dict[str, torch.Tensor]
+    warm_python: str, clips: ClipSet, config: DNeRVConfig, tmp_path: Path, uninterrupted: dict[str, torch.Tensor]
 ) -> None:
     checkpoint = tmp_path / "killed.pt"
-    command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(tmp_path / "other"), str(checkpoint)]
-    process = subprocess.Popen(command)
-    deadline = time.monotonic() + 60
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.3)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    command = [warm_python, "-c", PROGRAM, str(Path(__file__).parent), str(tmp_path / "other"), str(checkpoint)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        number = int(process.stdout.readline())
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(0.3)
+        os.kill(number, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
     resumed = trainer(clips, config, checkpoint)
     assert 0 < resumed.step < 8
     resumed.run()

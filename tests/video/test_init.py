@@ -20,8 +20,8 @@ def test_unknown_names_are_attribute_errors() -> None:
     assert not hasattr(dnerv.video, "no_such_name")
 
 
-def test_frames_clips_and_tiles_do_without_pyav() -> None:
-    subprocess.run([sys.executable, "-c", WITHOUT_PYAV], check=True, timeout=60)
+def test_frames_clips_and_tiles_do_without_pyav(warm_python: str) -> None:
+    subprocess.run([warm_python, "-c", WITHOUT_PYAV], check=True, timeout=60)
 
 
 def test_listing_a_corpus_waits_for_neither_torch_nor_pyav() -> None:

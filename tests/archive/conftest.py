@@ -259,7 +259,7 @@ def sources() -> tuple[Source, ...]:
     return SOURCES
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_videos() -> Callable[..., Path]:
     """Write an archive into a folder."""
     return write

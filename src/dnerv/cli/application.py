@@ -12,7 +12,7 @@ from dnerv.studies import STUDIES, SUMMARIES
 
 # Modules of `commands`, and studies that are commands by themselves; the others are called `study NAME`.
 _GROUPS: Mapping[str, Sequence[str]] = {
-    "Archives": ("encode", "decode", "info", "evaluate", "verify", "presets"),
+    "Archives": ("encode", "decode", "info", "evaluate", "verify", "serve", "presets"),
     "Archives that change": ("add", "remove", "extract", "merge", "compact"),
     "Made with the network": ("interpolate", "inpaint"),
     "LeRobot's folders": ("from-lerobot", "to-lerobot"),

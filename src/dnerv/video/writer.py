@@ -36,13 +36,15 @@ def write_mp4(
     matrix: Matrix = "bt709",
     full_range: bool = False,
     depth: int = 8,
+    pixel_aspect: Fraction | None = None,
     force: bool = False,
 ) -> None:
     """Write `frames`, each uint8 [H, W, 3] RGB, as H.264 with their own times.
 
     crf: x264's quality, 0 (lossless luma) to 51. matrix, full_range, depth: of its planes, 8 or 10 bits, flagged with
     the primaries and the curve of the matrix's standard. Even sizes are 4:2:0; odd ones, which 4:2:0 cannot hold, are
-    4:4:4. A start before time 0 is moved to 0, since players drop what comes earlier.
+    4:4:4. pixel_aspect: how many times as wide as high players show a pixel. A start before time 0 is moved to 0, since
+    players drop what comes earlier.
     Raises OutputError if `path` exists and not `force`, or cannot be written; InputError if the frames do not
     fit `timing` or each other, or for a matrix or depth that is not known.
     """
@@ -56,7 +58,7 @@ def write_mp4(
             # Times below a millisecond survive only if the movie's own time scale is as fine as the stream's.
             options = {"movie_timescale": str(timing.time_base.denominator), "movflags": "+faststart"}
             with av.open(str(partial), "w", format="mp4", options=options) as container:
-                _encode(container, frames, timing, crf, planes, path)
+                _encode(container, frames, timing, crf, planes, pixel_aspect, path)
             partial.replace(path)
 
 
@@ -154,6 +156,7 @@ def _encode(
     timing: Timing,
     crf: float,
     planes: Planes,
+    aspect: Fraction | None,
     path: Path,
 ) -> None:
     shift = max(0, -timing.pts[0])
@@ -163,7 +166,7 @@ def _encode(
     stream: VideoStream | None = None
     count = 0
     for count, frame in enumerate(frames, 1):
-        stream = stream or _add_stream(container, frame, timing, crf, planes)
+        stream = stream or _add_stream(container, frame, timing, crf, planes, aspect)
         _check_frame(frame, (stream.height, stream.width), path)
         if count > len(times):
             break
@@ -177,7 +180,12 @@ def _encode(
 
 
 def _add_stream(
-    container: OutputContainer, frame: NDArray[np.uint8], timing: Timing, crf: float, planes: Planes
+    container: OutputContainer,
+    frame: NDArray[np.uint8],
+    timing: Timing,
+    crf: float,
+    planes: Planes,
+    aspect: Fraction | None,
 ) -> VideoStream:
     # Without B-frames decoding and display order agree, and every frame's duration is exact in the file.
     options = {"crf": str(crf), "bf": "0"}
@@ -188,6 +196,8 @@ def _add_stream(
     stream.pix_fmt = planes.pixel_format.replace("420", "444") if is_odd else planes.pixel_format
     context = stream.codec_context
     context.time_base = stream.time_base = timing.time_base
+    if aspect is not None:
+        context.sample_aspect_ratio = aspect.limit_denominator(1 << 16)
     context.color_range = ColorRange.JPEG if planes.full_range else ColorRange.MPEG
     context.color_primaries, context.color_trc, context.colorspace = CODES[planes.matrix]
     return stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,3 +125,13 @@ def test_frames_come_in_small_batches(archive_path: Path, decoded: dict[str, np.
     with Archive(alone, size="coded") as archive:
         measure_archive(archive, lambda name: iter(decoded[name]))
     assert advanced[2:] == [1, 8, 3]  # the extract itself, and the comparison
+
+
+def test_originals_in_a_tar_file(archive_path: Path, videos: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "videos.tar", "w") as tar:
+        for name in LENGTHS:
+            tar.add(videos / f"{name}.mp4", f"./{name}.mp4")
+    assert evaluate(archive_path, [tmp_path / "videos.tar"]) == evaluate(archive_path, [videos])
+    dnerv.encode([tmp_path / "videos.tar"], tmp_path / "a.dnerv", dnerv.EncodeOptions(every=2, crf=50, effort="fast"))
+    with Archive(tmp_path / "a.dnerv") as made, Archive(archive_path) as wanted:
+        assert list(made.entries) == list(wanted.entries)

@@ -229,7 +229,9 @@ def original_frames(archive: Archive, member: Member, at: str) -> Iterator[NDArr
     height, width = archive[member.name].entry.coded_size
     size = (height, width) if at == "coded" else None
     rate = archive.made.get("fps")
-    stream = VideoSource(member.source_path).frames(size=size, fps=None if rate is None else Fraction(rate))
+    stream = VideoSource(member.source_path, part=member.part).frames(
+        size=size, fps=None if rate is None else Fraction(rate)
+    )
     return (frame for _, frame in stream)
 
 

@@ -119,6 +119,8 @@ def cache_silently(member: Member, directory: Path, size: tuple[int, int] | None
     }
     if member.part is not None:
         options["part"] = asdict(member.part)
+    if source.inside is not None:
+        options["inside"] = source.inside
     stem = _stem(member.name)
     frames, sidecar = directory / f"{stem}.rgb", directory / f"{stem}.json"
     video = _reuse(source, sidecar, frames, member, options)

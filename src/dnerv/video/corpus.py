@@ -20,6 +20,7 @@ from dnerv.video.listing import (
 )
 from dnerv.video.names import refusal
 from dnerv.video.parts import LIST_SUFFIX, FilePart, read_parts
+from dnerv.video.tars import is_tar_name, split_tar_path, tar_videos
 
 OnBad = Callable[[InputError], None]  # told of an input that cannot be used; where it returns, the rest goes on
 
@@ -29,8 +30,8 @@ class Member:
     """One video of a corpus."""
 
     name: str  # unique in the corpus, a relative posix path without suffix where that is unambiguous
-    source_path: Path  # a video file, a folder of numbered images, or FOLDER/img_*.jpg, one of its sequences
-    label: str | None  # class folder, where the input was a folder of class folders
+    source_path: Path  # a video file, one in a tar file, a folder of images, or FOLDER/img_*.jpg, a sequence of them
+    label: str | None  # class folder, where the input was a folder of class folders, or what a tar file says
     part: FilePart | None = None  # of the file; None: all of it
 
 
@@ -64,7 +65,8 @@ def _raise(error: InputError) -> None:
 def discover(inputs: Sequence[Path], *, on_bad: OnBad = _raise) -> list[Member]:
     """The videos of `inputs`, in the given and then natural order.
 
-    An input is a file, a folder, which is walked recursively, or a list of parts of files (`dnerv.video.parts`).
+    An input is a file, a folder, which is walked recursively, a tar file of videos, which folders may hold too
+    (`dnerv.video.tars`), or a list of parts of files (`dnerv.video.parts`).
 
     A folder with numbered images and no video is a video, or one for each sequence of images that it holds. Folders
     within an input that cannot be read are passed over with a warning.
@@ -104,7 +106,9 @@ def _found_at(path: Path, on_bad: OnBad) -> list[_Found]:
             _Found(each.path, each.name, each.name, path, PurePosixPath(each.name), each.label, each.part)
             for each in read_parts(path)
         ]
-    if path.exists():
+    if is_tar_name(path) and path.is_file():
+        return _labelled(list(_in_tar(path, path, on_bad)))
+    if path.exists() or split_tar_path(path) is not None:
         place = PurePosixPath(path.name)
         return [_Found(path, str(place.with_suffix("")), path.name, path, place)]
     if "*" in path.name and path.parent.is_dir() and path.name in image_sequences(numbered_images(path.parent)):
@@ -139,6 +143,8 @@ def _walk(folder: Path, root: Path, visited: set[Path], on_bad: OnBad) -> Iterat
     for entry, is_folder, is_file in kinds:
         if is_folder:
             yield from _walk(entry, root, visited, on_bad)
+        elif is_file and is_tar_name(entry):
+            yield from _in_tar(entry, root, on_bad)
         elif is_file and is_video_name(entry):
             place = PurePosixPath(entry.relative_to(root).as_posix())
             yield _Found(entry, str(place.with_suffix("")), str(place), root, place)
@@ -146,6 +152,24 @@ def _walk(folder: Path, root: Path, visited: set[Path], on_bad: OnBad) -> Iterat
             on_bad(_dangling(entry) if entry.is_symlink() else InputError(f"{entry}: is no regular file"))
         elif not is_file and entry.is_symlink():
             progress.warning(f"passed over: {_dangling(entry)}")
+
+
+def _in_tar(tar: Path, root: Path, on_bad: OnBad) -> Iterator[_Found]:
+    """Videos of a tar file, named as if it were a folder; its own name makes no class. None where it is bad."""
+    try:
+        videos = tar_videos(tar, on_bad)
+    except InputError as error:
+        on_bad(error)
+        return
+    if not videos and tar == root:
+        on_bad(InputError(f"{tar}: no video in this tar file"))
+    elif not videos:
+        progress.note(f"{tar}: no video in this tar file")
+    place = PurePosixPath(tar.relative_to(root).as_posix())
+    for video in videos:
+        full = place.with_suffix("") / video.place if tar != root else video.place
+        inside = place.parent / video.place
+        yield _Found(tar / video.place, str(full.with_suffix("")), str(full), root, inside, video.label)
 
 
 def _dangling(link: Path) -> InputError:
@@ -183,7 +207,12 @@ def _sequences(folder: Path, patterns: Sequence[str], root: Path) -> list[_Found
 
 
 def _labelled(found: Sequence[_Found]) -> list[_Found]:
-    """By class folders, if every video lies exactly one level down and there are at least two such folders."""
+    """By class folders, if every video lies exactly one level down, and there are at least two such folders.
+
+    Where any has a label already, those of the others are missing for a reason.
+    """
+    if any(item.label is not None for item in found):
+        return list(found)
     classes = {item.place.parts[0] for item in found if item.place.parts}
     if len(classes) < 2 or any(len(item.place.parts) != 2 for item in found):
         return list(found)

@@ -23,6 +23,7 @@ from dnerv.errors import InputError
 from dnerv.video.cadence import average_step
 from dnerv.video.listing import missing_numbers
 from dnerv.video.parts import FilePart
+from dnerv.video.tars import open_member, split_tar_path
 
 # FFmpeg draws any file named .txt as a terminal; nobody who names a text file means that.
 _NOT_VIDEOS = frozenset({"tty"})
@@ -65,14 +66,20 @@ class FileDecoder:
     def __init__(self, path: Path, part: FilePart | None = None) -> None:
         """Open `path`, for a part of it or all. Raises InputError, or av.FFmpegError / OSError where FFmpeg cannot."""
         self._path, self._part = path, part
-        # The explicit protocol keeps a file named like "http:..." or "pipe:0" a file.
-        self._container: InputContainer = av.open(
-            f"file:{path}", "r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        inside = split_tar_path(path)
+        self._file = None if inside is None else open_member(*inside)
         try:
-            self._stream = _video_stream(path, self._container)
+            # The explicit protocol keeps a file named like "http:..." or "pipe:0" a file.
+            self._container: InputContainer = av.open(
+                self._file or f"file:{path}", "r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+            )
+            try:
+                self._stream = _video_stream(path, self._container)
+            except BaseException:
+                self._container.close()
+                raise
         except BaseException:
-            self._container.close()
+            self._close_file()
             raise
         self.time_base = self._stream.time_base or Fraction(1, 1000)
         # Raw streams have no times: FFmpeg counts them up at 25 frames a second, whatever their headers say.
@@ -175,10 +182,15 @@ class FileDecoder:
     def close(self) -> None:
         """Release the file."""
         self._container.close()
+        self._close_file()
         # A container and its streams refer to each other, so their buffers (tens of megabytes) would wait for a
         # collection that a program which makes few objects hardly ever runs. They are young: the two young
         # generations are searched in a millisecond, whatever else the program holds.
         gc.collect(1 if next(_closed) % _CLOSED_BEFORE_COLLECTING_ALL else 2)
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def _packets(self) -> Iterator["av.Packet[VideoStream] | None"]:
         """Packets of the stream, then None to flush; after a read error, the rest is tried."""

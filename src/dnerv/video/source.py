@@ -21,6 +21,7 @@ from dnerv.video.listing import image_sequences, is_image_name, numbered_images
 from dnerv.video.parts import FilePart
 from dnerv.video.picture import planes_of, upright_rgb, upright_size
 from dnerv.video.planes import Planes
+from dnerv.video.tars import member_length, split_tar_path
 from dnerv.video.timing import Timing
 
 DEFAULT_IMAGE_FPS = Fraction(24)
@@ -134,7 +135,8 @@ class FrameStream:
 class VideoSource:
     """A video file, a single image, or numbered images shown at `image_fps`.
 
-    Of a folder that holds several sequences of images, `FOLDER/img_*.jpg` is one (see `dnerv.video.listing`).
+    Of a folder that holds several sequences of images, `FOLDER/img_*.jpg` is one (see `dnerv.video.listing`); of a tar
+    file, `clips.tar/walk/01.mp4` is a member (`dnerv.video.tars`).
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class VideoSource:
         Raises InputError if there is nothing readable at `path`; the file is opened by `frames`.
         """
         self.path, self._part = Path(path), part
+        self._inside = split_tar_path(self.path)
         self._image_fps = checked_rate(image_fps)
         try:
             self._images = _images_at(self.path)
@@ -156,7 +159,12 @@ class VideoSource:
     @property
     def files(self) -> list[Path]:
         """The files that make up this video, in display order."""
-        return self._images or [self.path]
+        return self._images or [self.path if self._inside is None else self._inside[0]]
+
+    @property
+    def inside(self) -> str | None:
+        """The name of the member of a tar file that it is; None for a file of its own."""
+        return None if self._inside is None else self._inside[1]
 
     def frames(self, *, size: tuple[int, int] | None = None, fps: Fraction | None = None) -> FrameStream:
         """Decode from the beginning; may be called again.
@@ -183,6 +191,11 @@ def _images_at(path: Path) -> list[Path]:
             sequence = image_sequences(numbered_images(path.parent)).get(path.name)
             if sequence:
                 return sequence
+        inside = split_tar_path(path)
+        if inside is not None:
+            if not member_length(*inside):
+                raise InputError(f"{path}: the file is empty")
+            return []
         raise InputError(f"{path}: no such file or folder")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")

@@ -16,7 +16,7 @@ VIDEOS = "Which frames"  # heading in the help
 class VideosGiven(Options):
     """What is encoded."""
 
-    inputs: tuple[Path, ...] = option(REQUIRED, "Videos, and folders of them.", flag="VIDEO|FOLDER...")
+    inputs: tuple[Path, ...] = option(REQUIRED, "Videos, and folders and tar files of them.", flag="VIDEO|FOLDER...")
 
 
 @dataclass(frozen=True, kw_only=True)

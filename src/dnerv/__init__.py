@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dnerv.encoding import EncodeOptions, EncodeResult, encode
     from dnerv.encoding.adding import add
     from dnerv.evaluation import ArchiveQuality, evaluate
+    from dnerv.integrations.hf_datasets import to_hf
     from dnerv.loading import (
         ClipDataset,
         Loader,
@@ -72,6 +73,7 @@ __all__ = [
     "merge",
     "open",
     "remove",
+    "to_hf",
 ]
 
 
@@ -109,6 +111,7 @@ __getattr__ = imports_on_use(
         "Listener": "progress",
         "TrainingProgress": "progress",
         "listening": "progress",
+        "to_hf": "integrations.hf_datasets",
         "__version__": "version",
     },
 )

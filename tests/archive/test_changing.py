@@ -254,6 +254,14 @@ def test_names_are_patterns_unless_a_video_has_that_name(archive: Path) -> None:
 
 
 class TestExtract:
+    def test_the_archive_itself_is_no_output(self, archive: Path) -> None:
+        """Its other videos would be lost."""
+        before = archive.read_bytes()
+        for output in (archive, archive.parent / "." / archive.name):
+            with pytest.raises(OutputError, match="is the archive itself"):
+                extract(archive, output, ["four"], force=True)
+        assert archive.read_bytes() == before
+
     @pytest.mark.parametrize(
         ("names", "references"),
         [(["a/*"], 1), (["four"], 0), (["b/*", "a/two"], 2), (["five*", "four"], 0), (["*"], 2)],

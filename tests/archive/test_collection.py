@@ -51,6 +51,9 @@ def test_what_is_known_of_it(collection: Collection, shards: list[Path]) -> None
     assert not collection.is_remote
     with pytest.raises(VideoNameError, match=r"no video is called 'e' in 3 archives; there are 6: a/one, .*, \.\.\."):
         collection["e"]
+    for read in (collection, collection.archives[0]):
+        with pytest.raises(InputError, match=r"found by their names, and 0 is none"):
+            read[0]  # type: ignore[index]
     for place in (-7, 6):
         with pytest.raises(IndexError):
             collection.entries[place]

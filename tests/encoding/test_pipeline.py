@@ -36,7 +36,7 @@ def test_base_layers_from_end_to_end(
     assert only(tmp_path) == ["a.dnerv"]
     assert output.read_bytes() == undisturbed_scenes
     assert (result.path, result.file_bytes, result.network) == (output, len(undisturbed_scenes), None)
-    assert (result.crf, result.access) == (45, 8)
+    assert (result.crf, result.access) == (45, 4)  # twelve frames, of which every 4th and the last are coded
     assert recorder.stages == [
         "reading videos",
         "comparing videos",
@@ -361,8 +361,8 @@ def test_the_distance_is_as_asked(
 @pytest.mark.parametrize("access", [1, 2, 5, 65_536])
 def test_the_access_is_as_asked(corpus: Path, fast: EncodeOptions, tmp_path: Path, access: int) -> None:
     result = encode([corpus], tmp_path / "a.dnerv", replace(fast, access=access))
-    assert result.access == access
     with Archive(tmp_path / "a.dnerv") as archive:
+        assert result.access == max(entry.access for entry in archive.entries) <= access
         for entry in archive.entries:
             between = entry.distance > 1 and access < 65_536  # a blend takes the next group's first frame, too
             assert entry.group_length == access - between

@@ -11,7 +11,7 @@ from dnerv.errors import DnervError, InputError
 from dnerv.integrations import dask
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here", "127.0.0.1:none"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here", "127.0.0.1:none", "banana"])
 def test_no_scheduler_is_one_error(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr(dask, "_CONNECT_SECONDS", 0.2)

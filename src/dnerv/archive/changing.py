@@ -27,7 +27,7 @@ from dnerv.archive.archive import Archive
 from dnerv.archive.entry import OWN_INTRA, VideoEntry, sort_key
 from dnerv.archive.writing import ArchiveWriter, NetworkLayer, NewReference, changed_archive, new_archive
 from dnerv.bitstream import changed_container, check_target
-from dnerv.errors import ArchiveError, InputError, VideoNameError
+from dnerv.errors import ArchiveError, InputError, OutputError, VideoNameError
 
 _WILD = "*?["
 _LISTED = 5  # names in a message
@@ -111,11 +111,13 @@ def extract(
 
     Raises:
         VideoNameError: a name that no video has.
-        OutputError: the output exists and `force` is off, or cannot be written.
+        OutputError: the output is the archive itself, exists and `force` is off, or cannot be written.
         ArchiveError: `path` is no archive, or what is copied is damaged. No output is written then.
     """
     check_target(output, force=force)
     with Archive(path) as archive:
+        if Path(output).exists() and Path(output).samefile(archive.container.path):
+            raise OutputError(f"{output}: is the archive itself, and its other videos would be lost; `dnerv remove` them")
         return _write([_Part(archive, matching(archive, names))], output, force=force)
 
 

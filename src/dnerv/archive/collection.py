@@ -118,6 +118,8 @@ class Collection:
 
     def __getitem__(self, name: str) -> VideoReader:
         """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""
+        if not isinstance(name, str):
+            raise InputError(f"videos are found by their names, and {name!r} is none; `entries` has them by place")
         place = self.place_of(name)
         if place is None:
             there = ", ".join(entry.name for entry in self.entries[:5]) + (", ..." if len(self) > 5 else "")

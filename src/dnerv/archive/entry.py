@@ -77,6 +77,12 @@ class VideoEntry:
         return len(self.packet_lengths)
 
     @property
+    def access(self) -> int:
+        """Coded frames that are decoded at most, beside a reference, before any frame is there."""
+        reaches_next = self.distance > 1  # a blend at the end of a group needs the first frame of the next
+        return min(self.group_length + reaches_next, self.num_coded)
+
+    @property
     def num_groups(self) -> int:
         """Groups that decode by themselves."""
         return len(self.references)
@@ -203,6 +209,10 @@ class Rows:
         if reason is not None:
             raise ArchiveError(f"the archive's index has a video named {name[:80]!r}, which {reason}")
         return name
+
+    def may_hold(self, text: str) -> bool:
+        """Whether casefolded `text` is in a name or a label, or where two of them meet: where it is not, no row has it."""
+        return text in _as_text(self._text).casefold()
 
     def label(self, row: int) -> str | None:
         """A video's label. Raises ArchiveError where it is no text."""

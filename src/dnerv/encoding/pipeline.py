@@ -286,7 +286,7 @@ class _Encoding:
         self, output: Path, corpus: CodedCorpus | None, network: NetworkResult | None, quality: ArchiveQuality
     ) -> EncodeResult:
         crf = None if corpus is None else corpus.crf
-        access = 0 if corpus is None else corpus.videos[0].plan.access
+        access = 0 if corpus is None else max(video.access for video in corpus.videos)
         return EncodeResult(output, quality.file_bytes, quality.bits_per_pixel, crf, access, network, quality, 0.0)
 
     def _check_bytes(self, result: EncodeResult) -> None:

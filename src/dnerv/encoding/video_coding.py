@@ -119,6 +119,11 @@ class StoredBase:
     saved: Mapping[bytes, float]  # by reference: bytes, at equal quality
     path: Path  # its packets back to back
 
+    @property
+    def access(self) -> int:
+        """Coded frames that any frame takes at most, beside a reference: a blend may reach into the next group."""
+        return min(self.plan.group_length + (self.plan.distance > 1), len(self.packet_lengths))
+
     def decoded(self, video: CachedVideo, references: Mapping[bytes, CodedReference], folder: Path) -> FrameStore:
         """Its coded frames, decoded, on disk in `folder`; what an earlier run has left there is taken."""
         count = len(self.packet_lengths)

@@ -30,10 +30,14 @@ def cluster(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client, KilledWorker
+        from distributed.comm.addressing import parse_address, parse_host_port
         from distributed.utils import silence_logging_cmgr
     except ImportError:
         raise InputError("--cluster needs the extra: pip install 'dnerv[cluster]'") from None
     try:
+        kind, place = parse_address(address)
+        if kind == "tcp":
+            parse_host_port(place)  # a client that fails at this lingers, and complains when it goes
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"--cluster {address}: no scheduler of dask.distributed answers there ({error})") from None

@@ -77,7 +77,7 @@ def _video(entry: VideoEntry, references: Sequence[int]) -> Record:
         "every": entry.distance or None,
         "groups": entry.num_groups,
         "group_length": min(entry.group_length, entry.num_coded) or None,
-        "access": _access(entry),
+        "access": entry.access,
         "made_frames": frames if uses_network else frames - entry.num_coded,
         "uses_network": uses_network,
         "crf": entry.crf if entry.num_coded else None,
@@ -85,12 +85,6 @@ def _video(entry: VideoEntry, references: Sequence[int]) -> Record:
         "references": list(references),
         "bytes": entry.num_bytes,
     }
-
-
-def _access(entry: VideoEntry) -> int:
-    """Coded frames that are decoded at most, beside a reference, before any frame is there."""
-    reaches_next = entry.distance > 1  # a blend at the end of a group needs the first frame of the next
-    return min(entry.group_length + reaches_next, entry.num_coded)
 
 
 def _network(archive: Archive) -> Record | None:

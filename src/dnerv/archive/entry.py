@@ -211,7 +211,7 @@ class Rows:
         return name
 
     def may_hold(self, text: str) -> bool:
-        """Whether casefolded `text` is in a name or a label, or where two of them meet: where it is not, no row has it."""
+        """Whether casefolded `text` is in a name or a label, or where two of them meet; if not, no row has it."""
         return text in _as_text(self._text).casefold()
 
     def label(self, row: int) -> str | None:

@@ -13,8 +13,7 @@ from time import monotonic
 from dnerv.archive import Archive, VideoEntry
 
 PAGE = 50  # videos
-_SECONDS = 1.0  # of one search
-_AT_ONCE = 256  # videos between two looks at the clock
+_SECONDS = 2.0  # of one search
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def listing(archive: Archive, start: int = 0, text: str = "", *, seconds: float 
         for stop, is_found in _matches(archive, start, text.casefold()):
             if is_found:
                 found.append(stop)
-            if len(found) == PAGE or (stop % _AT_ONCE == 0 and monotonic() > until):
+            if len(found) == PAGE or monotonic() > until:
                 break
     past = min(stop + 1, len(archive))
     videos = [(place, archive.entries[place]) for place in found]
@@ -61,6 +60,10 @@ def _matches(archive: Archive, start: int, text: str) -> Iterator[tuple[int, boo
     for number, block in enumerate(archive.index.blocks):
         if place + block.rows > start:
             rows = archive.index.block(number)
+            if not rows.may_hold(text):
+                yield place + block.rows - 1, False
+                place += block.rows
+                continue
             for row in range(max(0, start - place), block.rows):
                 yield place + row, not text or text in rows.name(row).casefold() or text in _label(rows.label(row))
         place += block.rows

@@ -117,7 +117,7 @@ def extract(
     check_target(output, force=force)
     with Archive(path) as archive:
         if Path(output).exists() and Path(output).samefile(archive.container.path):
-            raise OutputError(f"{output}: is the archive itself, and its other videos would be lost; `dnerv remove` them")
+            raise OutputError(f"{output}: is the archive itself, whose other videos would be lost; `dnerv remove` them")
         return _write([_Part(archive, matching(archive, names))], output, force=force)
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,8 @@ import accelerator
 import pytest
 
 from dnerv.video import Timing
+
+SMALLER = replace(accelerator.TINY, clip_length=4, keyframe_every=4)  # fp16 is slow on a processor
 
 
 def _archive_conftest() -> ModuleType:
@@ -37,6 +40,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, archive: Path, record: Path, *more: st
     words = ["accelerator.py", str(archive), "--device", "cpu", "--tiny", "--json", str(record), *more]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setattr(accelerator, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(accelerator, "TINY", SMALLER)
     accelerator.main()
 
 
@@ -72,6 +76,7 @@ def test_a_part_that_fails_is_named_and_the_others_run(
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(accelerator, "gradients", fails)
+    monkeypatch.setattr(accelerator, "PRECISIONS", ("fp32",))
     record = tmp_path / "record.json"
     with pytest.raises(SystemExit, match="out of memory"):
         _run(monkeypatch, archive, record, "--clips", "2", "--loading-seconds", "0.01")

@@ -115,11 +115,24 @@ def test_given_masks_have_no_truth(videos: Path, tmp_path: Path, printed: Any) -
     assert np.array_equal(clip.views[2].pictures[0][..., 3], hidden[..., 0])
 
 
+THREE_WAYS = InpaintingOptions(epochs=1, bits_per_pixel=2.0, boxes=1, box_size=8, crop=(32, 32))
+
+
 @pytest.fixture(scope="module")
-def studied(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, InpaintingOptions, dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("studied") / "s"
-    options = InpaintingOptions(epochs=1, bits_per_pixel=2.0, boxes=1, box_size=8, crop=(32, 32))
-    return folder, options, run_study(Inpainting(), [videos], folder, options)
+def twice(
+    videos: Path, tmp_path_factory: pytest.TempPathFactory, made_twice: Any
+) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """Folder and record of a whole run, and the record of one killed half-way and given again."""
+    folder = tmp_path_factory.mktemp("studied")
+    return folder / "whole", *made_twice(Inpainting(), [videos], folder, THREE_WAYS)
+
+
+@pytest.fixture(scope="module")
+def studied(
+    twice: tuple[Path, dict[str, Any], dict[str, Any]],
+) -> tuple[Path, InpaintingOptions, dict[str, Any]]:
+    folder, whole, _ = twice
+    return folder, THREE_WAYS, whole
 
 
 def test_three_ways_side_by_side(studied: tuple[Path, InpaintingOptions, dict[str, Any]], printed: Any) -> None:
@@ -182,10 +195,9 @@ def test_views_lie_in_their_masks(studied: tuple[Path, InpaintingOptions, dict[s
 
 
 def test_killed_half_way_and_given_again(
-    videos: Path, studied: tuple[Path, InpaintingOptions, dict[str, Any]], tmp_path: Path, made_twice: Any, located: Any
+    videos: Path, twice: tuple[Path, dict[str, Any], dict[str, Any]], tmp_path: Path, made_twice: Any, located: Any
 ) -> None:
-    for study, options in ((Inpainting(), studied[1]), (Inpaint(), OPTIONS)):
-        whole, resumed = made_twice(study, [videos], tmp_path / study.name, options)
+    for whole, resumed in (twice[1:], made_twice(Inpaint(), [videos], tmp_path, OPTIONS)):
         assert located(resumed) == located(whole)
 
 

@@ -33,12 +33,18 @@ def clip(path: Path, count: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
+def twice(tmp_path_factory: pytest.TempPathFactory, made_twice: Any) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """Videos, the record of a whole run, and that of one killed half-way and given again."""
     folder = tmp_path_factory.mktemp("interpolation")
     for name, count in (("a/odd", 9), ("even", 6), ("three", 3)):
         clip(folder / "videos" / f"{name}.mp4", count)
-    record = run_study(Interpolation(), [folder / "videos"], folder / "study", OPTIONS)
-    return folder / "videos", folder / "study", record
+    return folder, *made_twice(Interpolation(), [folder / "videos"], folder, OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def studied(twice: tuple[Path, dict[str, Any], dict[str, Any]]) -> tuple[Path, Path, dict[str, Any]]:
+    folder, whole, _ = twice
+    return folder / "videos", folder / "whole", whole
 
 
 def test_every_second_frame_is_held_out(studied: tuple[Path, Path, dict[str, Any]]) -> None:
@@ -85,10 +91,8 @@ def test_results_tables_and_pictures(studied: tuple[Path, Path, dict[str, Any]],
         assert picture.std() > 20
 
 
-def test_killed_half_way_and_given_again(
-    studied: tuple[Path, Path, dict[str, Any]], tmp_path: Path, made_twice: Any, located: Any
-) -> None:
-    whole, resumed = made_twice(Interpolation(), [studied[0]], tmp_path, OPTIONS)
+def test_killed_half_way_and_given_again(twice: tuple[Path, dict[str, Any], dict[str, Any]], located: Any) -> None:
+    _, whole, resumed = twice
     assert located(resumed) == located(whole)
 
 

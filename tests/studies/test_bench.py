@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -17,20 +22,22 @@ import pytest
 import torch
 
 from dnerv.archive import Archive
-from dnerv.codecs import CODECS, STILLS
+from dnerv.codecs import CODECS, STILLS, Stream
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.engine import chosen_precision
-from dnerv.errors import InputError
+from dnerv.errors import DnervError, InputError
 from dnerv.evaluation import mse_per_frame, psnr
 from dnerv.studies import run_study
 from dnerv.studies.bench.archives import REFERENCE, network
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, measure_round, shuffled_batches
 from dnerv.studies.bench.command import command, parse_command
 from dnerv.studies.bench.nerv import check_nerv, write_nerv
+from dnerv.studies.bench.readers import READERS, can_read, decode_clip, missing_readers, unusable
 from dnerv.studies.bench.sample import Sample, draw_places, draw_sample
 from dnerv.studies.bench.stills import stills
+from dnerv.studies.bench.streams import LEROBOT, StoredStream, store_stream
 from dnerv.studies.bench.study import Bench, BenchOptions, candidates_of
-from dnerv.studies.bench.videos import READERS, decode_clip, missing_readers, store_stream
+from dnerv.studies.bench.workers import in_workers, measured_workers
 from dnerv.studies.record import findings
 from dnerv.studies.runner import Run
 from dnerv.video import Timing, write_mp4
@@ -38,8 +45,8 @@ from dnerv.video import Timing, write_mp4
 pytestmark = pytest.mark.usefixtures("warm_module")  # every round is measured in a process
 
 CPU = torch.device("cpu")
-THERE = [name for name, reason in missing_readers().items() if reason is None]
-FAST: dict[str, Any] = {"clips": 6, "seconds": 0.0, "repeats": 2, "batch_sizes": (1, 3)}
+THERE = [name for name in READERS if unusable(name) is None]
+FAST: dict[str, Any] = {"clips": 6, "seconds": 0.0, "repeats": 2, "batch_sizes": (1, 3), "workers": ()}
 RAW = "import sys; open(sys.argv[1], 'wb').write(bytes([7]) * (int(sys.argv[2]) * 48 * 64 * 3))"
 
 
@@ -76,6 +83,15 @@ def archive(folder: Path) -> Archive:
 
 def run_in(folder: Path, archive: Archive, **options: Any) -> Run[BenchOptions]:
     return Run((archive.container.path,), folder, BenchOptions(**(FAST | options)))
+
+
+def read(coding: str, *, without: tuple[str, ...] = ()) -> list[str]:
+    """Names of all ways to read a coding."""
+    readers = [f"{name}{how}" for name in THERE if name not in without for how in ("", " anew")]
+    return [f"{coding} {name}" for name in ("PyAV", *readers)]
+
+
+VIDEOS = [*read("H.264"), *read("H.264 g4"), *read("AV1 g2", without=("decord",))]
 
 
 def drawn(archive: Archive, folder: Path, **changes: Any) -> Sample:
@@ -133,16 +149,20 @@ def candidates(archive: Archive, sample: Sample, tmp_path_factory: pytest.TempPa
 
 class TestCandidates:
     def test_all_take_part(self, candidates: dict[str, Candidate]) -> None:
-        networks = ["reference, 1", "dnerv fp32, 1", "dnerv fp32, 3", "dnerv bf16, 1", "dnerv bf16, 3"]
-        networks.append(f"Loader {chosen_precision('auto', torch.device('cpu'))}, 3")
-        readers = [f"{name}{how}, 3" for name in THERE for how in ("", " anew")]
-        others = ["NeRV fp32, 3", "NeRV bf16, 3", "H.264, 3", *readers, "H.264 short GOP, 3"]
+        networks = ["reference, 1", "network fp32, 1", "network fp32, 3", "network bf16, 1", "network bf16, 3"]
+        networks += ["base layer, 3", f"Loader {chosen_precision('auto', torch.device('cpu'))}, 3"]
+        others = ["NeRV fp32, 3", "NeRV bf16, 3", *(f"{name}, 3" for name in VIDEOS)]
         assert list(candidates) == [*networks, *others, "JPEG, 3", "PNG, 3", "grey, 3"]
+
+    def test_in_workers_are_those_of_the_largest_batches(self, candidates: dict[str, Candidate]) -> None:
+        names = [(one.name, one.batch_size) for one in in_workers(list(candidates.values()))]
+        networks = ["network fp32", "network bf16", "base layer", "NeRV fp32", "NeRV bf16"]
+        assert names == [(name, 3) for name in (*networks, *VIDEOS, "JPEG", "PNG")]
 
     def test_all_give_frames_of_the_clips(self, candidates: dict[str, Candidate], sample: Sample) -> None:
         batch = [ClipPlace(0, 4), *sample.places[:2]]  # the first has two frames
         for name, candidate in candidates.items():
-            with candidate.open() as load:
+            with candidate.open(2) as load:
                 clips = load(batch)
             lengths = [4, 4, 4] if candidate.kind == "loader" else [2, 4, 4]  # the loader has whole clips of its own
             assert [tuple(c.shape) for c in clips] == [(length, 3, 48, 64) for length in lengths], name
@@ -150,32 +170,48 @@ class TestCandidates:
             assert candidate.size > 0, name
             assert all(path.is_file() for path in candidate.files), name
 
-    @pytest.mark.parametrize(("name", "least"), [("PNG, 3", 100), ("JPEG, 3", 30)])
+    @pytest.mark.parametrize(("name", "least"), [("PNG, 3", 100), ("JPEG, 3", 30), ("AV1 g2 PyAV, 3", 30)])
     def test_content_is_that_of_the_clip(
         self, candidates: dict[str, Candidate], sample: Sample, name: str, least: float
     ) -> None:
-        with candidates[name].open() as load:
+        with candidates[name].open(1) as load:
             for place, clip in zip(sample.places, load(sample.places), strict=True):
                 assert psnr(mse_per_frame(sample.clip(place), clip)).min() >= least, place
 
     def test_fp32_gives_the_archives_frames_in_every_batch(
         self, candidates: dict[str, Candidate], sample: Sample, archive: Archive
     ) -> None:
-        for name in ("reference, 1", "dnerv fp32, 1", "dnerv fp32, 3"):
-            with candidates[name].open() as load:
+        for name in ("reference, 1", "network fp32, 1", "network fp32, 3"):
+            with candidates[name].open(2) as load:
                 clips = load(sample.places)
             for place, clip in zip(sample.places, clips, strict=True):
                 frames = sample.frames_of(place)
                 wanted = archive[archive.names[place.video]][frames.start : frames.stop]
                 assert (clip.int() - wanted.int()).abs().max() <= 1, (name, place)
 
+    def test_the_base_layer_does_without_the_network(
+        self, candidates: dict[str, Candidate], sample: Sample, folder: Path
+    ) -> None:
+        with candidates["base layer, 3"].open(2) as load, Archive(folder / "a.dnerv", layers="base") as base:
+            for place, clip in zip(sample.places, load(sample.places), strict=True):
+                frames = sample.frames_of(place)
+                assert torch.equal(clip, base[base.names[place.video]][frames.start : frames.stop])
+
+    def test_bytes_are_those_on_disk(self, candidates: dict[str, Candidate]) -> None:
+        for name in ("H.264", "AV1 g2"):
+            streams = {path.with_suffix(".mp4") for path in candidates[f"{name} PyAV, 3"].files}
+            for reader in THERE:
+                if (one := candidates.get(f"{name} {reader}, 3")) is not None:
+                    assert {*one.files} == streams
+                    assert one.size >= sum(path.stat().st_size for path in streams)
+
     def test_nerv_and_h264_take_the_archives_bytes(self, candidates: dict[str, Candidate], archive: Archive) -> None:
-        assert archive.file_bytes * 0.8 < candidates["H.264, 3"].size < archive.file_bytes * 1.25
+        assert archive.file_bytes * 0.8 < candidates["H.264 PyAV, 3"].size < archive.file_bytes * 1.25
         # So small, a width more is half of the bytes more: the nearest is within a quarter.
         assert archive.file_bytes * 0.78 < candidates["NeRV fp32, 3"].size < archive.file_bytes * 1.25
 
     def test_a_command_gives_what_it_wrote(self, candidates: dict[str, Candidate], sample: Sample) -> None:
-        with candidates["grey, 3"].open() as load:
+        with candidates["grey, 3"].open(1) as load:
             assert all((clip == 7).all() for clip in load(sample.places[:3]))
 
 
@@ -187,7 +223,7 @@ class TestTiledArchive:
         encode([tmp_path / "wide.mp4"], tmp_path / "w.dnerv", options)
         with Archive(tmp_path / "w.dnerv", size="coded") as archive:
             assert archive.network.config.model.canvas[1] < 704
-            with network(tmp_path / "w.dnerv", "fp32", 1, CPU, 1).open() as load:
+            with network(tmp_path / "w.dnerv", "fp32", 1, CPU, 1).open(1) as load:
                 clip, last = load([ClipPlace(0, 0), ClipPlace(0, 1)])
             assert torch.equal(clip, archive["wide"][:4])
             assert torch.equal(last, archive["wide"][4:])
@@ -201,13 +237,18 @@ class TestH264:
         stored = store_stream(stream, tmp_path / "a.h264")
         assert len(stored.starts) == 19
         assert len(stored.restarts) >= 18 // restart
-        ways = [partial(decode_clip, stored, parallel="clips"), partial(decode_clip, stored, parallel="frames")]
-        ways += [READERS[name](stored.mp4) for name in THERE]
-        for clip in range(5):
-            wanted = range(4 * clip, min(4 * clip + 4, 18))
-            truth = torch.from_numpy(frames[wanted.start : wanted.stop]).permute(0, 3, 1, 2)
-            for read in ways:
-                assert psnr(mse_per_frame(truth, read(wanted))).min() > 25
+        check_every_clip(stored, frames, THERE)
+
+    def test_av1_as_lerobot_has_it(self, tmp_path: Path) -> None:
+        frames = moving(18, 3)
+        packets = LEROBOT.keyframes(frames, 30.0)
+        restarts = tuple(place for place, packet in enumerate(packets) if packet.sync)
+        assert restarts == tuple(range(0, 18, 2))
+        stream = Stream(LEROBOT, 30.0, 48, 64, tuple(packet.data for packet in packets), restarts)
+        stored = store_stream(stream, tmp_path / "a.obu")
+        readers = [name for name in THERE if can_read(name, stored.mp4)]
+        assert readers == [name for name in THERE if name != "decord"]
+        check_every_clip(stored, frames, readers)
 
     def test_decoders_are_let_go_in_the_middle_of_a_stream(self, tmp_path: Path) -> None:
         """Frame threads that still ran when theirs was freed once stopped the whole process."""
@@ -215,7 +256,7 @@ class TestH264:
         stream = CODECS["x264"].encode(frames, fps=25, crf=20, effort="fast")
         stored = store_stream(stream, tmp_path / "a.h264")
         for _ in range(60):
-            assert len(decode_clip(stored, range(1, 3), "frames")) == 2
+            assert len(decode_clip(stored, range(1, 3), threads=2)) == 2
 
     def test_the_container_holds_the_same_packets(self, tmp_path: Path) -> None:
         stream = CODECS["x264"].encode(moving(18, 3), fps=25, crf=12, effort="medium")
@@ -226,9 +267,24 @@ class TestH264:
         # Start codes become lengths; parameter sets move into the header.
         assert sum(packet.size for packet in packets) == pytest.approx(stream.size, abs=60)
 
-    def test_a_reader_that_is_not_installed_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dnerv.studies.bench.videos.find_spec", lambda name: None)
-        assert missing_readers() == dict.fromkeys(READERS, "it is not installed")
+    def test_a_reader_that_takes_no_part_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dnerv.studies.bench.readers.find_spec", lambda name: None)
+        assert missing_readers(["H.264 PyAV", "JPEG"]) == dict.fromkeys(READERS, "it is not installed")
+        assert missing_readers(["JPEG", "base layer"]) == {}
+        monkeypatch.setattr("dnerv.studies.bench.readers.unusable", lambda name: None)
+        there = ["H.264 PyAV", "H.264 torchcodec", "H.264 decord", "AV1 g2 PyAV", "AV1 g2 torchcodec"]
+        assert missing_readers(there) == {"decord": "it reads no AV1 g2"}
+
+
+def check_every_clip(stored: StoredStream, frames: np.ndarray, readers: list[str]) -> None:
+    """All clips of four of 18 frames, by PyAV with one thread and two, and by other readers."""
+    ways = [partial(decode_clip, stored), partial(decode_clip, stored, threads=2)]
+    ways += [READERS[name](stored.mp4) for name in readers]
+    for clip in range(5):
+        wanted = range(4 * clip, min(4 * clip + 4, 18))
+        truth = torch.from_numpy(frames[wanted.start : wanted.stop]).permute(0, 3, 1, 2)
+        for each in ways:
+            assert psnr(mse_per_frame(truth, each(wanted)[..., :48, :64])).min() > 25
 
 
 def test_jpeg_needs_no_pillow(
@@ -238,7 +294,7 @@ def test_jpeg_needs_no_pillow(
     candidate = stills(run_in(tmp_path, archive), "jpeg", sample, 2)
     assert "FFmpeg" in candidate.note
     assert STILLS["jpeg"].title == candidate.name
-    with candidate.open() as load:
+    with candidate.open(1) as load:
         (clip,) = load([ClipPlace(0, 1)])
     assert psnr(mse_per_frame(sample.clip(ClipPlace(0, 1)), clip)).min() > 28
 
@@ -250,7 +306,7 @@ class TestCommand:
             parse_command(text)
 
     def run(self, text: str, archive: Archive, sample: Sample) -> list[torch.Tensor]:
-        with command(text, archive.container.path, sample, 1, CPU).open() as load:
+        with command(text, archive.container.path, sample, 1, CPU).open(1) as load:
             return load(sample.places[:1])
 
     @pytest.mark.parametrize(
@@ -301,28 +357,69 @@ class TestRound:
         assert sorted(ones[:5]) == places
 
     def test_opening_is_cold_and_loading_warm(self, archive: Archive, sample: Sample) -> None:
-        import time
-        from contextlib import contextmanager
-
         events: list[str] = []
 
         @contextmanager
-        def opened() -> Any:
-            events.append("open")
+        def opened(threads: int) -> Any:
+            events.append(f"open {threads}")
             time.sleep(0.05)
             yield lambda batch: [torch.zeros(4, 3, 2, 2, dtype=torch.uint8)] * len(batch)
             events.append("close")
 
         candidate = Candidate("x", "command", 2, (archive.container.path,), 1, "", opened)  # type: ignore[arg-type]
-        measured = measure_round(candidate, sample.places, 0.0, 0, CPU)
-        assert events == ["open", "close"]
+        measured = measure_round(candidate, sample.places, 0.0, 0, CPU, threads=5)
+        assert events == ["open 5", "close"]
         assert measured.cold.seconds >= 0.05 > measured.warm.seconds > 0
         assert (measured.cold.clips, measured.cold.frames) == (measured.warm.clips, measured.warm.frames) == (2, 8)
 
 
+class TestWorkers:
+    def candidate(self, archive: Archive, opened: Any) -> Candidate:
+        return Candidate("x", "command", 2, (archive.container.path,), 1, "", opened)
+
+    def test_each_has_one_thread_and_a_core(self, archive: Archive, sample: Sample) -> None:
+        found = measured_workers([self.candidate(archive, sleeping)], sample.places, (1, 2), 0.3, 0, CPU)
+        one, two = (found["workers"][0][count] for count in ("1", "2"))
+        assert 10 < one["samples_per_second"] <= 100  # two clips in 20 ms at least
+        assert one["samples_per_second"] * 1.2 < two["samples_per_second"] <= 200
+        assert one["first_batch_milliseconds"] >= 50
+
+    @pytest.mark.parametrize(
+        ("opened", "error", "match"), [("failing", InputError, "no luck"), ("ending", DnervError, "without an answer")]
+    )
+    def test_one_that_fails_ends_the_measurement(
+        self, archive: Archive, sample: Sample, opened: str, error: type[Exception], match: str
+    ) -> None:
+        with pytest.raises(error, match=match):
+            measured_workers([self.candidate(archive, globals()[opened])], sample.places, (2,), 0.0, 0, CPU)
+        assert multiprocessing.active_children() == []
+
+
+@contextmanager
+def sleeping(threads: int) -> Iterator[Any]:
+    assert threads == torch.get_num_threads() == 1
+    assert not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) == 1
+    time.sleep(0.03)
+
+    def load(batch: list[ClipPlace]) -> list[torch.Tensor]:
+        time.sleep(0.02)
+        return [torch.zeros(4, 3, 2, 2, dtype=torch.uint8)] * len(batch)
+
+    yield load
+
+
+def failing(threads: int) -> Any:
+    raise InputError("no luck")
+
+
+def ending(threads: int) -> Any:
+    os._exit(3)
+
+
 @pytest.fixture(scope="module")
 def measured(folder: Path) -> BenchOptions:
-    return BenchOptions(**FAST, originals=(folder / "videos",), precisions=("fp32", "bf16"))
+    against: Any = ("jpeg", "png", "av1")
+    return BenchOptions(**FAST, originals=(folder / "videos",), precisions=("fp32", "bf16"), against=against)
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +435,7 @@ class TestBench:
         assert record["seed"] == record["options"]["seed"] == 0
         names = [Path(file["path"]).name for file in record["inputs"]["files"]]
         assert names == ["a.dnerv", "long.mp4", "short.mp4", "tiny.mp4"]
-        assert set(record["missing"]) == set(READERS) - set(THERE)
+        assert set(record["missing"]) == {*READERS} - {*THERE} | {"decord"}  # which reads no AV1
 
     def test_going_on_measures_nothing_twice(
         self, record: dict[str, Any], folder: Path, measured: BenchOptions, stages: Any
@@ -366,13 +463,12 @@ class TestBench:
 
     def test_quality_has_the_cost_of_each_precision(self, record: dict[str, Any]) -> None:
         quality = {one["name"]: one for one in record["quality"]}
-        readers = [f"{name}{how}" for name in THERE for how in ("", " anew")]
-        h264 = ["H.264", *readers, "H.264 short GOP"]
-        assert list(quality) == [REFERENCE, "dnerv fp32", "dnerv bf16", *h264, "JPEG", "PNG"]
+        networks = [REFERENCE, "network fp32", "network bf16", "base layer"]
+        assert list(quality) == [*networks, *read("AV1 g2", without=("decord",)), "JPEG", "PNG"]
         assert quality[REFERENCE]["cost"] == 0
         assert quality["PNG"]["psnr_to_originals"] == 100
-        assert quality["dnerv fp32"]["psnr_to_reference"] > 60
-        bf16 = quality["dnerv bf16"]
+        assert quality["network fp32"]["psnr_to_reference"] > 60
+        bf16 = quality["network bf16"]
         assert bf16["psnr_to_reference"] > 35
         expected = quality[REFERENCE]["psnr_to_originals"] - bf16["psnr_to_originals"]
         assert bf16["cost"] == pytest.approx(expected)
@@ -387,28 +483,36 @@ class TestBench:
 
     def test_tables_fit_80_columns(self, record: dict[str, Any], printed: Any) -> None:
         lines = printed(Bench().tables(record | {"missing": {"decord": "it is not installed"}})).splitlines()
-        assert sum(line.startswith("H.264 short GOP ") for line in lines) == 2, "a name was broken"
+        longest = read("AV1 g2", without=("decord",))[-1]
+        assert sum(line.startswith(f"{longest} ") for line in lines) == 2, "a name was broken"
         assert "decord takes no part: it is not installed." in lines
 
     def test_bars_are_drawn(self, record: dict[str, Any], folder: Path) -> None:
-        (chart,) = Bench().charts(record)
+        (chart,) = Bench().charts(record)  # no workers were asked for
         assert [bar.is_pale for bar in chart.bars] == [False, True] * len(record["rows"])
         assert (folder / "out" / "charts.png").read_bytes().startswith(b"\x89PNG")
 
-    def test_an_archive_without_a_network_is_loaded_as_it_is(self, folder: Path, tmp_path: Path) -> None:
-        options = BenchOptions(**(FAST | {"repeats": 1}), against=("png",))
+    def test_an_archive_without_a_network_is_loaded_as_it_is(self, folder: Path, tmp_path: Path, printed: Any) -> None:
+        options = BenchOptions(**(FAST | {"repeats": 1, "workers": (1, 2)}), against=("png",))
         record = run_study(Bench(), [folder / "b.dnerv"], tmp_path / "out", options)
         assert record["archive"]["model"] is None
-        assert [row["name"] for row in record["rows"]] == [
-            "reference",
-            "dnerv fp32",
-            "dnerv fp32",
-            "Loader fp32",
-            "PNG",
-        ]
+        assert [row["name"] for row in record["rows"]] == ["reference", "base layer", "Loader fp32", "PNG"]
         (part,) = record["breakdown"]
         assert (set(part["once"]), set(part["per_clip"])) == ({"opening", "first batch"}, {"reading and keyframes"})
-        assert {one["name"]: one["psnr_to_reference"] for one in record["quality"]}["dnerv fp32"] == 100
+        assert {one["name"]: one["psnr_to_reference"] for one in record["quality"]}["base layer"] == 100
+        workers = {row["name"]: row["workers"] for row in record["rows"]}
+        assert [name for name, found in workers.items() if found] == ["base layer", "PNG"]
+        for found in (workers["base layer"], workers["PNG"]):
+            assert list(found) == ["1", "2"]
+            for figures in found.values():
+                assert all(spread["median"] > 0 for spread in figures.values())
+                assert 20 << 20 < figures["peak_bytes"]["median"] < 4 << 30
+        lines = printed(Bench().tables(record)).splitlines()
+        assert any(line.split()[:3] == ["bytes", "1", "worker"] for line in lines)
+        assert [chart.title for chart in Bench().charts(record)] == [
+            "Loading, warm and cold",
+            "Loading in worker processes",
+        ]
         with pytest.raises(InputError, match="has no network: leave --precisions out"):
             run_study(Bench(), [folder / "b.dnerv"], tmp_path / "out", replace(options, precisions=("bf16",)))
 
@@ -425,7 +529,7 @@ class TestBench:
         options = BenchOptions(**(FAST | {"repeats": 1}), precisions=("fp32",), against=("nerv",))
         record = run_study(Bench(), [folder / "n.dnerv"], tmp_path / "out", options)
         names = [row["name"] for row in record["rows"] if row["kind"] != "loader"]
-        assert names == ["reference", "dnerv fp32", "dnerv fp32"]
+        assert names == ["reference", "network fp32", "network fp32"]
         assert record["content"]["from"] == "archive"
         assert record["quality"][0]["psnr_to_originals"] is None
 
@@ -452,6 +556,7 @@ def test_a_given_nerv_must_be_one_of_the_same_videos(folder: Path, archive: Arch
         {"against": ("gif",)},
         {"clips": 0},
         {"repeats": 0},
+        {"workers": (0,)},
         {"seconds": -1.0},
         {"seconds": float("inf")},
         {"seconds": float("nan")},

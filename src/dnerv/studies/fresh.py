@@ -21,7 +21,7 @@ def fresh(function: Callable[..., T], *arguments: Any) -> T:
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, function, arguments), daemon=True)
+    process = context.Process(target=_answer, args=(theirs, function, arguments))  # it may have processes of its own
     process.start()
     theirs.close()
     try:

@@ -44,18 +44,41 @@ def network(
     if precision == REFERENCE:
         name, note = "reference", "fp32, the plain modules of dnerv.families, clip by clip; a base layer as it is"
     else:
-        name = f"{'NeRV' if kind == 'nerv' else 'dnerv'} {precision}"
-        note = note or f"{batch_size} clips in one pass, keyframes decoded in {usable_cores()} threads"
+        name = f"{'NeRV' if kind == 'nerv' else 'network'} {precision}"
+        note = note or f"{batch_size} clips in one pass, keyframes decoded in threads"
     return Candidate(name, kind, batch_size, (path,), size, note, partial(_opened, path, precision, batch_size, device))
 
 
 @contextmanager
-def _opened(path: Path, precision: ChosenPrecision, batch_size: int, device: torch.device) -> Iterator[Load]:
+def _opened(
+    path: Path, precision: ChosenPrecision, batch_size: int, device: torch.device, threads: int
+) -> Iterator[Load]:
     with (
         Archive(path, device=device, precision=precision, size="coded") as archive,
-        ThreadPoolExecutor(usable_cores()) as pool,
+        ThreadPoolExecutor(threads) as pool,
     ):
         yield partial(_load, archive, _maker(archive), batch_size, pool, lambda name: nullcontext())
+
+
+def base_layer(path: Path, sample: Sample, batch_size: int, device: torch.device, size: int) -> Candidate:
+    """An archive as it is read without its network, if it has one, by name and range as anybody would."""
+    note = 'dnerv.open(path, layers="base")[name][a:b]'
+    opened = partial(_opened_base, path, sample, device)
+    return Candidate("base layer", "archive", batch_size, (path,), size, note, opened)
+
+
+@contextmanager
+def _opened_base(path: Path, sample: Sample, device: torch.device, threads: int) -> Iterator[Load]:
+    with (
+        Archive(path, layers="base", device=device, size="coded") as archive,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+
+        def one(place: ClipPlace) -> Tensor:
+            frames = sample.frames_of(place)
+            return archive[sample.videos[place.video].name][frames.start : frames.stop]
+
+        yield lambda batch: list(pool.map(one, batch))
 
 
 def _load(
@@ -116,10 +139,17 @@ def loaders(
 
 @contextmanager
 def _opened_loader(
-    path: Path, names: Sequence[str], precision: ChosenPrecision, batch_size: int, device: torch.device
+    path: Path, names: Sequence[str], precision: ChosenPrecision, batch_size: int, device: torch.device, threads: int
 ) -> Iterator[Load]:
     loader = Loader(
-        path, batch_size=batch_size, videos=names, shuffle=True, device=device, precision=precision, dtype=torch.uint8
+        path,
+        batch_size=batch_size,
+        videos=names,
+        shuffle=True,
+        device=device,
+        precision=precision,
+        dtype=torch.uint8,
+        threads=threads,
     )
     clips = _endless(loader)
     try:

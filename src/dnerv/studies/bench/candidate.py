@@ -22,6 +22,7 @@ from torch import Tensor
 from dnerv import progress
 from dnerv.evaluation.decoder_quality import compare_decoders
 from dnerv.evaluation.timing import Spread, drop_pages, interleaved, ratios, synchronise
+from dnerv.process import usable_cores
 
 if TYPE_CHECKING:
     from dnerv.studies.bench.sample import Sample
@@ -52,7 +53,7 @@ class Candidate:
     files: tuple[Path, ...]  # what it reads from disk
     size: int  # bytes that the sampled videos take in this form
     note: str  # how it was made and is decoded, in words
-    open: Callable[[], AbstractContextManager[Load]]  # everything that a fresh start has to do is done in here
+    open: Callable[[int], AbstractContextManager[Load]]  # with so many threads; all that a fresh start has to do
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,21 @@ class Round:
 
 
 def measure_round(
-    candidate: Candidate, places: Sequence[ClipPlace], seconds: float, seed: int, device: torch.device
+    candidate: Candidate,
+    places: Sequence[ClipPlace],
+    seconds: float,
+    seed: int,
+    device: torch.device,
+    threads: int | None = None,
 ) -> Round:
-    """Load `places`, over and over in an order by `seed`, for about `seconds`; one batch at least."""
+    """Load `places`, over and over in an order by `seed`, for about `seconds`; one batch at least.
+
+    `threads`: None for as many as there are cores. What of its files the system has cached is dropped before.
+    """
     batches = shuffled_batches(places, candidate.batch_size, seed)
     drop_pages(candidate.files)
     start = time.perf_counter()
-    with candidate.open() as load:
+    with candidate.open(threads or usable_cores()) as load:
         first = load(next(batches))
         synchronise(device)
         cold = Speed(len(first), _count_frames(first), time.perf_counter() - start)
@@ -116,7 +125,8 @@ def compared_frames(candidates: Sequence[Candidate], sample: Sample, has_origina
     places = sorted(set(sample.places))
     progress.stage("comparing frames", len(places))
     with ExitStack() as stack:
-        loads = {name: stack.enter_context(candidate.open()) for name, candidate in reversed(once.items())}
+        threads = usable_cores()
+        loads = {name: stack.enter_context(candidate.open(threads)) for name, candidate in reversed(once.items())}
 
         def load_one(name: str, place: ClipPlace) -> Tensor:
             return loads[name]([place])[0]
@@ -130,8 +140,13 @@ def compared_frames(candidates: Sequence[Candidate], sample: Sample, has_origina
     return {"quality": [asdict(one) for one in found]}
 
 
-def row(candidate: Candidate, rounds: Sequence[Found], reference: Sequence[Found]) -> dict[str, Any]:
-    """Speeds of a candidate, and their ratios to the reference's of the same rounds."""
+def row(
+    candidate: Candidate, rounds: Sequence[Found], reference: Sequence[Found], workers: Mapping[str, Sequence[Found]]
+) -> dict[str, Any]:
+    """Speeds of a candidate, and their ratios to the reference's of the same rounds; those of its worker processes.
+
+    `workers`: rounds by the number of processes; none of a candidate that ran in none.
+    """
     return {
         "name": candidate.name,
         "kind": candidate.kind,
@@ -140,6 +155,10 @@ def row(candidate: Candidate, rounds: Sequence[Found], reference: Sequence[Found
         "note": candidate.note,
         "cold": _state([r["cold"] for r in rounds], [r["cold"] for r in reference]),
         "warm": _state([r["warm"] for r in rounds], [r["warm"] for r in reference]),
+        "workers": {
+            count: {name: asdict(Spread.of([r[name] for r in found])) for name in found[0]}
+            for count, found in workers.items()
+        },
     }
 
 

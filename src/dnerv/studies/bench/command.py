@@ -31,7 +31,6 @@ from torch import Tensor
 
 from dnerv.errors import InputError
 from dnerv.families import channels_first
-from dnerv.process import usable_cores
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.bench.sample import Sample
 
@@ -80,8 +79,10 @@ def _reads_originals(words: Sequence[str]) -> bool:
 
 
 @contextmanager
-def _opened(name: str, words: Sequence[str], archive: Path, sample: Sample, device: torch.device) -> Iterator[Load]:
-    with TemporaryDirectory(prefix="dnerv-bench-") as scratch, ThreadPoolExecutor(usable_cores()) as pool:
+def _opened(
+    name: str, words: Sequence[str], archive: Path, sample: Sample, device: torch.device, threads: int
+) -> Iterator[Load]:
+    with TemporaryDirectory(prefix="dnerv-bench-") as scratch, ThreadPoolExecutor(threads) as pool:
         numbers = count()
 
         def one(place: ClipPlace) -> Tensor:

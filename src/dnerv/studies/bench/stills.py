@@ -16,7 +16,6 @@ from torch import Tensor
 from dnerv import progress
 from dnerv.codecs import STILLS
 from dnerv.families import channels_first
-from dnerv.process import usable_cores
 from dnerv.studies.bench.candidate import Candidate, ClipPlace, Load
 from dnerv.studies.bench.sample import Sample
 from dnerv.studies.runner import Run
@@ -37,15 +36,15 @@ def stills(run: Run[Any], name: str, sample: Sample, batch_size: int) -> Candida
     wanted = sorted({(place.video, index) for place in sample.places for index in sample.frames_of(place)})
     files = tuple(folder / f"{video}-{index:06d}{still.suffix}" for video, index in wanted)
     size = sum(path.stat().st_size for path in folder.iterdir())
-    note = f"{still.how}, one file a frame, decoded by {still.decoder()[0]} in {usable_cores()} threads"
+    note = f"{still.how}, one file a frame, decoded by {still.decoder()[0]}"
     opened = partial(_opened, name, sample, folder, run.device)
     return Candidate(still.title, "stored frames", batch_size, files, size, note, opened)
 
 
 @contextmanager
-def _opened(name: str, sample: Sample, folder: Path, device: torch.device) -> Iterator[Load]:
+def _opened(name: str, sample: Sample, folder: Path, device: torch.device, threads: int) -> Iterator[Load]:
     _, decode = STILLS[name].decoder()
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
 
         def load(batch: Sequence[ClipPlace]) -> list[Tensor]:
             clips = [sample.frames_of(place) for place in batch]

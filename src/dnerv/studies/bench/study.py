@@ -2,10 +2,12 @@
 
 archive ── sample (random clips, their frames) ─┬─ stored frames: JPEG, PNG ──────┐
    │                                            ├─ H.264 at the archive's bytes ──┤
+   │                                            ├─ AV1 as LeRobot has it ─────────┤
    │                                            └─ any command (`--decoder`) ─────┤
-   ├─ a NeRV of the same bytes ───────────────────────────────────────────────────┼─ rounds, cold and warm ─ record
-   ├─ the plain modules in float32, one clip at a time: the reference ────────────┤     tables, bars
-   └─ the archive in every precision and batch size ──────────────────────────────┘
+   ├─ a NeRV of the same bytes ───────────────────────────────────────────────────┼─ rounds: one process, all cores
+   ├─ the plain modules in float32, one clip at a time: the reference ────────────┤  rounds: 1 and 2 workers of 1 core
+   ├─ its base layer ─────────────────────────────────────────────────────────────┤     record, tables, bars
+   └─ its network in every precision and batch size ──────────────────────────────┘
 
 Every way to load is a `Candidate` (`candidate.py`): a name, the files it reads, and how to open it. To add one, write a
 function that makes it and name that function in `candidates_of`. Every round is a step, and runs in a fresh process.
@@ -63,8 +65,8 @@ class BenchOptions(StudyOptions):
     precisions: tuple[Literal["fp32", "bf16", "fp16"], ...] | None = option(
         None, "Of the network.", unset="fp32 and what the device is fast in", group="Who takes part"
     )
-    against: tuple[Literal["jpeg", "png", "h264", "nerv"], ...] = option(
-        ("jpeg", "png", "h264", "nerv"), "Opponents, or none.", may_be_empty=True, group="Who takes part"
+    against: tuple[Literal["jpeg", "png", "h264", "av1", "nerv"], ...] = option(
+        ("jpeg", "png", "h264", "av1", "nerv"), "Opponents, or none.", may_be_empty=True, group="Who takes part"
     )
     nerv: Path | None = option(
         None, "A NeRV archive.", metavar="FILE", unset="random weights, same bytes", group="Who takes part"
@@ -78,7 +80,10 @@ class BenchOptions(StudyOptions):
         is_repeatable=True,
         group="Who takes part",
     )
-    seconds: float = option(3.0, "Of warm loading for each row, over all rounds.", low=0, group="Timing")
+    workers: tuple[int, ...] = option(
+        (1, 2), "Numbers of worker processes, each of one core, or none.", low=1, may_be_empty=True, group="Timing"
+    )
+    seconds: float = option(3.0, "Of warm loading for each figure, over all rounds.", low=0, group="Timing")
     repeats: int = option(5, "Rounds; medians are shown.", low=1, group="Timing")
 
 
@@ -95,6 +100,7 @@ class Measured(NamedTuple):
     sample: Sample
     candidates: Sequence[Candidate]
     rounds: Sequence[Sequence[Record]]  # by round, in the order of the candidates
+    worked: Mapping[tuple[str, int], Mapping[str, Sequence[Record]]]  # by name, batch size; number of workers; round
     quality: Sequence[Record]
     breakdown: Sequence[Record]
 
@@ -156,6 +162,7 @@ class Bench(Study[BenchOptions, Plan, Measured]):
             return run.step(name, depends_on | timing, lambda _: run.fresh(measured_round, *arguments))
 
         rounds = [of_round(number)["speeds"] for number in range(asked.repeats)]
+        worked = _worked(run, sample, candidates, depends_on)
         quality = run.step(
             "frames compared",
             depends_on,
@@ -163,20 +170,19 @@ class Bench(Study[BenchOptions, Plan, Measured]):
         )
         times = plan.path, precisions, max(asked.batch_sizes), sample, run.device
         parts = run.step("times taken apart", depends_on, lambda _: run.fresh(break_down, *times))
-        return Measured(sample, candidates, rounds, quality["quality"], parts["breakdown"])
+        return Measured(sample, candidates, rounds, worked, quality["quality"], parts["breakdown"])
 
     def rows(self, run: Run[BenchOptions], plan: Plan, measured: Measured) -> Record:
         """A row for each candidate and batch size, quality, and where the time goes."""
         from dnerv.archive import Archive
         from dnerv.studies.bench.candidate import row
-        from dnerv.studies.bench.videos import missing_readers
+        from dnerv.studies.bench.readers import missing_readers
 
         with Archive(plan.path, device=run.device, size="coded") as archive:
             facts = _facts(archive)
         sample, candidates = measured.sample, measured.candidates
         of_each = list(zip(*measured.rounds, strict=True))
         reference = of_each[[candidate.kind for candidate in candidates].index("reference")]
-        missing = missing_readers() if "h264" in run.options.against else {}
         return {
             "archive": facts,
             "content": {
@@ -187,11 +193,14 @@ class Bench(Study[BenchOptions, Plan, Measured]):
                 "clip_length": sample.clip_length,
                 "share_of_pixels": sample.share,
             },
-            "rows": [row(c, r, reference) for c, r in zip(candidates, of_each, strict=True)],
+            "rows": [
+                row(c, r, reference, measured.worked.get((c.name, c.batch_size), {}))
+                for c, r in zip(candidates, of_each, strict=True)
+            ],
             "quality": measured.quality,
             "automatic_precision": chosen_precision("auto", run.device),
             "breakdown": measured.breakdown,
-            "missing": {name: reason for name, reason in missing.items() if reason is not None},
+            "missing": missing_readers({candidate.name for candidate in candidates}),
         }
 
     def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
@@ -209,7 +218,49 @@ class Bench(Study[BenchOptions, Plan, Measured]):
                 name = "cold" if is_pale else name
                 bars.append(Bar(name, speed["median"], _STYLES[row["kind"]], text, spread, is_pale=is_pale))
         across = "frames per second, from disk to tensor (in brackets: ratio to the reference)"
-        return [Bars("Loading, warm and cold", across, bars, scale="log")]
+        loading = Bars("Loading, warm and cold", across, bars, scale="log")
+        return [loading, *_worker_bars(record)]
+
+
+def _worker_bars(record: Mapping[str, Any]) -> list[Bars]:
+    """Bars for each row that ran in worker processes: the most of them and, paler, the fewest."""
+    counts = sorted(record["options"]["workers"], reverse=True)
+    bars = []
+    for row in (row for row in record["rows"] if row["workers"]):
+        for count in dict.fromkeys((counts[0], counts[-1])):
+            found, is_pale = row["workers"][str(count)], count != counts[0]
+            speed, first = found["samples_per_second"], found["first_batch_milliseconds"]["median"]
+            text = f"{speed['median']:,.0f} (first batch after {first:,.0f} ms)"
+            name = f"{count} worker" if is_pale else row["name"]
+            spread = speed["low"], speed["high"]
+            bars.append(Bar(name, speed["median"], _STYLES[row["kind"]], text, spread, is_pale=is_pale))
+    what = f"{record['content']['clip_length']}-frame samples per second, {counts[0]} worker processes" if bars else ""
+    return [Bars("Loading in worker processes", what, bars, scale="log")] if bars else []
+
+
+def _worked(
+    run: Run[BenchOptions], sample: Sample, candidates: Sequence[Candidate], depends_on: Mapping[str, Any]
+) -> Mapping[tuple[str, int], Mapping[str, Sequence[Record]]]:
+    """Rounds in worker processes: by candidate, by the number of processes."""
+    from dnerv.studies.bench.workers import in_workers, measured_workers
+
+    asked, ours = run.options, in_workers(candidates)
+    if not asked.workers:
+        return {}
+    rounds = []
+    for number in range(asked.repeats):
+        arguments = ours, sample.places, asked.workers, asked.seconds / asked.repeats, asked.seed + number, run.device
+        timing = {"seconds": asked.seconds, "number": number, "seed": asked.seed, "workers": asked.workers}
+        found = run.step(
+            f"workers, round {number + 1} of {asked.repeats}",
+            {**depends_on, **timing},
+            lambda _, arguments=arguments: run.fresh(measured_workers, *arguments),  # type: ignore[misc]
+        )
+        rounds.append(found["workers"])
+    return {
+        (one.name, one.batch_size): {str(count): [r[place][str(count)] for r in rounds] for count in asked.workers}
+        for place, one in enumerate(ours)
+    }
 
 
 def default_precisions(device: torch.device) -> tuple[ChosenPrecision, ...]:
@@ -236,25 +287,30 @@ def candidates_of(
 ) -> Iterator[Candidate]:
     """The reference first; what needs files writes them into the run's folder. Opponents load the largest batches."""
     from dnerv.families import family_of
-    from dnerv.studies.bench.archives import REFERENCE, loaders, network
+    from dnerv.studies.bench.archives import REFERENCE, base_layer, loaders, network
     from dnerv.studies.bench.command import command
     from dnerv.studies.bench.nerv import FAMILY
+    from dnerv.studies.bench.readers import candidates as read_videos
     from dnerv.studies.bench.stills import stills
-    from dnerv.studies.bench.videos import videos
+    from dnerv.studies.bench.streams import h264, lerobot
 
     asked, path, most = run.options, archive.container.path, max(run.options.batch_sizes)
     share = round(archive.file_bytes * sample.share)
+    network_of = archive.config.network
     yield network(path, REFERENCE, 1, run.device, share, kind="reference")
-    for precision in precisions:
+    for precision in precisions if network_of is not None else ():
         for batch_size in asked.batch_sizes:
             yield network(path, precision, batch_size, run.device, share)
-    network_of = archive.config.network
+    if all(archive.entries[video].num_coded for video in sample.videos):
+        yield base_layer(path, sample, most, run.device, share)
     automatic: ChosenPrecision = "fp32" if network_of is None else chosen_precision("auto", run.device)
     yield from loaders(archive, sample, automatic, most, run.device)
     if "nerv" in asked.against and (network_of is None or family_of(network_of.model).name != FAMILY):
         yield from _nervs(run, archive, sample, precisions)
     for restart in (None, sample.clip_length) if "h264" in asked.against else ():
-        yield from videos(run, sample, archive.file_bytes, restart, most)
+        yield from read_videos(run, sample, h264(run, sample, archive.file_bytes, restart), most)
+    if "av1" in asked.against:
+        yield from read_videos(run, sample, lerobot(run, sample), most)
     for name in ("jpeg", "png"):
         if name in asked.against:
             yield stills(run, name, sample, most)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from dnerv.codecs import PSNR_OF_IDENTICAL_FRAMES
@@ -19,6 +20,7 @@ def tables(record: Record) -> Sequence[Part]:
     return [
         *_heading(record),
         "",
+        *_with_workers(record),
         speed_table(record),
         "",
         *_explanations(record),
@@ -31,9 +33,38 @@ def tables(record: Record) -> Sequence[Part]:
     ]
 
 
+def _with_workers(record: Record) -> list[Part]:
+    parts: list[Part] = []
+    for table in worker_tables(record):
+        parts += [table, "", *_about_workers(record), ""]
+    return parts
+
+
+def worker_tables(record: Record) -> list[Table]:
+    """Samples a second and milliseconds to the first batch, by processes; bytes on disk, and of memory."""
+    rows, every = [row for row in record["rows"] if row["workers"]], record["options"]["workers"]
+    tables = []
+    for counts in (every[i : i + _BESIDE] for i in range(0, len(every), _BESIDE)) if rows else ():
+        heads = [head for count in counts for head in (f"{count} {'worker' if count == 1 else 'workers'}", "ms")]
+        table, kind = figures_table("", "bytes", *heads, "MiB"), None
+        for row in rows:
+            if kind not in (None, row["kind"]):
+                table.add_section()
+            kind, found = row["kind"], [row["workers"][str(count)] for count in counts]
+            figures = [
+                _figure(one[name]["median"])
+                for one in found
+                for name in ("samples_per_second", "first_batch_milliseconds")
+            ]
+            memory = max(one["peak_bytes"]["median"] for one in found)
+            table.add_row(row["name"], f"{row['bytes']:,}", *figures, f"{memory / 2**20:,.0f}")
+        tables.append(table)
+    return tables
+
+
 def speed_table(record: Record) -> Table:
-    """A row for each candidate and batch size: warm, then cold."""
-    table = figures_table("", "batch", "clips/s", "frames/s", "spread", "ratio", "cold c/s", "f/s", "ratio")
+    """A row for each candidate and batch size: one process with all cores, warm; and its first batch, cold."""
+    table = figures_table("", "batch", "clips/s", "frames/s", "spread", "ratio", "first ms")
     kind = None
     for row in record["rows"]:
         if kind not in (None, row["kind"]):
@@ -48,16 +79,14 @@ def speed_table(record: Record) -> Table:
             _figure(frames["median"]),
             f"±{spread:.0%}",
             _figure(warm["ratio"]["median"]),
-            _figure(cold["clips_per_second"]),
-            _figure(cold["frames_per_second"]["median"]),
-            _figure(cold["ratio"]["median"]),
+            _figure(1000 * median(one["seconds"] for one in cold["rounds"])),
         )
     return table
 
 
 def quality_table(record: Record) -> Table:
     """Bytes, and dB to the reference path and to the originals."""
-    table = figures_table("", "bytes", "x archive", "dB to reference", "dB to originals", "cost dB")
+    table = figures_table("", "bytes", "ratio", "dB to ref.", "dB to orig.", "cost")
     rows = {row["name"]: row for row in record["rows"]}
     own = rows["reference"]["bytes"]
     for one in record["quality"]:
@@ -105,24 +134,36 @@ def _heading(record: Record) -> list[str]:
     return [
         f"{archive['path']}: {archive['file_bytes']:,} bytes, {network}",
         f"{content['clips']} random clips of {content['clip_length']} frames, from {len(content['videos'])} videos; "
-        f"frames that JPEG, PNG and H.264 store: {frames}",
+        f"frames that JPEG, PNG, H.264 and AV1 store: {frames}",
+    ]
+
+
+def _about_workers(record: Record) -> list[str]:
+    content, batch = record["content"], max(row["batch_size"] for row in record["rows"])
+    return [
+        f"Samples ({content['clip_length']} frames) a second, in batches of {batch}, of worker processes that have one "
+        "core each and open everything for themselves; ms from opening to the first batch, the files' pages dropped "
+        f"before; MiB of memory at most, all of a worker. Medians of {record['options']['repeats']} rounds in turns. "
+        "g: frames from one restart to the next. torchcodec and decord read MP4 with a decoder kept for each file or, "
+        "anew, opened for each clip.",
     ]
 
 
 def _explanations(record: Record) -> list[str]:
     repeats = record["options"]["repeats"]
     return [
-        f"From disk to tensors on the device. Medians of {repeats} rounds in which all take turns; spread: half of the "
-        "distance from the slowest round to the fastest. Ratios are to the reference, taken within each round: fp32, "
-        "the plain modules, one clip at a time. Cold: the system is asked to drop the files' pages, all is opened "
-        "anew, the first batch is timed; importing torch is not.",
+        f"One process with all cores, from disk to tensors on the device. Medians of {repeats} rounds in turns; "
+        "spread: half of the distance from the slowest round to the fastest. Ratios are to the reference, taken "
+        "within each round: fp32, the plain modules, one clip at a time. First: the system is asked to drop the files' "
+        "pages, all is opened anew, the first batch is timed; importing torch is not.",
         f"Automatic precision here: {record['automatic_precision']}.",
     ]
 
 
 def _notes(record: Record) -> dict[str, str]:
-    """Those of opponents, once each."""
-    return {row["name"]: row["note"].rstrip(".") for row in record["rows"] if row["kind"] not in _OWN}
+    """Those of opponents that have one, once each."""
+    rows = [row for row in record["rows"] if row["note"] and row["kind"] not in _OWN]
+    return {row["name"]: row["note"].rstrip(".") for row in rows}
 
 
 def _stages(parts: Sequence[Record], which: str) -> list[str]:

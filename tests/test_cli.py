@@ -337,10 +337,11 @@ def test_bench_shows_tables_and_then_gives_json(
     assert done.code == 0, done.err
     lines = done.out.replace(str(archive.parent), "").splitlines()  # where tests run is not ours to shorten
     assert not [line for line in lines if len(line) > 80]
-    assert sum(line.startswith("dnerv fp32") for line in lines) == 2  # its speed, and what it costs
+    assert sum(line.startswith("base layer") for line in lines) == 3  # in workers, in one process, and what it costs
     record = dnerv(*words, "--json").json
     assert record == json.loads(Path("out/results.json").read_text())
-    assert [row["name"] for row in record["rows"] if row["kind"] != "loader"] == ["reference", "dnerv fp32", "PNG"]
+    names = [row["name"] for row in record["rows"] if row["kind"] != "loader"]
+    assert names == ["reference", "network fp32", "base layer", "PNG"]
 
 
 def test_compare_shows_tables_and_then_gives_json(

@@ -40,3 +40,14 @@ def test_info_verify_and_decode_of_a_url(
         assert len(there) == len(run("info", url)["videos"])
         missing = run("info", f"{server.url}/b.dnerv")
         assert missing.strip().endswith(f"{server.url}/b.dnerv: no such file")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "serve", "compact"])
+def test_other_commands_say_that_they_take_files(
+    command: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dnerv", command, "https://host/a.dnerv", *["x"] * (command == "evaluate")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "https:/host/a.dnerv: this command takes a local file" in capfd.readouterr().err

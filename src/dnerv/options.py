@@ -91,7 +91,10 @@ class Options:
     def __post_init__(self) -> None:
         for each in fields(self):
             if each.name not in _inner(type(self)):
-                _check(flag_of(each), getattr(self, each.name), described(each), _allowed(type(self), each))
+                value = getattr(self, each.name)
+                _check(flag_of(each), value, described(each), _allowed(type(self), each))
+                if type(value) is int and described(each).is_typed and _is_real(type(self), each.name):
+                    object.__setattr__(self, each.name, float(value))  # so that 20 and 20.0 give the same bytes
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values of all options that decide a result."""
@@ -147,6 +150,10 @@ def hint_of(options: type[Options], name: str) -> Any:
             alone = SimpleNamespace(__annotations__={name: hint})
             return get_type_hints(alone, vars(sys.modules[owner.__module__]))[name]
     raise AttributeError(f"{options.__name__} has no option {name!r}")
+
+
+def _is_real(options: type[Options], name: str) -> bool:
+    return _without_none(hint_of(options, name)) is float
 
 
 def _inner(options: type[Options]) -> dict[str, type[Options]]:

@@ -140,3 +140,10 @@ def test_quality_is_a_crf() -> None:
 )
 def test_where_nothing_is_left_to_choose(fields: dict[str, Any], known: bool) -> None:
     assert EncodeOptions(**fields).leaves_no_choice is known
+
+
+def test_whole_numbers_are_the_same_option_as_reals() -> None:
+    """Both stand in archives, to the byte."""
+    whole, real = EncodeOptions(crf=20, every=1), EncodeOptions(crf=20.0, every=1)
+    assert repr(whole.to_json()) == repr(real.to_json())
+    assert (type(whole.crf), type(whole.every)) == (float, int)

@@ -1,11 +1,13 @@
 """Temporaries beside a destination: gone at the end, and after a kill with the next write."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,45 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_pat
         sweep(tmp_path)
         assert ours.exists()
     assert [path.name for path in tmp_path.iterdir()] == [".dnerv-notes"]
+
+
+@pytest.mark.parametrize("moment", ["open", "flock", "held"])
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_swept_between_its_making_and_its_locking(
+    tmp_path: Path, is_folder: bool, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process begins to write into the same folder just then: a temporary that nobody locks looks abandoned."""
+    open_, flock, swept = os.open, fcntl.flock, list[Path]()
+
+    def sweep_now() -> None:
+        monkeypatch.undo()
+        (made,) = tmp_path.iterdir()
+        swept.append(made)
+        files._remove_if_abandoned(made)
+        assert not made.exists()
+
+    def open_late(path: Path, *given: Any, **options: Any) -> int:
+        if moment == "open" and any(tmp_path.iterdir()):
+            sweep_now()
+        return open_(path, *given, **options)
+
+    def lock_late(descriptor: int, operation: int) -> None:
+        if moment == "flock":
+            sweep_now()
+        elif moment == "held":  # the other has locked it, and will remove it
+            monkeypatch.undo()
+            swept.extend(tmp_path.iterdir())
+            raise BlockingIOError(errno.EWOULDBLOCK, "Resource temporarily unavailable")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(os, "open", open_late)
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with temporary_beside(tmp_path / "x", is_folder=is_folder) as temporary:
+        assert temporary.exists()
+        assert swept
+        assert temporary not in swept
+        files._remove_if_abandoned(temporary)
+        assert temporary.exists()
 
 
 def test_names_at_the_limit_have_room(tmp_path: Path) -> None:

@@ -84,20 +84,28 @@ def _locked(folder: Path, is_folder: bool) -> tuple[Path, int]:
         temporary = folder / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
         if is_folder:
             temporary.mkdir()
-            descriptor = os.open(temporary, os.O_RDONLY)
         else:
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            temporary.touch(exist_ok=False)
+        # Until it is locked another process may take it for abandoned: then it makes another.
+        with suppress(FileNotFoundError, BlockingIOError):
+            return temporary, _lock(temporary, os.O_RDONLY if is_folder else os.O_RDWR)
+
+
+def _lock(path: Path, access: int) -> int:
+    """A descriptor that locks it. Raises FileNotFoundError and BlockingIOError where a process has swept or sweeps it."""
+    descriptor = os.open(path, access)
+    try:
         try:
-            with suppress(OSError):  # where a file system has no locks, nothing is ever taken for abandoned
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), temporary.stat()):
-                return temporary, descriptor
-        except FileNotFoundError:
-            pass  # another process swept it between its making and its locking
-        except BaseException:
-            os.close(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise
+        except OSError:
+            pass  # where a file system has no locks, nothing is ever taken for abandoned
+        path.stat()
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _remove_if_abandoned(path: Path) -> None:

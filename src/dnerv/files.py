@@ -92,7 +92,7 @@ def _locked(folder: Path, is_folder: bool) -> tuple[Path, int]:
 
 
 def _lock(path: Path, access: int) -> int:
-    """A descriptor that locks it. Raises FileNotFoundError and BlockingIOError where a process has swept or sweeps it."""
+    """A descriptor that locks it. FileNotFoundError and BlockingIOError: a process has swept it, or is about to."""
     descriptor = os.open(path, access)
     try:
         try:

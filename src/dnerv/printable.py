@@ -1,4 +1,4 @@
-"""Text that does nothing to a terminal. All that is shown passes through `printable`.
+"""Text for people. All that is shown passes through `printable`: it does nothing to a terminal.
 
 Names of videos, labels, paths and an archive's free text are other people's, and may hold escape sequences. In JSON and
 in archives they stay as they are.
@@ -19,3 +19,8 @@ def printable(text: str) -> str:
 def _printable(char: str) -> str:
     is_harmless = char.isprintable() or category(char) == "Zs" or char in _JOINERS
     return char if is_harmless else ascii(char)[1:-1]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 video`, `2 videos`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

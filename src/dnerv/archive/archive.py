@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from pathlib import PurePosixPath
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -23,8 +22,9 @@ from dnerv.archive.limits import Bounds, Limits, chosen_allowance, memory_errors
 from dnerv.archive.references import Reference, decode_references
 from dnerv.archive.sharing import Guarded, Once
 from dnerv.archive.video_reader import DimensionOrder, FrameSource, VideoReader, checked_dimension_order
+from dnerv.archive.videos import Videos
 from dnerv.bitstream import Container, decode_json
-from dnerv.errors import ArchiveError, InputError, VideoNameError
+from dnerv.errors import ArchiveError, InputError
 
 if TYPE_CHECKING:
     from dnerv.archive.network_layer import ArchiveNetwork
@@ -35,7 +35,7 @@ KINDS = ("CONF", "INDX", "REFS", "NETW", "made")  # sections that are known
 _NEEDED = ("CONF", "INDX")
 
 
-class Archive:
+class Archive(Videos):
     """A collection of videos in one file.
 
     Opening reads the file's beginning and end; the index is read block by block, and networks, references and packets
@@ -124,11 +124,6 @@ class Archive:
             return ArchiveConfig.from_json(self._config_record)
 
     @property
-    def entries(self) -> Entries:
-        """What is known of each video, in the order of names; read from the file as they are asked for."""
-        return Entries(self)
-
-    @property
     def names(self) -> list[str]:
         """Names of the videos, in the order of their bytes."""
         with self.errors_name_it():
@@ -165,11 +160,6 @@ class Archive:
         return (self,)
 
     @property
-    def bits_per_pixel(self) -> float:
-        """The whole file's bits over `num_pixels`."""
-        return 8 * self.file_bytes / self.num_pixels
-
-    @property
     def made(self) -> Mapping[str, Any]:
         """How the archive was encoded, for people; empty where it does not say. Raises ArchiveError."""
         if "made" not in self.container:
@@ -192,16 +182,6 @@ class Archive:
     def __iter__(self) -> Iterator[VideoReader]:
         return map(self.reader, self.entries)
 
-    def __getitem__(self, name: str) -> VideoReader:
-        """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""
-        if not isinstance(name, str):
-            raise InputError(f"videos are found by their names, and {name!r} is none; `entries` has them by place")
-        place = self.place_of(name)
-        if place is None:
-            there = ", ".join(entry.name for entry in self.entries[:5]) + (", ..." if len(self) > 5 else "")
-            raise VideoNameError(f"no video is called {name!r} in this archive; it holds {len(self)}: {there}")
-        return self.reader(self.entries[place])
-
     def place_of(self, name: str) -> int | None:
         """The place of the video of this name in `entries`, None where there is none. Raises ArchiveError."""
         with self.errors_name_it():
@@ -218,8 +198,18 @@ class Archive:
         )
 
     def located(self, place: int) -> tuple[Archive, VideoEntry]:
-        """The archive that has the video of this place in `entries`, itself, and its entry. IndexError outside."""
-        return self, self.entries[place]
+        """Itself, and the entry of the video of this place in `entries`. IndexError outside."""
+        with self.errors_name_it():
+            return self, self.index[place]
+
+    def each_entry(self) -> Iterator[VideoEntry]:
+        """All entries, block by block."""
+        with self.errors_name_it():
+            yield from self.index
+
+    @property
+    def _what_there_is(self) -> str:
+        return f"this archive; it holds {len(self)}"
 
     def uses_network(self, entry: VideoEntry) -> bool:
         """Whether the network makes the video's frames, as the archive was opened."""
@@ -291,14 +281,6 @@ class Archive:
             allowance=self.allowance,
         )
 
-    def __enter__(self) -> Archive:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @contextmanager
     def errors_name_it(self) -> Iterator[None]:
         """What is wrong with the file is said of the file, of which a program may have several."""
@@ -323,30 +305,6 @@ class Archive:
 
         with self.errors_name_it():
             return ArchiveNetwork(self, self.config.network, self._limits)
-
-
-class Entries(Sequence[VideoEntry]):
-    """The videos of an archive, read from its index block by block. Errors name the file."""
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-
-    def __len__(self) -> int:
-        return len(self._archive)
-
-    @overload
-    def __getitem__(self, place: int) -> VideoEntry: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[VideoEntry]: ...
-    def __getitem__(self, place: int | slice) -> VideoEntry | list[VideoEntry]:
-        with self._archive.errors_name_it():
-            if isinstance(place, slice):
-                return [self._archive.index[i] for i in range(*place.indices(len(self)))]
-            return self._archive.index[place if place >= 0 else place + len(self)]
-
-    def __iter__(self) -> Iterator[VideoEntry]:
-        with self._archive.errors_name_it():
-            yield from self._archive.index
 
 
 class _BaseSource:

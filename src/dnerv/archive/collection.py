@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -28,8 +27,9 @@ from numpy.typing import NDArray
 from dnerv.archive.archive import Archive, Layers
 from dnerv.archive.entry import VideoEntry, sort_key
 from dnerv.archive.video_reader import DimensionOrder, VideoReader
+from dnerv.archive.videos import Videos
 from dnerv.bitstream import is_url
-from dnerv.errors import InputError, VideoNameError
+from dnerv.errors import InputError
 
 if TYPE_CHECKING:
     from dnerv.engine import ChosenPrecision, Precision
@@ -40,7 +40,7 @@ _LISTED = 5  # names in a message
 Value = TypeVar("Value")
 
 
-class Collection:
+class Collection(Videos):
     """Videos of several archives, found by name: read as an `Archive` is. Threads may share it, and it pickles."""
 
     def __init__(self, archives: Sequence[Archive], order: Order | None = None) -> None:
@@ -65,11 +65,6 @@ class Collection:
         self._order = Order.of(self.archives) if order is None else order
 
     @property
-    def entries(self) -> CollectionEntries:
-        """What is known of each video, in the order of names; read from the files as they are asked for."""
-        return CollectionEntries(self)
-
-    @property
     def names(self) -> list[str]:
         """Names of the videos, in the order of their bytes."""
         return list(self.in_order([iter(archive.names) for archive in self.archives]))
@@ -88,11 +83,6 @@ class Collection:
     def file_bytes(self) -> int:
         """Size of all files."""
         return sum(archive.file_bytes for archive in self.archives)
-
-    @property
-    def bits_per_pixel(self) -> float:
-        """All files' bits over `num_pixels`."""
-        return 8 * self.file_bytes / self.num_pixels
 
     @property
     def is_remote(self) -> bool:
@@ -116,17 +106,6 @@ class Collection:
     def __iter__(self) -> Iterator[VideoReader]:
         return self.in_order([iter(archive) for archive in self.archives])
 
-    def __getitem__(self, name: str) -> VideoReader:
-        """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""
-        if not isinstance(name, str):
-            raise InputError(f"videos are found by their names, and {name!r} is none; `entries` has them by place")
-        place = self.place_of(name)
-        if place is None:
-            there = ", ".join(entry.name for entry in self.entries[:5]) + (", ..." if len(self) > 5 else "")
-            raise VideoNameError(f"no video is called {name!r} in {self.title}; there are {len(self)}: {there}")
-        archive, entry = self.located(place)
-        return archive.reader(entry)
-
     def place_of(self, name: str) -> int | None:
         """The place of the video of this name in `entries`, None where there is none. Raises ArchiveError."""
         for owner, archive in enumerate(self.archives):
@@ -141,6 +120,14 @@ class Collection:
             raise IndexError(f"video {place}: there are {len(self)}")
         archive = self.archives[self._order.owners[place]]
         return archive, archive.entries[int(self._order.places[place])]
+
+    def each_entry(self) -> Iterator[VideoEntry]:
+        """All entries, each archive's block by block."""
+        return self.in_order([archive.each_entry() for archive in self.archives])
+
+    @property
+    def _what_there_is(self) -> str:
+        return f"{self.title}; there are {len(self)}"
 
     def in_order(self, each: Sequence[Iterator[Value]]) -> Iterator[Value]:
         """What is given for each archive's videos, in the order of names."""
@@ -164,36 +151,6 @@ class Collection:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Collection, (self.archives, self._order)
-
-    def __enter__(self) -> Collection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class CollectionEntries(Sequence[VideoEntry]):
-    """The videos of a collection, read from its archives' indexes. Errors name the file."""
-
-    def __init__(self, collection: Collection) -> None:
-        self._collection = collection
-
-    def __len__(self) -> int:
-        return len(self._collection)
-
-    @overload
-    def __getitem__(self, place: int) -> VideoEntry: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[VideoEntry]: ...
-    def __getitem__(self, place: int | slice) -> VideoEntry | list[VideoEntry]:
-        if isinstance(place, slice):
-            return [self._collection.located(i)[1] for i in range(*place.indices(len(self)))]
-        return self._collection.located(place if place >= 0 else place + len(self))[1]
-
-    def __iter__(self) -> Iterator[VideoEntry]:
-        return self._collection.in_order([iter(archive.entries) for archive in self._collection.archives])
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnerv.archive import Archive, Collection, Layers, VideoEntry
 from dnerv.archive.entry import sort_key
-from dnerv.bitstream import is_url
 from dnerv.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,14 +79,8 @@ def _rows(source: Any) -> list[tuple[str, VideoEntry]]:
 
 
 def _rows_of(opened: Archive | Collection) -> list[tuple[str, VideoEntry]]:
-    archives = opened.archives if isinstance(opened, Collection) else (opened,)
-    rows = [(_lasting(archive.container.name), entry) for archive in archives for entry in archive.entries]
-    return rows if len(archives) == 1 else sorted(rows, key=lambda row: sort_key(row[1].name))
-
-
-def _lasting(name: str) -> str:
-    """A path that means the same from any folder, or a URL."""
-    return name if is_url(name) else str(Path(name).absolute())
+    located = map(opened.located, range(len(opened)))
+    return [(archive.container.name, entry) for archive, entry in located]
 
 
 def _check_text(texts: Sequence[str]) -> None:

@@ -12,17 +12,17 @@ from string import Template
 from urllib.parse import urlencode
 
 from dnerv.archive import Archive, VideoEntry
-from dnerv.printable import printable
+from dnerv.printable import count, printable
 from dnerv.serving.listing import PAGE, Listing
 from dnerv.version import __version__
 
 
 def list_page(archive: Archive, listing: Listing, text: str) -> str:
     """Some videos, the search, and where the file's bytes go."""
-    name = _file_name(archive)
+    name = archive.title
     facts = [
-        _count(len(archive), "video"),
-        _count(archive.num_frames, "frame"),
+        count(len(archive), "video"),
+        count(archive.num_frames, "frame"),
         f"{archive.file_bytes:,} bytes",
         f"{archive.bits_per_pixel:.4f} bits per pixel",
     ]
@@ -61,7 +61,7 @@ def video_page(archive: Archive, place: int, entry: VideoEntry, preview: str | N
         f'<figcaption>{note} <a href="{clip}" download="{_download(entry)}">Save it</a>.</figcaption></figure>',
         f"<dl>{''.join(f'<div><dt>{key}</dt><dd>{value}</dd></div>' for key, value in _facts(archive, entry))}</dl>",
     ]
-    return _page(f"{entry.name} – {_file_name(archive)}", parts)
+    return _page(f"{entry.name} – {archive.title}", parts)
 
 
 def error_page(title: str, reason: str) -> str:
@@ -93,7 +93,7 @@ def _found(archive: Archive, listing: Listing, text: str) -> str:
     if not text:
         last = listing.videos[-1][0] if listing.videos else listing.start
         return f"Videos {listing.start + 1:,} to {last + 1:,} of {len(archive):,}, by name"
-    number = _count(len(listing.videos), "video")
+    number = count(len(listing.videos), "video")
     if listing.stop is None:
         return f"{number} from place {listing.start + 1:,} on" if listing.start else number
     where = f"among places {listing.start + 1:,} to {listing.stop:,} of {len(archive):,}"
@@ -198,14 +198,6 @@ def _seconds(entry: VideoEntry) -> float:
 
 def _share(number: int, archive: Archive) -> str:
     return f"{number / archive.file_bytes:.2%}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
-def _file_name(archive: Archive) -> str:
-    return archive.container.name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _download(entry: VideoEntry) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.changed import change_tables, count
+from dnerv.cli.commands.changed import change_tables
 from dnerv.encoding.options import RunOptions
 from dnerv.options import REQUIRED, Options, like, option
+from dnerv.printable import count
 from dnerv.tables import Part
 
 

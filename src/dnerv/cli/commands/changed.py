@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dnerv.cli.command import Record
 from dnerv.options import REQUIRED, Options, option
+from dnerv.printable import count
 from dnerv.tables import Part
 
 PATTERNS = "A NAME may be a pattern with *, ? and [...] (in quotes, so that the shell leaves it alone); * fits / too."
@@ -27,11 +28,6 @@ class NewArchive(Options):
 
     output: Path = option(REQUIRED, "The .dnerv file to write.", short="-o", metavar="FILE", group="Output")
     force: bool = option(False, "Replace an existing output.", group="Output")
-
-
-def count(number: int, noun: str) -> str:
-    """`1 video`, `2 videos`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def change_tables(record: Record) -> Sequence[Part]:

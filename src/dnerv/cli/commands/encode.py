@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerv.cli.command import Command, Record, is_first_process
-from dnerv.cli.commands.changed import count
 from dnerv.cli.commands.evaluate import quality_tables
 from dnerv.cli.commands.given import VideosGiven
 from dnerv.encoding.options import EncodeOptions, RunOptions
 from dnerv.errors import InputError
 from dnerv.options import REQUIRED, Options, option
+from dnerv.printable import count
 from dnerv.tables import Part
 
 if TYPE_CHECKING:

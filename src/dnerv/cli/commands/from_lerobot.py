@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.changed import count
 from dnerv.encoding.options import EncodeOptions, RunOptions
 from dnerv.options import REQUIRED, Options, like, option
+from dnerv.printable import count
 from dnerv.tables import Part
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.changed import count
 from dnerv.cli.commands.given import ReadableGiven
+from dnerv.printable import count
 from dnerv.tables import LONGEST_LIST, Part, Table, table
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.changed import PATTERNS, NamesGiven, change_tables, count
+from dnerv.cli.commands.changed import PATTERNS, NamesGiven, change_tables
+from dnerv.printable import count
 from dnerv.tables import Part
 
 

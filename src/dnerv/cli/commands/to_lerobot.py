@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnerv.cli.command import Command, Record
-from dnerv.cli.commands.changed import count
 from dnerv.cli.commands.from_lerobot import FolderMade
 from dnerv.integrations.lerobot.options import FileOptions
 from dnerv.options import REQUIRED, Options, option
+from dnerv.printable import count
 from dnerv.tables import Part
 
 

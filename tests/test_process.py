@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Event
@@ -72,6 +72,25 @@ def test_side_by_side_keeps_the_order_and_tells_errors() -> None:
     assert list(process.side_by_side(lambda item: item * item, range(50))) == [item * item for item in range(50)]
     with pytest.raises(ZeroDivisionError):
         list(process.side_by_side(lambda item: 1 // item, [1, 0, 1]))
+
+
+def test_results_come_in_order_as_early_as_they_can_and_the_rest_is_given_up() -> None:
+    said = []
+
+    def numbered() -> Generator[tuple[int, str]]:
+        try:
+            for place in (2, 0, 1, 4, 3, 5):
+                said.append(place)
+                yield place, "abcdef"[place]
+        finally:
+            said.append(-1)
+
+    found = process.in_order(numbered())
+    assert [next(found), said] == ["a", [2, 0]]
+    assert [next(found), next(found), said] == ["b", "c", [2, 0, 1]]
+    found.close()
+    assert said == [2, 0, 1, -1]
+    assert list(process.in_order(numbered())) == [*"abcdef"]
 
 
 @pytest.mark.parametrize("others", [None, 3])

@@ -8,8 +8,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
@@ -49,9 +50,9 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Generator[Result]:
     """Results in order, by as many threads as there are cores: encoders and decoders give up the interpreter's lock."""
-    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-coding")
+    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv")
     try:
         yield from pool.map(work, items)
     finally:
@@ -60,7 +61,7 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
 
 def as_done(
     work: Callable[[Item], Result], items: Iterable[Item], workers: Executor | None = None
-) -> Iterator[tuple[int, Result]]:
+) -> Generator[tuple[int, Result]]:
     """Results as they come, each with its item's place; items are taken as they are given out.
 
     Args:
@@ -71,7 +72,7 @@ def as_done(
         Exception: whatever `work` raises; what has not begun by then never will.
     """
     if workers is None:
-        with ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-coding") as threads:
+        with ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv") as threads:
             yield from as_done(work, items, threads)
         return
     waiting: dict[Future[Result], int] = {}
@@ -89,3 +90,14 @@ def as_done(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def in_order(numbered: Generator[tuple[int, Result]]) -> Generator[Result]:
+    """Results of `as_done` in the order of their items, each once all before it are there."""
+    early, place = dict[int, Result](), 0
+    with closing(numbered):
+        for found, result in numbered:
+            early[found] = result
+            while place in early:
+                yield early.pop(place)
+                place += 1

@@ -29,7 +29,7 @@ from dnerv.encoding.base_coding import (
 from dnerv.encoding.reference_choice import Choice, Known, Summary, choose_pictures, summarise, thumbnail
 from dnerv.encoding.video_coding import BestWay, KnownWay, Order, Shelf, StoredBase, code_video
 from dnerv.encoding.workers import for_each
-from dnerv.process import side_by_side, usable_cores
+from dnerv.process import in_order, side_by_side, usable_cores
 from dnerv.video import CachedVideo
 from dnerv.video.source_frames import at_hand
 
@@ -232,11 +232,11 @@ class BaseStage:
 def summaries_of(videos: Sequence[CachedVideo], workers: Executor | None = None) -> list[Summary]:
     """Thumbnails of all videos, to find what they share; progress is by video. `workers`: see `BaseStage`."""
     progress.stage("comparing videos", len(videos))
-    found = dict[int, Summary]()
-    for place, summary in for_each(_summary_of, videos, workers):
-        found[place] = summary
+    found = []
+    for summary in in_order(for_each(_summary_of, videos, workers)):
+        found.append(summary)
         progress.advance()
-    return [found[place] for place in range(len(videos))]
+    return found
 
 
 def _summary_of(video: CachedVideo) -> Summary:

@@ -12,8 +12,9 @@ from dnerv import progress
 from dnerv.codecs import SvtAv1
 from dnerv.encoding.workers import for_each
 from dnerv.errors import InputError
+from dnerv.process import in_order
 from dnerv.video import CachedVideo, Member, cache_videos
-from dnerv.video.cache import remarked
+from dnerv.video.cache import attempted, usable
 from dnerv.video.corpus import OnBad
 from dnerv.video.source_frames import look_at
 
@@ -47,7 +48,8 @@ def read_videos(
     if workers is None:
         found = cache_videos(members, folder, size=size, fps=fps, on_bad=on_bad)
     else:
-        found = _looked_at(members, partial(_look, folder=folder, size=size, fps=fps), on_bad, workers)
+        look = partial(attempted, partial(look_at, folder=folder, size=size, fps=fps))
+        found = usable(members, in_order(for_each(look, members, workers)), on_bad)
     for video in found:
         try:
             videos.append(prepare(video))
@@ -56,32 +58,6 @@ def read_videos(
     if not videos:
         raise InputError("none of the videos could be read: there is nothing to encode")
     return videos
-
-
-def _looked_at(
-    members: Sequence[Member], look: Callable[[Member], CachedVideo | InputError], on_bad: OnBad, workers: Executor
-) -> list[CachedVideo]:
-    progress.stage("reading videos", len(members))
-    found = dict[int, CachedVideo | InputError]()
-    for place, video in for_each(look, members, workers):
-        found[place] = video
-        progress.advance()
-    videos = []
-    for place, member in enumerate(members):
-        video = found[place]
-        if isinstance(video, InputError):
-            on_bad(video)
-        else:
-            videos.append(remarked(member, video))
-    return videos
-
-
-def _look(member: Member, folder: Path, size: tuple[int, int] | None, fps: Fraction | None) -> CachedVideo | InputError:
-    """An unusable video is no reason to end: what is done about it is decided where all are known."""
-    try:
-        return look_at(member, folder, size=size, fps=fps)
-    except InputError as error:
-        return error
 
 
 def checked_size(video: CachedVideo) -> CachedVideo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 def for_each(
     work: Callable[[Item], Result], items: Iterable[Item], workers: Executor | None
-) -> Iterator[tuple[int, Result]]:
+) -> Generator[tuple[int, Result]]:
     """`dnerv.process.as_done`. Raises DnervError where another version of dnerv or of an encoder did it."""
     if workers is None:
         yield from as_done(work, items)

@@ -22,7 +22,7 @@ from dnerv.archive import Archive, VideoReader
 from dnerv.archive.changing import extract
 from dnerv.errors import InputError
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
-from dnerv.process import as_done, side_by_side
+from dnerv.process import as_done, in_order, side_by_side
 from dnerv.video import FrameStore, Member, VideoSource, discover
 from dnerv.video.source_frames import at_hand
 
@@ -116,25 +116,24 @@ def measure_archive(
         InputError: a video has another number of frames or another size than the archive says.
     """
     common = 8 * (archive.file_bytes - archive.index.packet_bytes) / archive.num_pixels
-    alone = len(archive) == 1 or (archive.layers == "all" and archive.config.network is not None)
+    one_by_one = len(archive) == 1 or (archive.layers == "all" and archive.config.network is not None)
+    # Threads and other processes do not know who listens: what they have done is told when their video is taken.
+    tell = progress.advance if one_by_one and workers is None else None
 
     def measure(place: int) -> _Measured:
         reader = archive.reader(archive.entries[place], dimension_order="NCHW")
-        # Threads do not know who listens: what they have done is told when their video is taken.
-        return _measure_video(
-            reader, frames_of(reader.entry.name), common, ms_ssim, progress.advance if alone else None
-        )
+        return _measure_video(reader, frames_of(reader.entry.name), common, ms_ssim, tell)
 
     places = range(len(archive))
     if workers is not None:
-        alone, found = False, _measure_elsewhere(archive, frames_of, common, ms_ssim, workers)
+        found: Iterable[_Measured] = _measure_elsewhere(archive, frames_of, common, ms_ssim, workers)
     else:
-        found = map(measure, places) if alone else side_by_side(measure, places)
+        found = map(measure, places) if one_by_one else side_by_side(measure, places)
     meter, videos = QualityMeter(), []
     for video, errors in found:
         videos.append(video)
         meter.add(video.name, errors)
-        if not alone:
+        if tell is None:
             progress.advance(video.num_frames)
     scores = [video.ms_ssim for video in videos if video.ms_ssim is not None]
     return ArchiveQuality(
@@ -158,11 +157,8 @@ def _measure_elsewhere(
     """In the order of names."""
     path = archive.container.name
     work = partial(_measure_excerpt, common=common, ms_ssim=ms_ssim)
-    found = dict[int, _Measured]()
     excerpts = ((_excerpt(path, name), frames_of(name)) for name in archive.names)
-    for place, measured in as_done(work, excerpts, workers):
-        found[place] = measured
-    yield from (found[place] for place in range(len(found)))
+    yield from in_order(as_done(work, excerpts, workers))
 
 
 def _excerpt(path: str, name: str) -> bytes:

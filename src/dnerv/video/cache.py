@@ -6,18 +6,18 @@ The JSON is written last and as a whole: where it is valid the frames are comple
 
 import hashlib
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerv import progress
 from dnerv.errors import ArchiveError, InputError, OutputError
 from dnerv.files import write_atomically
-from dnerv.process import usable_cores
+from dnerv.process import side_by_side
 from dnerv.video.content import content_of, digest_of, status_of
 from dnerv.video.corpus import Member, OnBad
 from dnerv.video.planes import Matrix, Planes
@@ -62,23 +62,8 @@ def cache_videos(
 
     on_bad: told of a video that cannot be read; where it returns, the rest goes on. By default the error is raised.
     """
-    progress.stage("reading videos", len(members))
-    videos = []
-    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="dnerv-reading")
-    try:
-        for member, reading in [
-            (member, pool.submit(cache_silently, member, directory, size, fps)) for member in members
-        ]:
-            try:
-                videos.append(remarked(member, reading.result()))
-            except InputError as error:
-                if on_bad is None:
-                    raise
-                on_bad(error)
-            progress.advance()
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return videos
+    look = partial(cache_silently, directory=directory, size=size, fps=fps)
+    return usable(members, side_by_side(partial(attempted, look), members), on_bad)
 
 
 def cache_video(
@@ -91,10 +76,36 @@ def cache_video(
     times. One process caches a given member at a time. Raises InputError for the video, OutputError for the
     disk.
     """
-    return remarked(member, cache_silently(member, directory, size, fps))
+    return _remarked(member, cache_silently(member, directory, size, fps))
 
 
-def remarked(member: Member, video: CachedVideo) -> CachedVideo:
+def attempted(look: Callable[[Member], CachedVideo], member: Member) -> CachedVideo | InputError:
+    """What `look` gives for the member, or why it cannot: what is done about that, who has all of them decides."""
+    try:
+        return look(member)
+    except InputError as error:
+        return error
+
+
+def usable(
+    members: Sequence[Member], found: Generator[CachedVideo | InputError], on_bad: OnBad | None = None
+) -> list[CachedVideo]:
+    """The videos among what was found of each member, as a step of the progress. `on_bad` as of `cache_videos`."""
+    progress.stage("reading videos", len(members))
+    videos = []
+    with closing(found):
+        for member, video in zip(members, found, strict=True):
+            if not isinstance(video, InputError):
+                videos.append(_remarked(member, video))
+            elif on_bad is None:
+                raise video
+            else:
+                on_bad(video)
+            progress.advance()
+    return videos
+
+
+def _remarked(member: Member, video: CachedVideo) -> CachedVideo:
     """The video; what is remarkable of it is said as warnings."""
     for remark in video.remarks:
         progress.warning(f"{member.source_path}: {remark}")
@@ -102,7 +113,7 @@ def remarked(member: Member, video: CachedVideo) -> CachedVideo:
 
 
 def cache_silently(member: Member, directory: Path, size: tuple[int, int] | None, fps: Fraction | None) -> CachedVideo:
-    """`cache_video`, for a thread or a process that nobody listens to: see `remarked`."""
+    """`cache_video`, for a thread or a process that nobody listens to: it warns of nothing."""
     # PyAV is needed only to decode: a cache that came from elsewhere is read without it.
     from dnerv.video.source import VideoSource
 

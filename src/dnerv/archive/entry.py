@@ -79,8 +79,7 @@ class VideoEntry:
     @property
     def access(self) -> int:
         """Coded frames that are decoded at most, beside a reference, before any frame is there."""
-        reaches_next = self.distance > 1  # a blend at the end of a group needs the first frame of the next
-        return min(self.group_length + reaches_next, self.num_coded)
+        return access_of(self.group_length, self.distance, self.num_coded)
 
     @property
     def num_groups(self) -> int:
@@ -107,6 +106,12 @@ class VideoEntry:
         packets = self.group_packets(group)
         before = sum(self.packet_lengths[: packets.start])
         return self.offset + before, sum(self.packet_lengths[packets.start : packets.stop])
+
+
+def access_of(group_length: int, distance: int, num_coded: int) -> int:
+    """Coded frames, of a video's `num_coded`, that any frame takes at most, beside a reference."""
+    reaches_next = distance > 1  # a blend at the end of a group needs the first frame of the next
+    return min(group_length + reaches_next, num_coded)
 
 
 def sort_key(name: str) -> bytes:

@@ -44,9 +44,10 @@ class RemuxedVideo:
         with archive.errors_name_it():
             self._ends = packet_ends(entry)
             self._before = self._read_starts()
+        groups = [entry.group_packets(group) for group in range(entry.num_groups)]
         lengths = list(entry.packet_lengths)
-        for group, before in enumerate(self._before):
-            lengths[entry.group_packets(group).start] += len(before)
+        for group, before in zip(groups, self._before, strict=True):
+            lengths[group.start] += len(before)
         pts = [*entry.timing.pts, entry.timing.pts[-1] + entry.timing.last_duration]
         known = archive.base.format_of(entry)
         self._head = mp4_head(
@@ -56,10 +57,9 @@ class RemuxedVideo:
             shown_size=entry.original_size,
             lengths=lengths,
             durations=[after - before for before, after in pairwise(pts)],
-            syncs=[entry.group_packets(group).start for group in range(entry.num_groups)],
+            syncs=[group.start for group in groups],
             time_base=entry.timing.time_base,
         )
-        groups = [entry.group_packets(group) for group in range(entry.num_groups)]
         self._starts = [*accumulate((sum(lengths[g.start : g.stop]) for g in groups), initial=len(self._head))]
 
     @property

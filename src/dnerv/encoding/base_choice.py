@@ -108,15 +108,11 @@ def _sure_gains(frames: Frames, shared: CodedBase, exchange: Exchange) -> list[f
     groups = shared.groups
     if len(groups) < _FEWEST_GROUPS or None in shared.references:
         return None
-    probes = [code_base(_frames_of(frames, place, shared), shared.plan) for place in _spread(len(groups))]
+    spread = len(groups) // 4, 3 * len(groups) // 4
+    probes = [code_base(_frames_of(frames, place, shared), shared.plan) for place in spread]
     alone = max(_group_worths(probe, exchange)[0] for probe in probes)
     gains = [worth - alone for worth in _group_worths(shared, exchange)]
     return gains if min(gains) > 0 else None
-
-
-def _spread(count: int) -> tuple[int, int]:
-    """Two places of so many."""
-    return count // 4, 3 * count // 4
 
 
 def _frames_of(frames: Frames, group: int, coded: CodedBase) -> list[Frame]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dnerv.archive.entry import access_of
 from dnerv.codecs import Frame
 from dnerv.encoding.base_choice import choose_base
 from dnerv.encoding.base_coding import (
@@ -121,8 +122,8 @@ class StoredBase:
 
     @property
     def access(self) -> int:
-        """Coded frames that any frame takes at most, beside a reference: a blend may reach into the next group."""
-        return min(self.plan.group_length + (self.plan.distance > 1), len(self.packet_lengths))
+        """See `VideoEntry.access`."""
+        return access_of(self.plan.group_length, self.plan.distance, len(self.packet_lengths))
 
     def decoded(self, video: CachedVideo, references: Mapping[bytes, CodedReference], folder: Path) -> FrameStore:
         """Its coded frames, decoded, on disk in `folder`; what an earlier run has left there is taken."""

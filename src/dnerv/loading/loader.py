@@ -185,7 +185,8 @@ class Loader:
 
     def _iterate(self, epoch: int, first: int) -> Iterator[Batch]:
         batches, threads = len(self), self._threads or decoding_threads(waits=self._archive.is_remote)
-        on_device = (self._conversion or ("processor" if self._archive.device.type == "cpu" else "device")) == "device"
+        default = "processor" if self._archive.device.type == "cpu" else "device"
+        on_device = (self._conversion or default) == "device"
         with Preparation(self._archive, threads=threads, converts_on_device=on_device) as preparation:
             prepared = preparation.ahead(self._epochs.batches(epoch, first), self._prefetch)
             for number, (samples, footage) in enumerate(prepared, start=first + 1):

@@ -66,30 +66,36 @@ class Clips:
 
     def open(self, place: int) -> Clip:
         """The clip of a video. Raises ArchiveError, OutputError."""
-        clip = self._found(place)
-        if clip is not None:
+        clip = self._found(place) or self._own(place)
+        if not isinstance(clip, str):
             return clip
-        entry = self._archive.entries[place]
-        if self.why_preview(entry) is None:
-            return self._keep(place, RemuxedVideo(self._archive, entry))
         with self._coding:  # one at a time: a second request for the same clip finds it made
-            return self._found(place) or self._keep(place, self._preview(entry))
+            return self._found(place) or self._keep(place, self._preview(self._archive.entries[place]))
 
-    def why_preview(self, entry: VideoEntry) -> str | None:
+    def why_preview(self, place: int) -> str | None:
         """Why a video's packets are not played as they are; None where they are. Raises ArchiveError."""
-        reason = why_not_remuxed(self._archive, entry)
-        if reason is None:
-            try:
-                RemuxedVideo(self._archive, entry)
-            except InputError as error:
-                return str(error)
-        return reason
+        clip = self._found(place)
+        if isinstance(clip, RemuxedVideo):
+            return None
+        own = self._own(place)
+        return own if isinstance(own, str) else None
 
     def preview_frames(self, entry: VideoEntry) -> int:
         """How many frames a preview shows."""
         height, width = entry.coded_size
         pixels = _NETWORK_PIXELS if self._archive.uses_network(entry) else _PREVIEW_PIXELS
         return min(entry.timing.num_frames, max(1, pixels // (height * width)))
+
+    def _own(self, place: int) -> Clip | str:
+        """A video's own packets, or why they are not its film."""
+        entry = self._archive.entries[place]
+        reason = why_not_remuxed(self._archive, entry)
+        if reason is not None:
+            return reason
+        try:
+            return self._keep(place, RemuxedVideo(self._archive, entry))
+        except InputError as error:  # of a kind that mp4 does not have
+            return str(error)
 
     def _found(self, place: int) -> Clip | None:
         with self._lock:

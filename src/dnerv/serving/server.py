@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_video(self, place: int) -> None:
         clips, entry = self._server.clips, self._archive.entries[place]
-        reason = clips.why_preview(entry)
+        reason = clips.why_preview(place)
         self._send_page(pages.video_page(self._archive, place, entry, reason, clips.preview_frames(entry)))
 
     def _send_clip(self, clip: Clip) -> None:

@@ -8,7 +8,8 @@ it is believed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -53,6 +54,15 @@ class Episode:
 def video_name(camera: str, episode: int) -> str:
     """What an archive calls the video of a camera in an episode."""
     return f"{camera}/episode_{episode:06d}"
+
+
+def copy_files(source: Path, target: Path, *, besides: Collection[Path]) -> None:
+    """Every file, to the byte, but those of `besides`: without links. Raises OSError."""
+    for file in sorted(source.rglob("*")):
+        if file.is_file() and file.resolve() not in besides:
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
 
 
 class LeRobotFolder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -31,6 +31,7 @@ from dnerv.integrations.lerobot.layout import (
     STORAGE_FORMAT,
     TOLERANCE,
     LeRobotFolder,
+    copy_files,
     video_name,
 )
 from dnerv.video.parts import LIST_SUFFIX, FilePart, NamedPart, write_parts
@@ -99,7 +100,7 @@ def from_lerobot(
         for stale in work.iterdir():  # of an earlier run, be it of another folder: all but the encoding's state
             if not stale.name.startswith(ARCHIVE):
                 remove(stale)
-        _copy_all(source.path, work, besides=files)
+        copy_files(source.path, work, besides=files)
         if storage_format:
             _name_format(work)
         listed = work / f"videos{LIST_SUFFIX}"
@@ -201,13 +202,3 @@ def _name_format(folder: Path) -> None:
     shutil.copyfile(info, original)
     named = json.loads(original.read_bytes()) | {"storage_format": STORAGE_FORMAT}
     info.write_text(json.dumps(named, indent=4, ensure_ascii=False))
-
-
-def _copy_all(source: Path, target: Path, *, besides: Iterable[Path]) -> None:
-    """Every file, to the byte, but those of `besides`."""
-    left_out: Sequence[Path] | set[Path] = set(besides)
-    for file in sorted(source.rglob("*")):
-        if file.is_file() and file.resolve() not in left_out:
-            place = target / file.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)

@@ -25,7 +25,7 @@ from dnerv.archive import Archive, VideoReader
 from dnerv.codecs.priority import priority_kept
 from dnerv.errors import InputError, OutputError
 from dnerv.files import remove, temporary_beside
-from dnerv.integrations.lerobot.layout import ARCHIVE, ORIGINAL_INFO, LeRobotFolder, video_name
+from dnerv.integrations.lerobot.layout import ARCHIVE, ORIGINAL_INFO, LeRobotFolder, copy_files, video_name
 from dnerv.integrations.lerobot.options import FileOptions
 from dnerv.video.picture import video_frame
 from dnerv.video.planes import Planes
@@ -168,10 +168,7 @@ def _common(durations: Sequence[Fraction]) -> Fraction:
 
 
 def _copy(source: Path, target: Path) -> None:
-    for file in sorted(source.rglob("*")):
-        place = file.relative_to(source)
-        if file.is_file() and place != Path(ARCHIVE) and place != Path(ORIGINAL_INFO):
-            (target / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target / place)
-    if (source / ORIGINAL_INFO).exists():
-        shutil.copyfile(source / ORIGINAL_INFO, target / "meta" / "info.json")
+    original = source / ORIGINAL_INFO
+    copy_files(source, target, besides=[(source / ARCHIVE).resolve(), original.resolve()])
+    if original.exists():
+        shutil.copyfile(original, target / "meta" / "info.json")

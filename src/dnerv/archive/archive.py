@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from dnerv.archive.base_layer import BaseLayer, BaseReader
+from dnerv.archive.base_layer import BaseLayer
+from dnerv.archive.choices import (
+    DimensionOrder,
+    Layers,
+    checked_device,
+    checked_device_name,
+    checked_dimension_order,
+    checked_precision,
+)
 from dnerv.archive.config import ArchiveConfig, BaseConfig
 from dnerv.archive.entry import VideoEntry
 from dnerv.archive.index import Index, decode_directory
-from dnerv.archive.limits import Bounds, Limits, chosen_allowance, memory_errors_named
+from dnerv.archive.limits import Bounds, Limits, chosen_allowance
 from dnerv.archive.references import Reference, decode_references
-from dnerv.archive.sharing import Guarded, Once
-from dnerv.archive.video_reader import DimensionOrder, FrameSource, VideoReader, checked_dimension_order
+from dnerv.archive.sharing import Once
 from dnerv.archive.videos import Videos
 from dnerv.bitstream import Container, decode_json
 from dnerv.errors import ArchiveError, InputError
 
 if TYPE_CHECKING:
-    from dnerv.archive.network_layer import ArchiveNetwork
-    from dnerv.engine import ChosenPrecision, Precision
+    import torch
 
-Layers = Literal["all", "base"]
+    from dnerv.archive.network_layer import ArchiveNetwork
+    from dnerv.archive.video_reader import FrameSource, VideoReader
+    from dnerv.engine import Precision
+
 KINDS = ("CONF", "INDX", "REFS", "NETW", "made")  # sections that are known
 _NEEDED = ("CONF", "INDX")
 
@@ -75,8 +80,8 @@ class Archive(Videos):
             InputError: `layers`, `device`, `precision`, `size` or `dimension_order` is not one of the allowed, or a URL
                 needs a package that is missing.
         """
-        self.device = checked_device(device)
-        self.precision = _checked_precision(precision, self.device)
+        self.device_name = checked_device_name(device)
+        self.precision = checked_precision(precision, self.device_name)
         if size not in ("original", "coded"):
             raise InputError(f"size is {size!r}; use 'original' or 'coded'")
         if layers not in ("all", "base"):
@@ -122,6 +127,11 @@ class Archive(Videos):
     def _read_config(self) -> ArchiveConfig:
         with self.errors_name_it():
             return ArchiveConfig.from_json(self._config_record)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs and frames come out."""
+        return checked_device(self.device_name)
 
     @property
     def names(self) -> list[str]:
@@ -189,6 +199,8 @@ class Archive(Videos):
 
     def reader(self, entry: VideoEntry, *, dimension_order: DimensionOrder | None = None) -> VideoReader:
         """A reader of the video of an entry of this archive; `dimension_order`: None for the archive's."""
+        from dnerv.archive.video_reader import VideoReader
+
         return VideoReader(
             entry,
             self._source(entry),
@@ -255,10 +267,10 @@ class Archive(Videos):
         """The same state of the file, opened with other options; itself where none is another. Raises as opening."""
         wanted = (
             layers or self.layers,
-            self.device if device is None else checked_device(device),
+            self.device_name if device is None else checked_device_name(device),
             precision or self.precision,
         )
-        if wanted == (self.layers, self.device, self.precision):
+        if wanted == (self.layers, self.device_name, self.precision):
             return self
         return self._opener(*wanted)(copy(self.container))
 
@@ -267,9 +279,9 @@ class Archive(Videos):
         self.container.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self._opener(self.layers, self.device, self.precision), (self.container,)
+        return self._opener(self.layers, self.device_name, self.precision), (self.container,)
 
-    def _opener(self, layers: Layers, device: torch.device, precision: Precision) -> Callable[[Container], Archive]:
+    def _opener(self, layers: Layers, device: str, precision: Precision) -> Callable[[Container], Archive]:
         size: Literal["original", "coded"] = "coded" if self._coded_size else "original"
         return partial(
             Archive,
@@ -293,7 +305,9 @@ class Archive(Videos):
 
     def _source(self, entry: VideoEntry) -> FrameSource:
         if not self.uses_network(entry):
-            return _BaseSource(self, entry)
+            from dnerv.archive.base_source import BaseSource
+
+            return BaseSource(self, entry)
         from dnerv.archive.network_layer import NetworkSource
 
         return NetworkSource(self, entry)
@@ -305,52 +319,3 @@ class Archive(Videos):
 
         with self.errors_name_it():
             return ArchiveNetwork(self, self.config.network, self._limits)
-
-
-class _BaseSource:
-    """Frames of one video out of its base layer. Threads may share it: they take turns."""
-
-    def __init__(self, archive: Archive, entry: VideoEntry) -> None:
-        self._archive, self._entry = archive, entry
-        self._reader: Guarded[Once[BaseReader]] = Guarded(Once)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _BaseSource, (self._archive, self._entry)  # open decoders stay behind
-
-    def frames(self, indices: Sequence[int]) -> Tensor:
-        """See `FrameSource.frames`."""
-        return self._read(indices)
-
-    def interpolated(self, factor: int) -> Iterator[Tensor]:
-        """See `FrameSource.interpolated`."""
-        last = self._entry.timing.num_frames - 1
-        return (self._read([step / factor])[0] for step in range(factor * last + 1))
-
-    def _read(self, positions: Sequence[int] | Sequence[float]) -> Tensor:
-        with self._archive.errors_name_it(), memory_errors_named("the frames asked for"), self._reader as reader:
-            base = reader.get(partial(self._archive.base.reader, self._entry))
-            frames: np.ndarray = base.frames(positions)
-        return torch.from_numpy(frames).to(self._archive.device)
-
-
-def _checked_precision(precision: Precision, device: torch.device) -> ChosenPrecision:
-    if precision == "fp32":
-        return precision  # what a base layer needs no other package for
-    from dnerv.engine import chosen_precision
-
-    return chosen_precision(precision, device)
-
-
-def checked_device(device: str | torch.device) -> torch.device:
-    """The device of this name. Raises InputError where there is none."""
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise InputError(f"device is {str(device)!r}: {str(error).splitlines()[0]}") from None
-    if chosen.type not in ("cpu", "cuda"):
-        raise InputError(f"device is {str(device)!r}; use 'cpu', 'cuda' or 'cuda:N'")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"device is {str(device)!r}; this machine's torch sees {torch.cuda.device_count()} CUDA devices"
-        )
-    return chosen

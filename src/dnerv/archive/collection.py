@@ -21,17 +21,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from dnerv.archive.archive import Archive, Layers
+from dnerv.archive.archive import Archive
+from dnerv.archive.choices import DimensionOrder, Layers
 from dnerv.archive.entry import VideoEntry, sort_key
-from dnerv.archive.video_reader import DimensionOrder, VideoReader
 from dnerv.archive.videos import Videos
 from dnerv.bitstream import is_url
 from dnerv.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
+    from dnerv.archive.video_reader import VideoReader
     from dnerv.engine import ChosenPrecision, Precision
 
 PathOrUrl = str | os.PathLike[str]
@@ -55,14 +57,18 @@ class Collection(Videos):
             raise InputError("a collection is made of at least one archive")
         first = self.archives[0]
         self.layers: Layers = first.layers
-        self.device: torch.device = first.device
         self.precision: ChosenPrecision = first.precision
         if any(
-            (each.layers, each.device, each.precision) != (self.layers, self.device, self.precision)
+            (each.layers, each.device_name, each.precision) != (self.layers, first.device_name, self.precision)
             for each in archives
         ):
             raise InputError("the archives of a collection have the same layers, device and precision")
         self._order = Order.of(self.archives) if order is None else order
+
+    @property
+    def device(self) -> torch.device:
+        """Where networks run and frames come out."""
+        return self.archives[0].device
 
     @property
     def names(self) -> list[str]:

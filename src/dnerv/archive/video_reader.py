@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import floor
 from operator import index
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from dnerv.archive.choices import DimensionOrder, checked_dimension_order
 from dnerv.archive.entry import VideoEntry
 from dnerv.errors import ArgumentError, FrameIndexError, InputError
 from dnerv.video import scale_frames
 from dnerv.video.timing import MAX_FRAMES
 
-DimensionOrder = Literal["NCHW", "NHWC"]
 LARGEST_FACTOR = 64  # of interpolation: beyond it a single clip would fill the memory
 
 
@@ -276,13 +276,6 @@ class VideoReader:
 
     def _ordered(self, frames: Tensor) -> Tensor:
         return frames.movedim(-3, -1) if self._channels_last else frames
-
-
-def checked_dimension_order(order: DimensionOrder) -> DimensionOrder:
-    """The order. Raises ArgumentError (a ValueError) for one that is not known."""
-    if order not in get_args(DimensionOrder):
-        raise ArgumentError(f"dimension_order is {order!r}; use 'NCHW' or 'NHWC'")
-    return order
 
 
 def _single(batch: FrameBatch) -> Frame:

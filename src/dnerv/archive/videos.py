@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
 from dnerv.archive.entry import VideoEntry
-from dnerv.archive.video_reader import VideoReader
 from dnerv.errors import InputError, VideoNameError
 
 if TYPE_CHECKING:
     from dnerv.archive.archive import Archive
+    from dnerv.archive.video_reader import VideoReader
 
 
 class Videos(ABC):

@@ -7,10 +7,12 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dnerv.archive import Archive
 from dnerv.cli.application import call, command, commands, usage
 from dnerv.cli.help import command_help
 from dnerv.cli.parsing import UsageError
@@ -28,6 +30,17 @@ for words in json.loads(sys.argv[1]):
     main()
     heavy[words] = sorted(set(sys.modules) & {HEAVY})
 print(json.dumps(heavy), file=sys.stderr)
+"""
+GOLDEN = Path(__file__).parents[1] / "golden"
+RUN = """
+import json, sys
+from dnerv.cli import main
+waited = {}
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["dnerv", *words]
+    main()
+    waited[words[0]] = "torch" in sys.modules
+print(json.dumps(waited))
 """
 
 
@@ -88,6 +101,24 @@ def test_the_list_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         assert f"  {name.removeprefix('study ')} " in place
         if not name.startswith("study ") and name not in STUDIES:
             assert " ".join(made.summary.split()) in " ".join(place.split())
+
+
+def test_what_decodes_no_frame_waits_for_no_torch(tmp_path: Path) -> None:
+    archive, changed = str(GOLDEN / "references.dnerv"), str(tmp_path / "changed.dnerv")
+    with Archive(archive) as opened:
+        first, second = opened.names[:2]
+    commands = [
+        ["info", archive],
+        ["verify", archive],
+        ["extract", archive, first, second, "-o", changed],
+        ["remove", changed, first],
+        ["compact", changed],
+        ["merge", changed, "-o", str(tmp_path / "merged.dnerv")],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(commands)], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == {words[0]: False for words in commands}
 
 
 @pytest.mark.parametrize(

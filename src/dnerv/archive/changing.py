@@ -174,7 +174,7 @@ class _Part:
 
     def __iter__(self) -> Iterator[VideoEntry]:
         with self.archive.errors_name_it():
-            yield from self.archive.entries if self.names is None else (self.archive[n].entry for n in self.names)
+            yield from self.archive.entries if self.names is None else (self.archive.find(n)[1] for n in self.names)
 
     @property
     def uses_network(self) -> bool:

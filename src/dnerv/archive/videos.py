@@ -43,14 +43,18 @@ class Videos(ABC):
 
     def __getitem__(self, name: str) -> VideoReader:
         """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""
+        archive, entry = self.find(name)
+        return archive.reader(entry)
+
+    def find(self, name: str) -> tuple[Archive, VideoEntry]:
+        """The archive that has the video of this name, and its entry. VideoNameError as above."""
         if not isinstance(name, str):
             raise InputError(f"videos are found by their names, and {name!r} is none; `entries` has them by place")
         place = self.place_of(name)
         if place is None:
             there = ", ".join(entry.name for entry in self.entries[:5]) + (", ..." if len(self) > 5 else "")
             raise VideoNameError(f"no video is called {name!r} in {self._what_there_is}: {there}")
-        archive, entry = self.located(place)
-        return archive.reader(entry)
+        return self.located(place)
 
     @abstractmethod
     def place_of(self, name: str) -> int | None:

@@ -20,8 +20,12 @@ from dnerv.cli.parsing import UsageError, parse
 from dnerv.codecs.colour import ColourConverter
 from dnerv.errors import ArchiveError, InputError
 from dnerv.serving import ArchiveServer
+from dnerv.serving.listing import listing
+from dnerv.serving.pages import list_page
 from dnerv.serving.server import _asked_range
 from dnerv.video import VideoSource
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "own.dnerv"
 
 
 @contextmanager
@@ -57,8 +61,21 @@ def test_the_list_has_pages(server: ArchiveServer) -> None:
     assert 'rel=next href="/?from=50"' in first
     assert 'rel=last href="/?from=100"' in first
     assert "rel=next" not in text_of(server, "/?from=100")
-    assert "Videos 116 to" in text_of(server, "/?from=999999")  # beyond: an empty page, no error
+    beyond = text_of(server, "/?from=999999")  # no error, and a way back
+    assert "Past the last of 115 videos" in beyond
+    assert links(beyond) == []
+    assert 'rel=first href="/"' in beyond
     assert "Videos 1 to 50" in text_of(server, "/?from=-3&from=x")
+
+
+def test_a_few_videos_are_one_page_with_a_way_back_to_it() -> None:
+    with Archive(GOLDEN) as archive:
+        there = list_page(archive, listing(archive), "")
+        beyond = list_page(archive, listing(archive, 100), "")
+    assert "Videos 1 to 3 of 3, by name" in there
+    assert "class=pager" not in there
+    assert "Past the last of 3 videos" in beyond
+    assert 'rel=first href="/"' in beyond
 
 
 def links(page: str) -> list[str]:

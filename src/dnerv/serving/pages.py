@@ -90,8 +90,10 @@ def _search_form(text: str) -> str:
 
 
 def _found(archive: Archive, listing: Listing, text: str) -> str:
+    if not text and not listing.videos:
+        return f"Past the last of {count(len(archive), 'video')}"
     if not text:
-        last = listing.videos[-1][0] if listing.videos else listing.start
+        last = listing.videos[-1][0]
         return f"Videos {listing.start + 1:,} to {last + 1:,} of {len(archive):,}, by name"
     number = count(len(listing.videos), "video")
     if listing.stop is None:
@@ -127,7 +129,7 @@ def _pager(archive: Archive, listing: Listing, text: str) -> str:
         ways = [("From the start", 0 if listing.start else None, "first")]
         word = "Search on" if listing.is_partial else "Next"
         ways.append((word, listing.stop, "next"))
-    elif len(archive) > PAGE:
+    elif len(archive) > PAGE or listing.start:
         start = listing.start
         ways = [
             ("First", 0 if start else None, "first"),

@@ -4,12 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from dnerv.codecs import PSNR_OF_IDENTICAL_FRAMES, mse, psnr
+from dnerv.codecs import PSNR_OF_IDENTICAL_FRAMES, mse, psnr, squared_error
 
 
 def test_mse_of_bytes_does_not_wrap():
     dark, bright = np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 3), 255, np.uint8)
     assert mse(dark, bright) == mse(bright, dark) == 255**2
+
+
+def test_squared_error_is_exact_however_the_pictures_lie():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    expected = int(((a.astype(int) - b) ** 2).sum())
+    assert squared_error(a, b) == squared_error(b, a) == expected
+    assert squared_error(a.transpose(2, 0, 1), np.ascontiguousarray(b.transpose(2, 0, 1))) == expected
+    black = np.zeros((500, 700, 3), np.uint8)  # beyond 32 bits
+    assert squared_error(black, black + 255) == 500 * 700 * 3 * 255**2
 
 
 def test_mse_over_axes_is_one_for_each_frame():

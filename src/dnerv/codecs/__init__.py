@@ -22,7 +22,7 @@ FFmpeg is imported when a codec is first asked for, not with this package.
 from typing import TYPE_CHECKING
 
 from dnerv.codecs.blending import blend, blended
-from dnerv.codecs.fidelity import PEAK, PSNR_OF_IDENTICAL_FRAMES, mse, psnr
+from dnerv.codecs.fidelity import PEAK, PSNR_OF_IDENTICAL_FRAMES, mse, psnr, squared_error
 from dnerv.codecs.keyframes import Frame, Packet, Planes
 from dnerv.on_use import imports_on_use
 
@@ -58,6 +58,7 @@ __all__ = [
     "picture_size",
     "psnr",
     "search_crf",
+    "squared_error",
 ]
 
 __getattr__ = imports_on_use(

@@ -24,6 +24,15 @@ def mse(original: NDArray[Any], made: NDArray[Any], *, axis: tuple[int, ...] | N
     return np.square(np.subtract(original, made, dtype=np.float64)).mean(axis=axis)
 
 
+def squared_error(original: NDArray[np.uint8], made: NDArray[np.uint8]) -> int:
+    """Sum of (x - y)^2 over two pictures of uint8 and one shape: exact, and in one thread.
+
+    A difference fits eight bits and its square sixteen: so a processor's vectors hold the most of them.
+    """
+    difference = np.maximum(original, made) - np.minimum(original, made)
+    return int(np.multiply(difference, difference, dtype=np.uint16).sum(dtype=np.uint64))
+
+
 @overload
 def psnr(error: float) -> float: ...
 @overload

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerv.archive.references import digest_of
-from dnerv.codecs import Frame, SvtAv1, blended, decode_packets
+from dnerv.codecs import Frame, SvtAv1, blended, decode_packets, squared_error
 from dnerv.codecs.obu import split_sequence_header
 from dnerv.errors import DnervError
 from dnerv.video import FrameStore, Timeline
@@ -201,7 +201,7 @@ def measurable(
 
     def measure() -> NDArray[np.float64]:
         shown = shown_frames(made, frames[0].shape[:2], len(frames), by_digest)
-        return np.array([_squared_error(frame, frames[place]) for place, frame in enumerate(shown)])
+        return np.array([squared_error(frame, frames[place]) / frame.size for place, frame in enumerate(shown)])
 
     made = CodedBase(plan, header, tuple(packets), tuple(used), measure)
     return made
@@ -253,11 +253,6 @@ def _alone(plan: BasePlan, pictures: Iterator[Frame]) -> tuple[bytes, list[bytes
 def _joined(groups: Sequence[range], *, is_one: bool) -> list[range]:
     """Neighbouring groups as one sequence, where the encoder restarts them by itself."""
     return [range(groups[0].start, groups[-1].stop)] if is_one else list(groups)
-
-
-def _squared_error(a: Frame, b: Frame) -> float:
-    difference = a.astype(np.int16) - b
-    return float(np.square(difference, dtype=np.int32).mean(dtype=np.float64))
 
 
 def _shared(plan: BasePlan) -> SvtAv1:

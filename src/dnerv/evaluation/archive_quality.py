@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -232,14 +233,9 @@ def original_frames(archive: Archive, member: Member, at: str) -> Iterator[NDArr
 
 
 def _batches(frames: Iterable[NDArray[np.uint8]]) -> Iterator[Tensor]:
-    batch: list[Tensor] = []
-    for frame in frames:
-        batch.append(torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1))
-        if len(batch) == _FRAMES_AT_ONCE:
-            yield torch.stack(batch)
-            batch = []
-    if batch:
-        yield torch.stack(batch)
+    left = iter(frames)
+    while batch := list(islice(left, _FRAMES_AT_ONCE)):
+        yield torch.from_numpy(np.ascontiguousarray(np.stack(batch).transpose(0, 3, 1, 2)))
 
 
 def _mismatch(reader: VideoReader, found: str) -> InputError:

@@ -221,9 +221,13 @@ class Recorder(Listener):
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.steps: list[int] = []
+        self.advanced = 0
 
     def stage(self, title: str, total: int | None = None) -> None:
         self.stages.append(title)
+
+    def advance(self, units: int = 1) -> None:
+        self.advanced += units
 
     def training(self, progress: TrainingProgress) -> None:
         self.steps.append(progress.step)

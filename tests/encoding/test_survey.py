@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from dnerv.encoding.base_coding import WHOLE, BasePlan, code_base
 from dnerv.encoding.base_stage import summaries_of
 from dnerv.encoding.survey import ACCESSES, DEAREST, Survey, Surveyor, _best, _Way
+from dnerv.progress import listening
 from dnerv.video import CachedVideo
 
 CRF, PRESET = 45.0, 8
@@ -39,6 +41,20 @@ def test_still_videos_have_long_groups_and_moving_ones_short(
         assert survey.cost is not None
         assert survey.cost <= DEAREST
         assert survey.crf == CRF
+
+
+@pytest.mark.parametrize("shares", [False, True], ids=["alone", "shared"])
+@pytest.mark.parametrize("access", [None, 8, WHOLE])
+@pytest.mark.parametrize("crf", [CRF, None], ids=["crf", "bits"])
+def test_codings_are_counted_and_there_are_no_more_than_were_said(
+    made: SimpleNamespace, cached: Cached, recorder: Any, shares: bool, access: int | None, crf: float | None
+) -> None:
+    videos = [cached(str(episode), made.scene(33, 0, episode, (32, 40))) for episode in range(2)]
+    surveyor = Surveyor(videos, summaries_of(videos) if shares else [], PRESET, (1, 2))
+    with listening(recorder):
+        surveyor.survey(crf, None if crf is not None else 0.1, access)
+    most = surveyor.most_codings(crf, access)
+    assert most / 12 < recorder.advanced <= most
 
 
 def test_pictures_that_are_shared_make_short_groups_cheap(made: SimpleNamespace, cached: Cached) -> None:

@@ -202,9 +202,9 @@ class _Encoding:
             return Survey.without_sample(_crf(options), options.access)
 
         def make() -> dict[str, Any]:
-            progress.stage("measuring a sample")
             surveyor = Surveyor(videos, summaries, options.encoder_preset, self._distances)
             crf = None if options.bits_per_pixel is not None else _crf(options)
+            progress.stage("measuring a sample", surveyor.most_codings(crf, options.access))
             return surveyor.survey(crf, options.bits_per_pixel, options.access).to_json()
 
         source = {"options": options.to_json(), "videos": [video.digest for video in videos]}

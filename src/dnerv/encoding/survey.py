@@ -10,10 +10,10 @@ faster than the corpus will be: only what comes out in proportion is used.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import log10
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ _FINER = 6.0  # crf between the two qualities that say what bytes bring
 _LEAST_EXCHANGE, _MOST_EXCHANGE = 6.0, 20.0  # dB for ten times the bytes; beyond lies noise
 _CLOSE_ENOUGH, _MOST_TRIALS = 0.05, 4  # of the search for a first crf
 _MOST_PRICES = 8  # that ways are weighed at, each found by the ways before
+
+Coding = TypeVar("Coding")
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,14 @@ class Surveyor:
         self._longest = max(len(clip) for clip in self._clips) // min(self._distances) + 1
         self._coded: dict[BasePlan, list[_Sampled]] = {}
 
+    def most_codings(self, crf: float | None, access: int | None) -> int:
+        """How many times `survey` codes a clip at most: progress is told by each."""
+        crfs = 1 if crf is not None else _MOST_TRIALS
+        accesses = 1 if access is not None else 1 + sum(short <= self._longest for short in ACCESSES)
+        ways = len(self._distances) * (3 if self._summaries else 1)  # own groups, and behind pictures in two ways
+        tried = accesses if crf is not None else accesses + _MOST_TRIALS
+        return len(self._clips) * (2 * crfs + ways * tried)  # 2: what bytes bring
+
     def survey(self, crf: float | None, bits_per_pixel: float | None, access: int | None) -> Survey:
         """Measure at a crf, or, for None, where a number of bits takes it; `access`: None to choose it."""
         if crf is None:
@@ -191,7 +201,7 @@ class Surveyor:
             return _Sampled(_way(coded, clip), coded.size, len(coded.packets[0]) / (clip[0].size / 3))
 
         if plan not in self._coded:
-            self._coded[plan] = list(side_by_side(code, self._clips))
+            self._coded[plan] = [*_counted(side_by_side(code, self._clips))]
         return self._coded[plan]
 
     def _shared(self, plan: BasePlan, choice: Choice) -> list[_Way]:
@@ -212,9 +222,7 @@ class Surveyor:
             coded = code_base(clip, plan, references_of(len(clip), plan, candidate))
             return _way(coded, clip, sum(len(r.packet) / users[tried] for tried, r in made.items()))
 
-        ways = list(side_by_side(code, range(len(self._clips))))
-        progress.advance()
-        return ways
+        return [*_counted(side_by_side(code, range(len(self._clips))))]
 
     def _cut(self, picture: Picture) -> NDArray[np.uint8]:
         """As much of a picture as of the clips."""
@@ -227,6 +235,12 @@ class Surveyor:
 def _survey(terms: _Terms, access: int, cost: float | None, found: _Best) -> Survey:
     plan, exchange, intra, _ = terms
     return Survey(plan.crf, exchange, found.density, intra, access, cost, found.low_delay)
+
+
+def _counted(codings: Iterable[Coding]) -> Iterator[Coding]:
+    for coding in codings:
+        progress.advance()
+        yield coding
 
 
 def _way(coded: CodedBase, clip: NDArray[np.uint8], extra: float = 0.0) -> _Way:

@@ -247,7 +247,8 @@ class TestChanges:
         done = dnerv("remove", archive, "le*")
         assert done.code == 0, done.err
         assert done.out.startswith("removed 1 video\n")
-        assert "unused: `dnerv compact` takes them away" in " ".join(done.out.split())
+        assert "the file grew by " in done.out
+        assert "unused at least: `dnerv compact` takes them away" in " ".join(done.out.split())
         assert frames_of(archive) == {"right/two": before["right/two"]}
         done = dnerv("compact", archive, "--json")
         assert done.json["bytes_before"] > done.json["file_bytes"] == archive.stat().st_size
@@ -613,6 +614,8 @@ class TestBadArchive:
         shown = dnerv("verify", archive)
         assert_one_line(shown, "right/two")
         assert "video right/two: DAMAGED" in shown.out
+        assert shown.out.splitlines()[-1] == "not intact"
+        assert "checksum" not in shown.out  # said once, on stderr
         assert dnerv("verify", archive, "--json").json["damaged_videos"] == ["right/two"]
 
     def test_verify_json_names_the_section(self, dnerv: Callable[..., Outcome], archive: Path) -> None:

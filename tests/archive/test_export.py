@@ -155,9 +155,17 @@ def test_existing_output(archive_path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("format", ["mp4", "png"])
 def test_damage_in_the_middle_leaves_nothing_half_written(archive_path: Path, tmp_path: Path, format: Any) -> None:
     damaged = damaged_copy(archive_path, tmp_path, {"class/odd": 0, "one": 0, "wide": 0})
-    with Archive(damaged) as archive, pytest.raises(ArchiveError, match=r"3 of 4 videos .*class/odd"):
+    suffix, heard = ".mp4" if format == "mp4" else "", Heard()
+    with Archive(damaged) as archive, listening(heard), pytest.raises(ArchiveError) as caught:
         export_videos(archive, tmp_path / "out", format=format)
-    suffix = ".mp4" if format == "mp4" else ""
+    missing = ", ".join(f"{tmp_path}/out/{name}{suffix}" for name in ("class/odd", "one", "wide"))
+    assert str(caught.value) == f"3 of 4 videos could not be written: {missing}"  # why has been said of each
+    assert [name for name in ("class/odd", "one", "wide") if any(repr(name) in text for text in heard.warnings)] == [
+        "class/odd",
+        "one",
+        "wide",
+    ]
+    assert str(caught.value.__cause__) == heard.warnings[0]
     assert (tmp_path / "out" / f"walk{suffix}").exists()
     assert not any("odd" in path.name or "dnerv" in path.name for path in (tmp_path / "out").rglob("*"))
 
@@ -207,8 +215,11 @@ def test_every_name_that_was_read_can_be_written(write_videos: Any, sources: Any
 
 def test_one_that_cannot_be_written_does_not_end_the_rest(archive_path: Path, tmp_path: Path) -> None:
     (tmp_path / "class").write_text("a file in the way of a folder")
-    with Archive(archive_path) as archive, pytest.raises(OutputError, match=r"odd\.mp4: cannot be written"):
+    heard = Heard()
+    with Archive(archive_path) as archive, listening(heard), pytest.raises(OutputError, match=r"1 of 4 .*odd\.mp4"):
         export_videos(archive, tmp_path)
+    assert len(heard.warnings) == 1
+    assert "odd.mp4: cannot be written" in heard.warnings[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["class", "one.mp4", "walk.mp4", "wide.mp4"]
 
 

@@ -41,7 +41,7 @@ class Change:
     videos: tuple[str, ...]  # that were removed, or are in the new file
     num_videos: int  # of the archive now
     file_bytes: int
-    unused_bytes: int  # of it, what `compact` takes away
+    unused_bytes: int  # of it; `compact` takes them away, and references that no video uses
     bytes_before: int  # of what it was made of
 
     def to_json(self) -> dict[str, Any]:

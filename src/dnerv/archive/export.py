@@ -23,6 +23,7 @@ from dnerv.video.names import LONGEST_FILE_NAME, file_names
 from dnerv.video.writer import check_mp4, check_png_folder
 
 ExportFormat = Literal["mp4", "png"]
+_LISTED = 5  # files in a message
 Write = Callable[[Path], None]  # writes one video; raises DnervError
 
 
@@ -53,7 +54,8 @@ def export_videos(
     Raises:
         InputError: no video of a name, a range that is empty or outside, a format that is not known.
         OutputError: an output exists and `force` is off; nothing has been written then.
-        DnervError: some videos could not be decoded or written; all others were. Nothing half-written stays.
+        DnervError: some videos could not be decoded or written; all others were. Nothing half-written stays. Of
+            several videos it says which; why is told by warnings, and by its cause for the first.
     """
     readers = _chosen(archive, names, format)
     spans = [_span(reader, frames) for reader in readers]
@@ -177,21 +179,23 @@ def _check_free(target: Path, format: ExportFormat, numbers: range | None, force
 
 
 def _write_all(targets: Sequence[Path], writes: Sequence[Write]) -> list[Path]:
-    """What could be written. Raises the error of the one that could not, or one that counts them."""
-    errors: list[DnervError] = []
+    """What could be written. Of several, those that could not are told as they come, and counted by an error."""
+    errors: dict[Path, DnervError] = {}
     written = []
     for target, write in zip(targets, writes, strict=True):
         try:
             write(target)
             written.append(target)
         except DnervError as error:
-            if len(targets) > 1 and str(error) not in map(str, errors):  # what is wrong with all of them is said once
+            if len(targets) == 1:
+                raise
+            if str(error) not in map(str, errors.values()):  # what is wrong with all of them is said once
                 progress.warning(str(error))
-            errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
+            errors[target] = error
     if errors:
-        raise type(errors[0])(f"{len(errors)} of {len(targets)} videos could not be written, first: {errors[0]}")
+        first = next(iter(errors.values()))
+        missing = ", ".join(map(str, [*errors][:_LISTED])) + (", ..." if len(errors) > _LISTED else "")
+        raise type(first)(f"{len(errors)} of {len(targets)} videos could not be written: {missing}") from first
     return written
 
 

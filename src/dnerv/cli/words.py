@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from fractions import Fraction
@@ -12,6 +13,7 @@ from dnerv.errors import InputError
 from dnerv.options import TypedOption
 
 _UNITS = {"h": 3600, "m": 60, "s": 1}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NOTHING = "none"  # a list without values
 ALL_FRAMES = 65_536  # what `all` stands for as a number of frames
 
@@ -99,6 +101,12 @@ def _frames_text(frames: int) -> str:
     return "all" if frames == ALL_FRAMES else str(frames)
 
 
+def _path(text: str) -> Path:
+    if _URL.match(text):  # as a path it would be a file that is missing
+        raise ValueError(text)
+    return Path(text)
+
+
 def _natural(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise ValueError(text)
@@ -114,5 +122,5 @@ _FORMS: dict[Any, Form] = {
     int: Form(int, str, "a whole number", "N"),
     float: Form(float, lambda number: f"{number:g}", "a number", "X"),
     Fraction: Form(Fraction, str, "frames per second, 25 or 30000/1001 for example", "RATE"),
-    Path: Form(Path, str, "a path", "PATH"),
+    Path: Form(_path, str, "a path on this machine (info, decode, verify and interpolate take URLs)", "PATH"),
 }

@@ -17,7 +17,7 @@ def quality(count: int, ms_ssim: float | None = 0.95) -> dict[str, Any]:
 
 
 def made_of(record: dict[str, Any]) -> tuple[Table, str]:
-    table, note = quality_tables(record)
+    table, *_, note = quality_tables(record)
     assert isinstance(table, Table)
     assert isinstance(note, str)
     return table, note
@@ -46,3 +46,18 @@ def test_a_long_list_is_summed_up_but_counted_whole(count: int, rows: int) -> No
 def test_a_missing_ms_ssim_is_said_and_not_made_up() -> None:
     table, _ = made_of(quality(1, ms_ssim=None))
     assert [row[4] for row in table.rows] == ["n/a", "n/a"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        ([(64, 96), (160, 640)], "its five scales need frames of 161 pixels at least on each side"),
+        ([(64, 96), (161, 640)], "it takes long, and `dnerv evaluate` measures it"),
+    ],
+)
+def test_why_there_is_no_ms_ssim(sizes: list[tuple[int, int]], reason: str) -> None:
+    record = quality(2, ms_ssim=None)
+    for video, (height, width) in zip(record["videos"], sizes, strict=True):
+        video |= {"height": height, "width": width}
+    assert quality_tables(record)[1] == f"MS-SSIM n/a: {reason}"
+    assert len(quality_tables(quality(2))) == 2

@@ -42,12 +42,30 @@ def test_info_verify_and_decode_of_a_url(
         assert missing.strip().endswith(f"{server.url}/b.dnerv: no such file")
 
 
-@pytest.mark.parametrize("command", ["evaluate", "serve", "compact"])
-def test_other_commands_say_that_they_take_files(
-    command: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "words",
+    [
+        "evaluate URL x",
+        "evaluate x URL",
+        "serve URL",
+        "compact URL",
+        "add URL x",
+        "add x URL",
+        "remove URL x",
+        "extract URL x -o y",
+        "extract x y -o URL",
+        "merge x URL -o y",
+        "encode URL -o y",
+        "encode x -o URL",
+        "decode x -o URL",
+    ],
+)
+def test_other_commands_and_outputs_say_that_they_take_files(
+    words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["dnerv", command, "https://host/a.dnerv", *["x"] * (command == "evaluate")])
+    url = "https://host/a.dnerv"
+    monkeypatch.setattr(sys, "argv", ["dnerv", *words.replace("URL", url).split()])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    assert "https:/host/a.dnerv: this command takes a local file" in capfd.readouterr().err
+    assert f"is '{url}'; give a path on this machine" in capfd.readouterr().err

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.changed import change_tables
+from dnerv.cli.commands.given import VideosGiven
 from dnerv.encoding.options import RunOptions
 from dnerv.options import REQUIRED, Options, like, option
 from dnerv.printable import count
@@ -19,7 +20,7 @@ class AddGiven(Options):
     """What is added, and to what."""
 
     archive: Path = option(REQUIRED, "A .dnerv file.", flag="ARCHIVE")
-    inputs: tuple[Path, ...] = option(REQUIRED, "Videos, and folders of them.", flag="VIDEO|FOLDER...")
+    inputs: tuple[Path, ...] = like(VideosGiven, "inputs")
     labels: Path | None = like(RunOptions, "labels")
     skip_bad: bool = like(RunOptions, "skip_bad")
 

@@ -42,7 +42,19 @@ def quality_tables(record: Record) -> Sequence[Part]:
     overall = f"{record['bits_per_pixel']:.4f}"
     made.add_row("all", str(frames), "", f"{record['psnr']:.2f}", _score(record["ms_ssim"]), overall)
     note = f"PSNR of the mean error: {record['psnr_of_mean_mse']:.2f} dB; file: {record['file_bytes']:,} bytes"
-    return [made, note]
+    return [made, *_why_no_score(record["videos"]), note]
+
+
+def _why_no_score(videos: Sequence[Record]) -> list[str]:
+    """A line where videos have no MS-SSIM: they are too small, or it was left out."""
+    from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM
+
+    sides = [min(video["height"], video["width"]) for video in videos if video["ms_ssim"] is None]
+    if not sides:
+        return []
+    if max(sides) < SMALLEST_SIDE_OF_MS_SSIM:
+        return [f"MS-SSIM n/a: its five scales need frames of {SMALLEST_SIDE_OF_MS_SSIM} pixels at least on each side"]
+    return ["MS-SSIM n/a: it takes long, and `dnerv evaluate` measures it"]
 
 
 def _score(value: float | None) -> str:

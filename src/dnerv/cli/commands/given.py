@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from dnerv.encoding.options import RunOptions
-from dnerv.errors import InputError
 from dnerv.options import REQUIRED, Options, like, option
 
 VIDEOS = "Which frames"  # heading in the help
@@ -26,12 +24,6 @@ class ArchiveGiven(Options):
     """What is read."""
 
     archive: Path = option(REQUIRED, "A .dnerv file.", flag="ARCHIVE")
-
-    def __post_init__(self) -> None:
-        """Raise InputError for a URL: as a path it would be a file that is missing."""
-        super().__post_init__()
-        if re.match(r"[a-z][a-z0-9+.-]+:/[^/]", str(self.archive)):
-            raise InputError(f"{self.archive}: this command takes a local file; info, decode and verify take URLs, too")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,13 @@ def _run(given: NamesGiven) -> Record:
 
 
 def _tables(record: Record) -> Sequence[Part]:
-    return [f"removed {count(len(record['videos']), 'video')}", *change_tables(record)]
+    lines: list[Part] = [f"removed {count(len(record['videos']), 'video')}"]
+    grown = record["file_bytes"] - record["bytes_before"]
+    if grown > 0:
+        lines.append(
+            f"the file grew by {grown:,} bytes: a new index, and what the videos took stays until it is compacted"
+        )
+    return [*lines, *change_tables(record)]
 
 
 COMMAND = Command(

@@ -21,7 +21,7 @@ def _tables(record: Record) -> Sequence[Part]:
     damaged = [f"video {name}: DAMAGED" for name in record["damaged_videos"]]
     if len(damaged) > LONGEST_LIST:
         damaged[LONGEST_LIST:] = [f"... and {len(damaged) - LONGEST_LIST} more (--json lists all)"]
-    return [*lines, *damaged, "intact" if record["intact"] else f"damaged: {record['problem']}"]
+    return [*lines, *damaged, "intact" if record["intact"] else "not intact"]
 
 
 def _verdict(record: Record) -> ArchiveError | None:

@@ -46,7 +46,7 @@ def test_unknown_name(archive_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"device": "abacus"}, "device is 'abacus'"),
+        ({"device": "abacus"}, "device is 'abacus'; use 'cpu', 'cuda' or 'cuda:N'"),
         ({"precision": "int3"}, "precision is 'int3'; known: auto"),
         ({"size": "large"}, "size is 'large'; use 'original' or 'coded'"),
         ({"layers": "network"}, "layers is 'network'; use 'all' or 'base'"),
@@ -170,7 +170,7 @@ def test_a_forked_process_reads_on(archive_path: Path, sequential: Frames) -> No
 def test_no_such_file_and_no_archive(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="no such file"):
         Archive(tmp_path / "absent.dnerv")
-    with pytest.raises(ArchiveError, match="not a regular file"):
+    with pytest.raises(ArchiveError, match=r"is a folder; give a \.dnerv file"):
         Archive(tmp_path)
     (tmp_path / "text").write_text("a text")
     with pytest.raises(ArchiveError, match="not a dnerv archive"):

@@ -225,8 +225,19 @@ def test_one_that_cannot_be_written_does_not_end_the_rest(archive_path: Path, tm
 
 def test_an_unwritable_folder(archive_path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with Archive(archive_path) as archive, pytest.raises(OutputError, match="cannot be written"):
-        export_videos(archive, tmp_path / "file", names=["walk"])
+    with Archive(archive_path) as archive, listening(heard := Heard()):
+        for folder in (tmp_path / "file", tmp_path / "file" / "out"):
+            with pytest.raises(OutputError, match=f"^{folder}: cannot be written into, .*/file is a file"):
+                export_videos(archive, folder)
+        assert heard.warnings == []
+
+
+def test_a_folder_that_cannot_be_made(archive_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dnerv.archive.export.os.access", lambda place, mode: place != tmp_path)  # root may anywhere
+    with Archive(archive_path) as archive, listening(heard := Heard()):
+        with pytest.raises(OutputError, match=f"out/in: cannot be made: {tmp_path} may not be written to"):
+            export_videos(archive, tmp_path / "out" / "in")
+        assert (heard.frames, heard.warnings) == (0, [])
 
 
 @pytest.mark.parametrize(("slow", "last"), [(True, 27 * 0.04), (False, 9 * 0.04)])

@@ -125,7 +125,7 @@ def test_an_essential_section_that_is_not_known_is_refused(tmp_path: Path) -> No
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="no such file"):
         Container.open(tmp_path / "missing.dnerv", KINDS)
-    with pytest.raises(ArchiveError, match="not a regular file"):
+    with pytest.raises(ArchiveError, match=r"is a folder; give a \.dnerv file"):
         Container.open(tmp_path, KINDS)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ArchiveError, match="not a regular file"):

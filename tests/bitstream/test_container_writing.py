@@ -246,7 +246,7 @@ def test_what_cannot_be_changed(path: Path, tmp_path: Path) -> None:
         "missing": "no such file",
         "text": "not a dnerv archive",
         "pipe": "not a regular file",
-        ".": "not a regular",
+        ".": "is a folder; give a .dnerv file",
     }
     for name, message in cases.items():
         with pytest.raises(ArchiveError, match=message) as caught, changed_container(tmp_path / name):

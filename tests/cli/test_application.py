@@ -123,7 +123,13 @@ def test_what_decodes_no_frame_waits_for_no_torch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("paint", "'paint'; known: .*encode"), ("study", "'study'; known"), ("study alchemy", "'study alchemy'; known")],
+    [
+        ("sing", "'sing'; known: .*encode"),
+        ("enocde", r"'enocde' \(did you mean encode\?\); known"),
+        ("study", "'study'; known"),
+        ("study alchemy", "'study alchemy'; known"),
+        ("study layer", r"'study layer' \(did you mean study layers\?\); known"),
+    ],
 )
 def test_unknown_commands(words: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

@@ -194,7 +194,7 @@ def test_one_bad_input_does_not_end_the_rest(tmp_path: Path) -> None:
     assert [member.name for member in discover(inputs, on_bad=errors.append)] == ["a"]
     assert [str(error).split(": ")[1] for error in errors] == [
         "no such file or folder",
-        "no video in this folder (known video files, or numbered images)",
+        "no video in this folder, nor numbered images or a tar file",
     ]
     with pytest.raises(InputError, match="no video in"):
         discover(inputs[:2], on_bad=errors.append)

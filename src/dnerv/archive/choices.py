@@ -21,9 +21,9 @@ def checked_device(device: str | torch.device) -> torch.device:
 
     try:
         chosen = torch.device(device)
-    except RuntimeError as error:
-        raise InputError(f"device is {str(device)!r}: {str(error).splitlines()[0]}") from None
-    if chosen.type not in ("cpu", "cuda"):
+    except RuntimeError:  # which lists all that torch has ever been built for
+        chosen = None
+    if chosen is None or chosen.type not in ("cpu", "cuda"):
         raise InputError(f"device is {str(device)!r}; use 'cpu', 'cuda' or 'cuda:N'")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise InputError(

@@ -17,7 +17,7 @@ from torch import Tensor
 from dnerv import progress
 from dnerv.archive.archive import Archive
 from dnerv.archive.video_reader import LARGEST_FACTOR, VideoReader
-from dnerv.errors import DnervError, InputError
+from dnerv.errors import DnervError, InputError, OutputError
 from dnerv.video import Timing, write_mp4, write_png_folder
 from dnerv.video.names import LONGEST_FILE_NAME, file_names
 from dnerv.video.writer import check_mp4, check_png_folder
@@ -152,6 +152,7 @@ def _chosen(archive: Archive, names: Sequence[str] | None, format: ExportFormat)
 def _targets(archive: Archive, readers: Sequence[VideoReader], directory: Path, format: ExportFormat) -> list[Path]:
     """Where each video goes. Of the whole archive's names, so that a video's place does not depend on who is beside."""
     places = file_names(archive.names, ".mp4" if format == "mp4" else "", _longest_name(directory))
+    _check_folder(directory)
     targets = []
     for reader in readers:
         name = reader.entry.name
@@ -159,6 +160,15 @@ def _targets(archive: Archive, readers: Sequence[VideoReader], directory: Path, 
         if str(places[name]) != name + (".mp4" if format == "mp4" else ""):
             progress.warning(f"{name!r} cannot be the name of a file here: it is written as {targets[-1]}")
     return targets
+
+
+def _check_folder(directory: Path) -> None:
+    """Raise OutputError where nothing can be written into it, before anything is decoded."""
+    there = next(place for place in (directory, *directory.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise OutputError(f"{directory}: cannot be written into, since {there} is a file; give a folder")
+    if there != directory and not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{directory}: cannot be made: {there} may not be written to")
 
 
 def _longest_name(directory: Path) -> int:

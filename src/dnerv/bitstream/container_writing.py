@@ -165,6 +165,8 @@ def _locked(target: Path) -> Iterator[int]:
     """Descriptor of the file at `target`, open to be changed and locked against others who would."""
     if not target.exists():
         raise ArchiveError(f"{target}: no such file")
+    if target.is_dir():
+        raise ArchiveError(f"{target}: is a folder; give a .dnerv file")
     if not target.is_file():  # before opening: a named pipe would wait for its other end
         raise ArchiveError(f"{target}: not a regular file")
     with target.open("r+b", buffering=0) as file:

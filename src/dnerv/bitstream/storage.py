@@ -64,6 +64,8 @@ class LocalFile:
         self.path, self.name = path.absolute(), str(path.absolute())
         self.anew: Opener = partial(LocalFile, self.path)
         self._descriptor = -1
+        if self.path.is_dir():
+            raise ArchiveError("is a folder; give a .dnerv file")
         if not stat.S_ISREG(self.path.stat().st_mode):  # before opening: a named pipe would wait for a writer
             raise ArchiveError("not a regular file")
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 from dnerv.cli.command import Command
@@ -44,8 +45,12 @@ def command(words: str) -> Command:
 
         return study_command(words, studies[words])
     if words not in _NAMES or words == "study":
-        known = [name for name in studies if name.startswith("study ")] if words.startswith("study") else _NAMES
-        raise UsageError(f"no command is called {words!r}; known: {', '.join(known)}")
+        known, group = list(_NAMES), ""
+        if words.startswith("study"):
+            known, group = [name for name in studies if name.startswith("study ")], "study "
+        near = get_close_matches(words.removeprefix(group), [name.removeprefix(group) for name in known], 1)
+        meant = f" (did you mean {group}{near[0]}?)" if near else ""
+        raise UsageError(f"no command is called {words!r}{meant}; known: {', '.join(known)}")
     made: Command = import_module(f"dnerv.cli.commands.{words.replace('-', '_')}").COMMAND
     return made
 

@@ -195,4 +195,5 @@ def _describe(design: Design) -> str:
     family = family_of(model).title
     if not model.uses_keyframes:
         return f"{family} without a base layer, {text}"
-    return f"{family}, {text}; every {model.keyframe_every} frames one is coded, at crf {design.crf:g} or near it"
+    coded = "every frame" if model.keyframe_every == 1 else f"one frame in {model.keyframe_every}"
+    return f"{family}, {text}; {coded} is coded, at crf {design.crf:g} or near it"

@@ -97,7 +97,7 @@ def _found_at(path: Path, on_bad: OnBad) -> list[_Found]:
         root = path.resolve()
         found = list(_walk(root, root, set(), on_bad))
         if not found:
-            on_bad(InputError(f"{path}: no video in this folder (known video files, or numbered images)"))
+            on_bad(InputError(f"{path}: no video in this folder, nor numbered images or a tar file"))
         return _labelled(found)
     # The name is the one the user typed, not the one a link leads to.
     path = path.absolute()

@@ -35,7 +35,7 @@ docs: .venv/ready-docs
 
 # Rebuilt when what must be installed has changed. torch first and by itself: this version satisfies the range in
 # pyproject.toml, and what is installed already is not looked for again.
-.venv/ready-%: pyproject.toml | .venv/python
+.venv/ready-%: pyproject.toml src/dnerv/codecs/_planes.c | .venv/python
 	@echo "installing dnerv[$*] into .venv ..."
 	@$(PIP) torch==2.13.0
 	@$(PIP) --editable '.[$*]'

@@ -32,7 +32,8 @@ from torch import Tensor
 from dnerv.archive import Archive
 from dnerv.codecs import Planes
 from dnerv.codecs.colour import ColourConverter, samples_of
-from dnerv.codecs.colour_on_device import is_exact, rgb_of
+from dnerv.codecs.colour_on_device import rgb_of
+from dnerv.codecs.colour_tables import is_exact
 from dnerv.engine import Decoder, Differentiable
 from dnerv.families import ClipInputs, DNeRVConfig, build_model, count_parameters, load_published_state
 from dnerv.loading import Loader

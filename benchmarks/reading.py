@@ -34,7 +34,11 @@ from dnerv.archive.base_layer import packet_ends
 from dnerv.archive.entry import OWN_INTRA
 from dnerv.codecs import Planes
 from dnerv.codecs.colour import ColourConverter
+from dnerv.codecs.colour_tables import is_exact
+from dnerv.codecs.frame_header import chroma_sample_position
 from dnerv.codecs.obu import unpack_temporal_unit
+from dnerv.evaluation.machine import conversion
+from dnerv.video.listing import is_video_name
 
 CLIP = 8  # frames
 CODINGS = {
@@ -69,7 +73,7 @@ def main() -> None:
     side_by_side.show(seconds, work=len(samples), unit="samples/s", reference="converted")
     print(f"{'two threads, by the clock':28}{1e3 * both:7.0f} ms{len(samples) / both:12.1f}")
     rates = {name: len(samples) / statistics.median(runs) for name, runs in seconds.items()}
-    print(f"{machine()}; {'by the clock' if options.wall else 'seconds of the processor'}")
+    print(f"{machine()}, RGB {conversion()}; {'by the clock' if options.wall else 'seconds of the processor'}")
     if options.json:
         record = {"seconds": seconds, "rates": rates, "two threads": len(samples) / both, "machine": machine()}
         options.json.write_text(json.dumps(record, indent=1))
@@ -116,7 +120,8 @@ def bare(archive: Archive, samples: list[Sample]) -> dict[str, Run]:
     decoder = av.CodecContext.create("libdav1d", "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count, decoder.options = 1, {"max_frame_delay": "1"}
-    converter, out = ColourConverter(planes), np.empty((3, *size), np.uint8)
+    (position,) = {chroma_sample_position(format.header) for format in archive.config.formats}
+    converter, out = ColourConverter(planes, is_exact=is_exact(planes, position)), np.empty((3, *size), np.uint8)
 
     def decoded() -> None:
         for stretch in stretches:
@@ -159,7 +164,7 @@ def theirs(videos: Path, folder: Path, samples: list[Sample]) -> dict[str, Run]:
     except (ImportError, OSError, RuntimeError) as error:
         print(f"torchcodec does not import: {str(error).splitlines()[0]}")
         return {}
-    sources = {str(path.relative_to(videos).with_suffix("")): path for path in videos.rglob("*") if path.is_file()}
+    sources = {str(path.relative_to(videos).with_suffix("")): path for path in videos.rglob("*") if is_video_name(path)}
     candidates: dict[str, Run] = {}
     for number, (title, (codec, settings)) in enumerate(CODINGS.items()):
         paths = {name: folder / f"{number}-{name.replace('/', '-')}.mp4" for name in {name for name, _ in samples}}

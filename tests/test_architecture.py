@@ -28,6 +28,7 @@ def dotted(path: Path) -> str:
 
 
 MODULES = {dotted(path): path for path in SOURCE.rglob("*.py")}
+COMPILED = {dotted(path) for path in SOURCE.rglob("*.pyi")}  # they import nothing
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -42,6 +43,8 @@ def imported(tree: ast.AST) -> Iterator[str]:
             if parts[0] != "dnerv":
                 continue
             inner = ".".join(parts[1:])
+            if inner in COMPILED:
+                continue
             yield inner if inner in MODULES else inner.rpartition(".")[0]
 
 

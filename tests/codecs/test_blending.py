@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnerv.codecs import blend, blended
+from dnerv.codecs import blend, blended, compiled
 from dnerv.codecs.blending import blends_into
 from dnerv.video import Timeline
 
@@ -20,6 +20,16 @@ def test_one_frame() -> None:
     assert np.array_equal(np.stack(list(blended(keyframes, Timeline(1, 8, 8)))), keyframes)
 
 
+@pytest.fixture(params=["compiled", "numpy"])
+def way(request, monkeypatch) -> None:
+    """Both ways of mixing, one after the other."""
+    if request.param == "numpy":
+        monkeypatch.setattr(compiled, "planes", None)
+    elif compiled.planes is None:
+        pytest.skip("dnerv was installed without a compiler: src/dnerv/codecs/_planes.c is not built")
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("distance", [1, 2, 3, 4, 6, 8, 16, 255, 256, 300])
 def test_many_blends_at_once_are_the_same(distance: int) -> None:
     """Every pair of values there is, at shares in order and out of it."""

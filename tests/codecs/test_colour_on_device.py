@@ -7,7 +7,8 @@ import torch
 
 from dnerv.codecs import Planes
 from dnerv.codecs.colour import ColourConverter, samples_of
-from dnerv.codecs.colour_on_device import is_exact, rgb_of
+from dnerv.codecs.colour_on_device import rgb_of
+from dnerv.codecs.colour_tables import SMALLEST_SIDE, is_exact
 
 KINDS = [
     Planes(matrix, full, depth)
@@ -15,7 +16,7 @@ KINDS = [
     for full in (False, True)
     for depth in (8, 10)
 ]
-SIZES = [(64, 64), (66, 70), (64, 130), (98, 66)]
+SIZES = [(SMALLEST_SIDE, SMALLEST_SIDE), (64, 64), (66, 70), (64, 130), (98, 66)]
 
 
 @pytest.mark.parametrize("planes", [planes for planes in KINDS if is_exact(planes, 0)], ids=str)

@@ -70,4 +70,5 @@ def test_the_machine_is_described() -> None:
     machine = describe_machine(torch.device("cpu"))
     assert machine.processor
     assert machine.cores == usable_cores() >= 1
+    assert machine.conversion in ("compiled", "swscale")
     assert (machine.device, machine.torch, machine.threads) == ("cpu", torch.__version__, torch.get_num_threads())

@@ -8,7 +8,6 @@ To the bit what `BaseReader.frames` makes on the processor: integers, and blends
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -18,19 +17,14 @@ from torch import Tensor
 from dnerv.archive.base_layer import CodedSamples
 from dnerv.archive.config import PlaneFormat
 from dnerv.codecs import Planes, picture_size
-from dnerv.codecs.colour_on_device import is_exact, rgb_of
-from dnerv.codecs.frame_header import read_sequence_header
-from dnerv.errors import ArchiveError
+from dnerv.codecs.colour_on_device import rgb_of
+from dnerv.codecs.colour_tables import is_exact
+from dnerv.codecs.frame_header import chroma_sample_position
 
 
-@lru_cache(maxsize=256)
 def is_made_alike(format: PlaneFormat) -> bool:
     """Whether frames of this format are the processor's when they are made here."""
-    try:
-        header = read_sequence_header(format.header)
-    except ArchiveError:
-        return False  # a kind of stream whose chroma could lie elsewhere
-    return is_exact(format.planes, header.chroma_sample_position)
+    return is_exact(format.planes, chroma_sample_position(format.header))
 
 
 class SamplesToSend:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -18,13 +19,15 @@ from numpy.typing import NDArray
 
 from dnerv.codecs.codec import Codec
 from dnerv.codecs.colour import ColourConverter, padded_size, samples_of, threads_converter
+from dnerv.codecs.colour_tables import is_exact
+from dnerv.codecs.frame_header import chroma_sample_position
 from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Planes
-from dnerv.codecs.obu import pack_temporal_unit, unpack_temporal_unit
+from dnerv.codecs.obu import pack_temporal_unit, split_sequence_header, unpack_temporal_unit
 from dnerv.errors import ArchiveError
 
 SMALLEST_SIDE = 64  # pixels; SVT-AV1 hangs when one side is under 30 and the other over 64
-_MOST_KEPT = 16  # decoders that wait to be used again, of one size
-_MOST_SIZES = 16
+_MOST_KEPT = 16  # decoders that wait to be used again, of one kind
+_MOST_KINDS = 16
 
 
 class Av1Codec(Codec):
@@ -79,11 +82,11 @@ def decode_packets(
 class Picture:
     """A decoded picture, which becomes RGB when somebody asks for it."""
 
-    __slots__ = ("_frame", "_planes", "_rgb_planes", "_size")
+    __slots__ = ("_frame", "_is_exact", "_planes", "_rgb_planes", "_size")
 
-    def __init__(self, frame: av.VideoFrame, size: tuple[int, int], planes: Planes) -> None:
-        """`size`: (height, width) in pixels that are shown; the rest is padding."""
-        self._frame, self._size, self._planes = frame, size, planes
+    def __init__(self, frame: av.VideoFrame, size: tuple[int, int], planes: Planes, *, is_exact: bool) -> None:
+        """`size`: (height, width) in pixels that are shown; the rest is padding. `is_exact`: of `colour_tables`."""
+        self._frame, self._size, self._planes, self._is_exact = frame, size, planes, is_exact
         self._rgb_planes: NDArray[np.uint8] | None = None  # where they were asked for to be kept
 
     def rgb(self) -> Frame:
@@ -110,7 +113,8 @@ class Picture:
 
     @property
     def _converter(self) -> ColourConverter:
-        return threads_converter(self._planes, self._frame.height, self._frame.width)
+        frame = self._frame
+        return threads_converter(self._planes, frame.height, frame.width, is_exact=self._is_exact)
 
 
 def picture_size(height: int, width: int) -> tuple[int, int]:
@@ -128,8 +132,9 @@ def decode_pictures(
     first: int = 0,
 ) -> Iterator[Picture]:
     """As `decode_packets`, from packet `first` on: those before are decoded and not shown."""
-    size = picture_size(height, width)
-    decoder = _opened(size[0] * size[1], threads)
+    size, chroma = picture_size(height, width), _chroma_sample_position(packets)
+    kind = _Kind(size[0] * size[1], chroma, threads)
+    decoder, exact = _opened(kind), is_exact(planes, chroma)
     try:
         for index, data in enumerate(packets):
             frame = _decode_one(decoder, data, index)
@@ -142,17 +147,38 @@ def decode_pictures(
                     f"keyframe packet {index} holds {frame.format.name} samples, not {planes.pixel_format}"
                 )
             if index >= first:
-                yield Picture(frame, (height, width), planes)
+                yield Picture(frame, (height, width), planes, is_exact=exact)
         if decoder.decode(None):
             raise ArchiveError("keyframe packets hold more frames than there are packets; they are damaged")
     except GeneratorExit:
-        _keep(decoder, size[0] * size[1], threads)
+        _keep(decoder, kind)
         raise
-    _keep(decoder, size[0] * size[1], threads)
+    _keep(decoder, kind)
 
 
-@lru_cache(maxsize=_MOST_SIZES)
-def _kept(pixels: int) -> deque[av.VideoCodecContext]:
+def _chroma_sample_position(packets: Sequence[bytes]) -> int | None:
+    """As the sequence header has it that packets begin with; None where they begin with none that is read here."""
+    try:
+        return chroma_sample_position(split_sequence_header(packets[0])[0])
+    except (ArchiveError, IndexError):
+        return None
+
+
+class _Kind(NamedTuple):
+    """What a decoder is opened for."""
+
+    pixels: int  # of its pictures, at most
+    chroma_sample_position: int | None  # FFmpeg tells pictures of a place of chroma that a stream before them has named
+    threads: int
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Not where a decoder has threads, which no fork takes over, nor where it is not known what it was told."""
+        return self.threads == 1 and self.chroma_sample_position is not None
+
+
+@lru_cache(maxsize=_MOST_KINDS)
+def _kept(kind: _Kind) -> deque[av.VideoCodecContext]:
     """Decoders to be used again: opening one takes almost as long as decoding a small frame.
 
     Taking one out is one step for the interpreter, and so is putting it back: threads need no lock, and a forked child
@@ -161,28 +187,28 @@ def _kept(pixels: int) -> deque[av.VideoCodecContext]:
     return deque(maxlen=_MOST_KEPT)
 
 
-def _opened(pixels: int, threads: int) -> av.VideoCodecContext:
-    if threads == 1:
+def _opened(kind: _Kind) -> av.VideoCodecContext:
+    if kind.may_be_kept:
         try:
-            return _kept(pixels).pop()
+            return _kept(kind).pop()
         except IndexError:
             pass
-    return _open_decoder(pixels, threads)
+    return _open_decoder(kind)
 
 
-def _keep(decoder: av.VideoCodecContext, pixels: int, threads: int) -> None:
-    """Not after an error: what a decoder does then is not known. Nor where it has threads, which no fork takes over."""
-    if threads == 1:
+def _keep(decoder: av.VideoCodecContext, kind: _Kind) -> None:
+    """Not after an error: what a decoder does then is not known."""
+    if kind.may_be_kept:
         decoder.flush_buffers()
-        _kept(pixels).append(decoder)
+        _kept(kind).append(decoder)
 
 
-def _open_decoder(pixels: int, threads: int) -> av.VideoCodecContext:
+def _open_decoder(kind: _Kind) -> av.VideoCodecContext:
     decoder = av.CodecContext.create("libdav1d", "r")
     assert isinstance(decoder, av.VideoCodecContext)
-    decoder.thread_count = threads
+    decoder.thread_count = kind.threads
     # max_frame_delay: no frame parallelism; max_pixels: a damaged size cannot ask for gigabytes.
-    decoder.options = {"max_frame_delay": "1", "max_pixels": str(pixels)}
+    decoder.options = {"max_frame_delay": "1", "max_pixels": str(kind.pixels)}
     return decoder
 
 

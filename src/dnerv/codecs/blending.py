@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerv.codecs import compiled
 from dnerv.codecs.keyframes import Frame
 from dnerv.video import Timeline
 
@@ -24,11 +25,15 @@ def blend(start: Frame, end: Frame, share: float) -> Frame:
 def blends_into(
     start: NDArray[np.uint8], end: NDArray[np.uint8], shares: Sequence[float], out: NDArray[np.uint8]
 ) -> None:
-    """What `blend` gives for each share, to the bit, written to `out`: uint8 [len(shares), *start.shape], without gaps.
+    """What `blend` gives for each share, to the bit, written to `out`: uint8 [len(shares), *start.shape].
 
-    In blocks that stay in a processor's cache. Where all shares are halves, quarters and so on down to 1/256, every
-    step is exact, and each blend is the one before it and a part of the difference.
+    No array has gaps. By what is compiled, where it is there; else by NumPy, in blocks that stay in a cache.
+    Where all shares are halves, quarters and so on down to 1/256, every step is exact, and each blend is the one before
+    it and a part of the difference.
     """
+    if compiled.planes is not None:
+        compiled.planes.blend(start, end, np.array(shares, np.float32), out)
+        return
     first, second, targets = start.reshape(-1), end.reshape(-1), out.reshape(len(shares), -1)
     floats = np.empty((4, min(_BLOCK, first.size)), np.float32)
     mix = _mix_exactly if all((share * 256).is_integer() for share in shares) else _mix

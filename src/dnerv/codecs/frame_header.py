@@ -8,6 +8,7 @@ makes the frame's header some bits longer and leaves what is coded as it is (AV1
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dnerv.codecs.obu import obus, sized
 from dnerv.errors import ArchiveError
@@ -123,6 +124,15 @@ def read_sequence_header(obu: bytes) -> SequenceHeader:
         has_separate_chroma_steps=bits.flag(),
         has_film_grain=bits.flag(),
     )
+
+
+@lru_cache(maxsize=256)
+def chroma_sample_position(obu: bytes) -> int | None:
+    """Of a sequence header: where chroma lies, 0 where that is left open. None for one that is not read here."""
+    try:
+        return read_sequence_header(obu).chroma_sample_position
+    except ArchiveError:
+        return None
 
 
 def hidden_key_frame(sequence: SequenceHeader, packed: bytes) -> bytes:

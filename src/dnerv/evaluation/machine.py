@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from dnerv.codecs import compiled
 from dnerv.process import usable_cores
 
 
@@ -21,14 +22,26 @@ class Machine:
     device: str  # "cpu", or the accelerator's name
     python: str
     torch: str
+    conversion: str  # who makes RGB of planes: "compiled" (codecs._planes) or "swscale"
 
 
 def describe_machine(device: torch.device) -> Machine:
     """This machine, and `device` of it."""
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return Machine(
-        _processor(), usable_cores(), torch.get_num_threads(), accelerator, platform.python_version(), torch.__version__
+        _processor(),
+        usable_cores(),
+        torch.get_num_threads(),
+        accelerator,
+        platform.python_version(),
+        torch.__version__,
+        conversion(),
     )
+
+
+def conversion() -> str:
+    """See `Machine.conversion`."""
+    return "swscale" if compiled.planes is None else "compiled"
 
 
 def _processor() -> str:

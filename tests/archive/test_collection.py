@@ -49,6 +49,9 @@ def test_what_is_known_of_it(collection: Collection, shards: list[Path]) -> None
     assert repr(collection) == f"<dnerv collection of 3 archives: 6 videos, {3 * 9 + 2 * 10 + 11} frames>"
     assert ("c" in collection, "e" in collection, collection.place_of("e")) == (True, False, None)
     assert not collection.is_remote
+    parts = [archive.breakdown() for archive in collection.archives]
+    assert collection.breakdown() == {purpose: sum(part[purpose] for part in parts) for purpose in parts[0]}
+    assert sum(collection.breakdown().values()) == collection.file_bytes
     with pytest.raises(VideoNameError, match=r"no video is called 'e' in 3 archives; there are 6: a/one, .*, \.\.\."):
         collection["e"]
     for read in (collection, collection.archives[0]):

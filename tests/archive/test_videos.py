@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def videos(request: pytest.FixtureRequest, shards: list[Path], tmp_path: Path) -
     merge(shards, tmp_path / "all.dnerv")
     with Archive(tmp_path / "all.dnerv") as archive:
         yield archive
+
+
+def test_labels_are_class_names_once_and_in_order(videos: Videos, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert videos.class_names == ["a"]
+    entries = [replace(videos.entries[0], label=label) for label in ("walk", None, "run", "walk")]
+    monkeypatch.setattr(type(videos), "each_entry", lambda self: iter(entries))
+    assert videos.class_names == ["run", "walk"]
 
 
 def test_entries_by_place(videos: Videos) -> None:

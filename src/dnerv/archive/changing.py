@@ -25,6 +25,7 @@ from zlib import crc32
 from dnerv import progress
 from dnerv.archive.archive import Archive
 from dnerv.archive.entry import OWN_INTRA, VideoEntry, sort_key
+from dnerv.archive.videos import Videos
 from dnerv.archive.writing import ArchiveWriter, NetworkLayer, NewReference, changed_archive, new_archive
 from dnerv.bitstream import changed_container, check_target
 from dnerv.errors import ArchiveError, InputError, OutputError, VideoNameError
@@ -49,7 +50,7 @@ class Change:
         return vars(self) | {"path": str(self.path), "videos": list(self.videos)}
 
 
-def matching(archive: Archive, names: Sequence[str]) -> list[str]:
+def matching(videos: Videos, names: Sequence[str]) -> list[str]:
     """Names of videos, in the order of names: those given, and all that fit a pattern with `*`, `?` or `[...]`.
 
     A name that a video has is taken as it is, whatever signs it has. `*` fits `/` too.
@@ -58,19 +59,19 @@ def matching(archive: Archive, names: Sequence[str]) -> list[str]:
     """
     found, patterns = set[str](), list[str]()
     for name in sorted(set(names), key=sort_key):  # in the index's order: each of its blocks is read once
-        found.add(name) if name in archive else patterns.append(name)
+        found.add(name) if name in videos else patterns.append(name)
     missing = [pattern for pattern in patterns if not set(pattern) & set(_WILD)]
     if missing:
-        archive[missing[0]]  # raises the error that names some that are there
+        videos.find(missing[0])  # raises the error that names some that are there
     fits = dict.fromkeys(patterns, False)
-    for name in archive.names if patterns else ():
+    for name in videos.names if patterns else ():
         for pattern in patterns:
             if fnmatchcase(name, pattern):
                 fits[pattern] = True
                 found.add(name)
     for pattern, is_used in fits.items():
         if not is_used:
-            raise VideoNameError(f"no video of this archive fits {pattern!r}; it holds {len(archive)}")
+            raise VideoNameError(f"no video fits {pattern!r}; there are {len(videos)}")
     return sorted(found, key=sort_key)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import os
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -99,6 +99,10 @@ class Collection(Videos):
     def title(self) -> str:
         """What it is called in a few words."""
         return self.archives[0].title if len(self.archives) == 1 else f"{len(self.archives)} archives"
+
+    def breakdown(self) -> dict[str, int]:
+        """Bytes by purpose, of all files; they sum to `file_bytes`. Raises ArchiveError."""
+        return summed(archive.breakdown() for archive in self.archives)
 
     def __len__(self) -> int:
         return len(self._order.owners)
@@ -233,14 +237,28 @@ def open_archives(
         if not _is_pattern(source):
             return opened(source)
         source = [source]
-    paths = [path for each in source for path in (_matching(each, storage_options) if _is_pattern(each) else [each])]
-    archives = _all_opened(paths, opened)
+    archives = _all_opened(matching_paths(source, storage_options), opened)
     try:
         return Collection(archives)
     except BaseException:
         for archive in archives:
             archive.close()
         raise
+
+
+def matching_paths(sources: Sequence[PathOrUrl], storage_options: Mapping[str, Any] | None = None) -> list[PathOrUrl]:
+    """Paths and URLs, patterns among them replaced by what they match. Raises InputError where one matches nothing."""
+    return [path for each in sources for path in (_matching(each, storage_options) if _is_pattern(each) else [each])]
+
+
+def summed(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Breakdowns as one, by purpose, in the order of the one that has most."""
+    each = sorted(parts, key=len, reverse=True)
+    total = dict.fromkeys(each[0], 0)
+    for part in each:
+        for purpose, number in part.items():
+            total[purpose] = total.get(purpose, 0) + number
+    return total
 
 
 def _is_pattern(source: PathOrUrl) -> bool:

@@ -17,6 +17,7 @@ from torch import Tensor
 from dnerv import progress
 from dnerv.archive.archive import Archive
 from dnerv.archive.video_reader import LARGEST_FACTOR, VideoReader
+from dnerv.archive.videos import Videos
 from dnerv.errors import DnervError, InputError, OutputError
 from dnerv.video import Timing, write_mp4, write_png_folder
 from dnerv.video.names import LONGEST_FILE_NAME, file_names
@@ -28,7 +29,7 @@ Write = Callable[[Path], None]  # writes one video; raises DnervError
 
 
 def export_videos(
-    archive: Archive,
+    videos: Videos,
     directory: Path,
     *,
     names: Sequence[str] | None = None,
@@ -36,7 +37,7 @@ def export_videos(
     format: ExportFormat = "mp4",
     force: bool = False,
 ) -> list[Path]:
-    """Decode videos into `directory`, one file or folder each, under their names in the archive.
+    """Decode videos of an archive or a collection into `directory`, one file or folder each, under their names.
 
     An mp4 has the matrix, range and depth of the video's source; a PNG is 8-bit RGB.
 
@@ -57,24 +58,24 @@ def export_videos(
         DnervError: some videos could not be decoded or written; all others were. Nothing half-written stays. Of
             several videos it says which; why is told by warnings, and by its cause for the first.
     """
-    readers = _chosen(archive, names, format)
-    spans = [_span(reader, frames) for reader in readers]
+    chosen = _chosen(videos, names, format)
+    spans = [_span(reader, frames) for _, reader in chosen]
 
-    def write(reader: VideoReader, span: range, target: Path) -> None:
+    def write(archive: Archive, reader: VideoReader, span: range, target: Path) -> None:
         pictures = _pictures(reader[index] for index in span)
         if format == "mp4":
             _write_mp4(archive, reader, target, pictures, _part(reader.entry.timing, span), force)
         else:
             write_png_folder(target, pictures, first=None if frames is None else span.start, force=force)
 
-    targets = _targets(archive, readers, directory, format)
+    targets = _targets(videos, [reader for _, reader in chosen], directory, format)
     for target, span in zip(targets, spans, strict=True):
         _check_free(target, format, None if frames is None else span, force)
-    return _write_all(targets, [partial(write, reader, span) for reader, span in zip(readers, spans, strict=True)])
+    return _write_all(targets, [partial(write, *each, span) for each, span in zip(chosen, spans, strict=True)])
 
 
 def interpolate_videos(
-    archive: Archive,
+    videos: Videos,
     directory: Path,
     *,
     factor: int,
@@ -93,20 +94,20 @@ def interpolate_videos(
     """
     if not 2 <= factor <= LARGEST_FACTOR:
         raise InputError(f"factor {factor}: allowed are 2 to {LARGEST_FACTOR}")
-    readers = _chosen(archive, names, format)
-    times = [interpolated_timing(reader.entry.timing, factor, slow_motion=slow_motion) for reader in readers]
+    chosen = _chosen(videos, names, format)
+    times = [interpolated_timing(reader.entry.timing, factor, slow_motion=slow_motion) for _, reader in chosen]
 
-    def write(reader: VideoReader, timing: Timing, target: Path) -> None:
+    def write(archive: Archive, reader: VideoReader, timing: Timing, target: Path) -> None:
         pictures = _pictures(reader.interpolated(factor))
         if format == "mp4":
             _write_mp4(archive, reader, target, pictures, timing, force)
         else:
             write_png_folder(target, pictures, force=force)
 
-    targets = _targets(archive, readers, directory, format)
+    targets = _targets(videos, [reader for _, reader in chosen], directory, format)
     for target in targets:
         _check_free(target, format, None, force)
-    return _write_all(targets, [partial(write, reader, timing) for reader, timing in zip(readers, times, strict=True)])
+    return _write_all(targets, [partial(write, *each, timing) for each, timing in zip(chosen, times, strict=True)])
 
 
 def interpolated_timing(timing: Timing, factor: int, *, slow_motion: bool) -> Timing:
@@ -142,16 +143,17 @@ def _write_mp4(
     write_mp4(target, pictures, timing, force=force, **asdict(format.shown))
 
 
-def _chosen(archive: Archive, names: Sequence[str] | None, format: ExportFormat) -> list[VideoReader]:
+def _chosen(videos: Videos, names: Sequence[str] | None, format: ExportFormat) -> list[tuple[Archive, VideoReader]]:
+    """Readers of the videos wanted, with the archives that they are in."""
     if format not in ("mp4", "png"):
         raise InputError(f"format is {format!r}; use 'mp4' or 'png'")
-    chosen = archive.entries if names is None else [archive[name].entry for name in names]
-    return [archive.reader(entry, dimension_order="NCHW") for entry in chosen]
+    found = map(videos.located, range(len(videos))) if names is None else map(videos.find, names)
+    return [(archive, archive.reader(entry, dimension_order="NCHW")) for archive, entry in found]
 
 
-def _targets(archive: Archive, readers: Sequence[VideoReader], directory: Path, format: ExportFormat) -> list[Path]:
-    """Where each video goes. Of the whole archive's names, so that a video's place does not depend on who is beside."""
-    places = file_names(archive.names, ".mp4" if format == "mp4" else "", _longest_name(directory))
+def _targets(videos: Videos, readers: Sequence[VideoReader], directory: Path, format: ExportFormat) -> list[Path]:
+    """Where each video goes. Of all videos' names, so that a video's place does not depend on who is beside."""
+    places = file_names(videos.names, ".mp4" if format == "mp4" else "", _longest_name(directory))
     _check_folder(directory)
     targets = []
     for reader in readers:

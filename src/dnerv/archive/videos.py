@@ -25,6 +25,16 @@ class Videos(ABC):
 
     @property
     @abstractmethod
+    def names(self) -> list[str]:
+        """Names of the videos, in the order of their bytes."""
+
+    @property
+    def class_names(self) -> list[str]:
+        """Labels of the videos, each once, sorted: what loaders count labels in. Reads the whole index."""
+        return sorted({entry.label for entry in self.entries if entry.label is not None})
+
+    @property
+    @abstractmethod
     def num_pixels(self) -> int:
         """Pixels of all frames at the size that was coded: what bits per pixel are counted on."""
 
@@ -39,7 +49,14 @@ class Videos(ABC):
         return 8 * self.file_bytes / self.num_pixels
 
     @abstractmethod
+    def breakdown(self) -> dict[str, int]:
+        """Bytes by purpose; they sum to `file_bytes`. Raises ArchiveError."""
+
+    @abstractmethod
     def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __contains__(self, name: str) -> bool: ...
 
     def __getitem__(self, name: str) -> VideoReader:
         """The video of this name. VideoNameError (a KeyError) where there is none, naming some that are."""

@@ -27,14 +27,12 @@ class DecodeOptions(Options):
 
 
 def _run(given: ReadableGiven, to: ExportOptions, options: DecodeOptions) -> Record:
-    from dnerv.archive import Archive, export_videos
+    from dnerv.archive import export_videos, open_archives
     from dnerv.archive.changing import matching
 
-    with Archive(given.archive, device=to.device, precision=options.precision, layers=options.layers) as archive:
-        names = matching(archive, to.video) if to.video else None
-        written = export_videos(
-            archive, to.output, names=names, frames=options.frames, format=to.format, force=to.force
-        )
+    with open_archives(given.source, device=to.device, precision=options.precision, layers=options.layers) as videos:
+        names = matching(videos, to.video) if to.video else None
+        written = export_videos(videos, to.output, names=names, frames=options.frames, format=to.format, force=to.force)
     return {"written": [str(path) for path in written]}
 
 
@@ -46,7 +44,9 @@ def written_tables(record: Record) -> Sequence[Part]:
 
 COMMAND = Command(
     "decode",
-    "Get videos back: all of them, some, or some frames.",
+    """Get videos back: all of them, some, or some frames.
+
+    Several archives are read as one collection: no two of their videos may have one name.""",
     (ReadableGiven, ExportOptions, DecodeOptions),
     _run,
     written_tables,

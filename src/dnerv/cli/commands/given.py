@@ -30,7 +30,14 @@ class ArchiveGiven(Options):
 class ReadableGiven(Options):
     """What is read, wherever it is."""
 
-    archive: str = option(REQUIRED, "A .dnerv file, or the URL of one.", flag="ARCHIVE|URL")
+    archives: tuple[str, ...] = option(
+        REQUIRED, "A .dnerv file, or the URL of one; several, or a pattern with *.", flag="ARCHIVE|URL..."
+    )
+
+    @property
+    def source(self) -> str | tuple[str, ...]:
+        """As `dnerv.open` takes it."""
+        return self.archives if len(self.archives) > 1 else self.archives[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from dnerv.cli.command import Command, Record
@@ -16,10 +17,32 @@ if TYPE_CHECKING:
 
 
 def _run(given: ReadableGiven) -> Record:
+    from dnerv.archive.collection import matching_paths
+
+    records = [_record_at(path) for path in matching_paths(given.archives)]
+    return records[0] if len(records) == 1 else _of_all(records)
+
+
+def _record_at(path: str | PathLike[str]) -> Record:
     from dnerv.archive import Archive
 
-    with Archive(given.archive) as archive:
-        return _record(archive)
+    with Archive(path) as archive:
+        return {"path": archive.container.name if archive.is_remote else str(path)} | _record(archive)
+
+
+def _of_all(records: Sequence[Record]) -> Record:
+    """Of several archives, each by itself: they may hold the same videos."""
+    from dnerv.archive.collection import summed
+
+    file_bytes = sum(record["file_bytes"] for record in records)
+    return {
+        "file_bytes": file_bytes,
+        "bits_per_pixel": 8 * file_bytes / sum(record["pixels"] for record in records),
+        "frames": sum(record["frames"] for record in records),
+        "pixels": sum(record["pixels"] for record in records),
+        "breakdown": summed(record["breakdown"] for record in records),
+        "archives": list(records),
+    }
 
 
 def _record(archive: Archive) -> Record:
@@ -52,6 +75,7 @@ def _record(archive: Archive) -> Record:
         "file_bytes": archive.file_bytes,
         "bits_per_pixel": archive.bits_per_pixel,
         "frames": archive.num_frames,
+        "pixels": archive.num_pixels,
         "access": max(video["access"] for video in videos),
         "breakdown": archive.breakdown(),
         "formats": [each.to_json() for each in archive.config.formats],
@@ -104,11 +128,31 @@ def _network(archive: Archive) -> Record | None:
 
 
 def _tables(record: Record) -> Sequence[Part]:
+    if "archives" in record:
+        return [_archive_table(record), _breakdown_table(record)]
     parts: list[Part] = [_video_table(record)]
     if record["references"]:
         parts.append(_reference_table(record))
     parts += [*_format_lines(record), _access_line(record), _network_line(record), _breakdown_table(record)]
     return [*parts, f"{record['bits_per_pixel']:.4f} bits per pixel"]
+
+
+def _archive_table(record: Record) -> Table:
+    """One line an archive."""
+    made = table("archive", ">videos", ">frames", ">access", "network", ">bytes", ">bits/pixel")
+    archives = record["archives"]
+    for one in archives[:LONGEST_LIST]:
+        facts = f"{len(one['videos']):,}", f"{one['frames']:,}", _shown(one["access"] or None)
+        made.add_row(one["path"], *facts, "yes" if one["network"] else "-", *_size(one))
+    made.add_rest(archives)
+    made.add_section()
+    videos = sum(len(one["videos"]) for one in archives)
+    made.add_row("all", f"{videos:,}", f"{record['frames']:,}", "", "", *_size(record))
+    return made
+
+
+def _size(record: Record) -> tuple[str, str]:
+    return f"{record['file_bytes']:,}", f"{record['bits_per_pixel']:.4f}"
 
 
 def _video_table(record: Record) -> Table:
@@ -188,7 +232,7 @@ def _breakdown_table(record: Record) -> Table:
     for name, number in record["breakdown"].items():
         made.add_row(name, f"{number:,}", f"{number / record['file_bytes']:.1%}")
     made.add_section()
-    made.add_row("the file", f"{record['file_bytes']:,}", "100.0%")
+    made.add_row("all files" if "archives" in record else "the file", f"{record['file_bytes']:,}", "100.0%")
     return made
 
 
@@ -196,4 +240,19 @@ def _shown(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-COMMAND = Command("info", "Say what an archive holds and where its bytes go.", (ReadableGiven,), _run, _tables)
+COMMAND = Command(
+    "info",
+    """Say what an archive holds and where its bytes go.
+
+    Of each video: frames; size, height x width, and fps of its source; every: 1 where all frames are coded, n where
+    every n-th is; group: how many coded frames decode by themselves, all where it is the whole video; made by: what
+    makes the frames that are not coded; bytes: of its packets.
+
+    Of each reference, a picture that is stored once: the video and frame that it was made of; who uses it; groups: how
+    many start from it; bytes: what it takes; saves: bytes, as its encoder reckoned.
+
+    Of several archives, a line for each.""",
+    (ReadableGiven,),
+    _run,
+    _tables,
+)

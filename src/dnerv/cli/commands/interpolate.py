@@ -21,15 +21,16 @@ class InterpolateOptions(Options):
 
 
 def _run(given: ReadableGiven, options: InterpolateOptions, to: ExportOptions) -> Record:
-    from dnerv.archive import Archive, interpolate_videos
+    from dnerv.archive import interpolate_videos, open_archives
+    from dnerv.archive.changing import matching
 
-    with Archive(given.archive, device=to.device) as archive:
+    with open_archives(given.source, device=to.device) as videos:
         written = interpolate_videos(
-            archive,
+            videos,
             to.output,
             factor=options.factor,
             slow_motion=options.slow_motion,
-            names=to.video or None,
+            names=matching(videos, to.video) if to.video else None,
             format=to.format,
             force=to.force,
         )

@@ -248,7 +248,7 @@ class TestChanges:
         assert done.code == 0, done.err
         assert done.out.startswith("removed 1 video\n")
         assert "the file grew by " in done.out
-        assert "unused at least: `dnerv compact` takes them away" in " ".join(done.out.split())
+        assert "of them unused: `dnerv compact` takes them away" in " ".join(done.out.split())
         assert frames_of(archive) == {"right/two": before["right/two"]}
         done = dnerv("compact", archive, "--json")
         assert done.json["bytes_before"] > done.json["file_bytes"] == archive.stat().st_size

@@ -34,4 +34,4 @@ def change_tables(record: Record) -> Sequence[Part]:
     """What the archive is now."""
     line = f"{record['path']}: {count(record['num_videos'], 'video')}, {record['file_bytes']:,} bytes"
     unused = record["unused_bytes"]
-    return [f"{line}, {unused:,} of them unused at least: `dnerv compact` takes them away" if unused else line]
+    return [f"{line}, at least {unused:,} of them unused: `dnerv compact` takes them away" if unused else line]

@@ -6,28 +6,24 @@ that makes one packet, one frame checkable packet by packet instead of by a coun
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from dnerv.codecs import decoders
 from dnerv.codecs.codec import Codec
 from dnerv.codecs.colour import ColourConverter, padded_size, samples_of, threads_converter
 from dnerv.codecs.colour_tables import is_exact
-from dnerv.codecs.frame_header import chroma_sample_position
+from dnerv.codecs.frame_header import SequenceHeader, known_sequence_header
 from dnerv.codecs.keyframes import DEFAULT_PLANES, Frame, Planes
 from dnerv.codecs.obu import pack_temporal_unit, split_sequence_header, unpack_temporal_unit
 from dnerv.errors import ArchiveError
 
 SMALLEST_SIDE = 64  # pixels; SVT-AV1 hangs when one side is under 30 and the other over 64
-_MOST_KEPT = 16  # decoders that wait to be used again, of one kind
-_MOST_KINDS = 16
 
 
 class Av1Codec(Codec):
@@ -131,10 +127,14 @@ def decode_pictures(
     threads: int = 1,
     first: int = 0,
 ) -> Iterator[Picture]:
-    """As `decode_packets`, from packet `first` on: those before are decoded and not shown."""
-    size, chroma = picture_size(height, width), _chroma_sample_position(packets)
-    kind = _Kind(size[0] * size[1], chroma, threads)
-    decoder, exact = _opened(kind), is_exact(planes, chroma)
+    """As `decode_packets`, from packet `first` on: those before are decoded and not shown.
+
+    Where a decoder is left that began with the same packet, the first one's picture is there already (`decoders`).
+    """
+    size, sequence = picture_size(height, width), _sequence_header(packets)
+    chroma = None if sequence is None else sequence.chroma_sample_position
+    kind, exact = decoders.Kind(size[0] * size[1], chroma, threads), is_exact(planes, chroma)
+    decoder, index = decoders.opened(kind, packets[0] if first else b""), 0
     try:
         for index, data in enumerate(packets):
             frame = _decode_one(decoder, data, index)
@@ -151,72 +151,25 @@ def decode_pictures(
         if decoder.decode(None):
             raise ArchiveError("keyframe packets hold more frames than there are packets; they are damaged")
     except GeneratorExit:
-        _keep(decoder, kind)
+        decoders.keep(decoder, kind, sequence, packets[1 : index + 1])
         raise
-    _keep(decoder, kind)
+    decoder.begin_anew(b"")
+    decoders.keep(decoder, kind, sequence, ())
 
 
-def _chroma_sample_position(packets: Sequence[bytes]) -> int | None:
-    """As the sequence header has it that packets begin with; None where they begin with none that is read here."""
+def _sequence_header(packets: Sequence[bytes]) -> SequenceHeader | None:
+    """That packets begin with; None where they begin with none that is read here."""
     try:
-        return chroma_sample_position(split_sequence_header(packets[0])[0])
+        return known_sequence_header(split_sequence_header(packets[0])[0])
     except (ArchiveError, IndexError):
         return None
 
 
-class _Kind(NamedTuple):
-    """What a decoder is opened for."""
-
-    pixels: int  # of its pictures, at most
-    chroma_sample_position: int | None  # FFmpeg tells pictures of a place of chroma that a stream before them has named
-    threads: int
-
-    @property
-    def may_be_kept(self) -> bool:
-        """Not where a decoder has threads, which no fork takes over, nor where it is not known what it was told."""
-        return self.threads == 1 and self.chroma_sample_position is not None
-
-
-@lru_cache(maxsize=_MOST_KINDS)
-def _kept(kind: _Kind) -> deque[av.VideoCodecContext]:
-    """Decoders to be used again: opening one takes almost as long as decoding a small frame.
-
-    Taking one out is one step for the interpreter, and so is putting it back: threads need no lock, and a forked child
-    finds its copy whole.
-    """
-    return deque(maxlen=_MOST_KEPT)
-
-
-def _opened(kind: _Kind) -> av.VideoCodecContext:
-    if kind.may_be_kept:
-        try:
-            return _kept(kind).pop()
-        except IndexError:
-            pass
-    return _open_decoder(kind)
-
-
-def _keep(decoder: av.VideoCodecContext, kind: _Kind) -> None:
-    """Not after an error: what a decoder does then is not known."""
-    if kind.may_be_kept:
-        decoder.flush_buffers()
-        _kept(kind).append(decoder)
-
-
-def _open_decoder(kind: _Kind) -> av.VideoCodecContext:
-    decoder = av.CodecContext.create("libdav1d", "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    decoder.thread_count = kind.threads
-    # max_frame_delay: no frame parallelism; max_pixels: a damaged size cannot ask for gigabytes.
-    decoder.options = {"max_frame_delay": "1", "max_pixels": str(kind.pixels)}
-    return decoder
-
-
-def _decode_one(decoder: av.VideoCodecContext, data: bytes, index: int) -> av.VideoFrame:
+def _decode_one(decoder: decoders.Decoder, data: bytes, index: int) -> av.VideoFrame:
     if not data:
         raise ArchiveError(f"keyframe packet {index} is empty")  # to a decoder, that would be the end
     try:
-        frames = decoder.decode(av.Packet(data))  # dav1d takes a unit as `pack_temporal_unit` leaves it
+        frames = decoder.decode(data)
     except FFmpegError as error:
         raise ArchiveError(f"keyframe packet {index} is damaged or out of place: {error.strerror}") from error
     if len(frames) != 1:

@@ -127,12 +127,18 @@ def read_sequence_header(obu: bytes) -> SequenceHeader:
 
 
 @lru_cache(maxsize=256)
-def chroma_sample_position(obu: bytes) -> int | None:
-    """Of a sequence header: where chroma lies, 0 where that is left open. None for one that is not read here."""
+def known_sequence_header(obu: bytes) -> SequenceHeader | None:
+    """As `read_sequence_header`; None for what that does not read."""
     try:
-        return read_sequence_header(obu).chroma_sample_position
+        return read_sequence_header(obu)
     except ArchiveError:
         return None
+
+
+def chroma_sample_position(obu: bytes) -> int | None:
+    """Of a sequence header: where chroma lies, 0 where that is left open. None for one that is not read here."""
+    header = known_sequence_header(obu)
+    return None if header is None else header.chroma_sample_position
 
 
 def hidden_key_frame(sequence: SequenceHeader, packed: bytes) -> bytes:

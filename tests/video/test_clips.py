@@ -143,3 +143,18 @@ def test_positions_outside_are_refused() -> None:
     for phase in (-0.1, 1.0):
         with pytest.raises(InputError, match="phase"):
             timeline.clip_conditioning(0, phase)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 7, 8, 300])
+@pytest.mark.parametrize("count", [1, 2, 3, 9, 10, 16, 17, 100])
+def test_one_frame_at_a_time_is_conditioned_alike(count: int, every: int) -> None:
+    timeline = Timeline(count, 1, every)
+    positions = [*range(count), *(step / 7 for step in range(7 * (count - 1) + 1))]
+    for frame in positions:
+        start, end, share = timeline.around(frame)
+        wanted = timeline.conditioning(np.array([frame]))
+        assert share == wanted.distance[0]
+        assert (start, end) == (wanted.start[0], wanted.end[0])
+    for outside in (-1, -0.1, count, count - 0.9, float("nan")):
+        with pytest.raises(InputError, match="allowed are"):
+            timeline.around(outside)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -128,7 +128,7 @@ class Archive(Videos):
         with self.errors_name_it():
             return ArchiveConfig.from_json(self._config_record)
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
         """Where the network runs and frames come out."""
         return checked_device(self.device_name)

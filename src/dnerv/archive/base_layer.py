@@ -129,17 +129,16 @@ class BaseLayer:
         size = {"height": reference.height, "width": reference.width}
         return next(decode_packets([known.header + packet], planes=known.planes, **size))
 
-    def packets(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> list[bytes]:
+    def packets(self, entry: VideoEntry, group: int, ends: Sequence[int]) -> list[bytes]:
         """The packets of a group. `ends`: of `packet_ends`. Raises ArchiveError where they are damaged."""
         places = entry.group_packets(group)
-        first, past = int(ends[places.start]), int(ends[places.stop])
+        first, past = ends[places.start], ends[places.stop]
         data = self._read_at(entry.offset + first, past - first)
         if crc32(data) & 0xFFFF != entry.checksums[group]:
             raise ArchiveError(f"video {entry.name!r} is damaged: the checksum of group {group} does not match")
-        bounds = accumulate(entry.packet_lengths[places.start : places.stop], initial=0)
-        return [data[a:b] for a, b in pairwise(bounds)]
+        return [data[a - first : b - first] for a, b in pairwise(ends[places.start : places.stop + 1])]
 
-    def prepare(self, entry: VideoEntry, groups: Sequence[int], ends: NDArray[np.int64]) -> None:
+    def prepare(self, entry: VideoEntry, groups: Sequence[int], ends: Sequence[int]) -> None:
         """Have the bytes of groups, and of what they start from, at hand: where the archive is remote, in few requests.
 
         Raises ArchiveError.
@@ -149,13 +148,13 @@ class BaseLayer:
         spans = []
         for group in groups:
             places = entry.group_packets(group)
-            first, past = int(ends[places.start]), int(ends[places.stop])
+            first, past = ends[places.start], ends[places.stop]
             spans.append((entry.offset + first, past - first))
         for place in {entry.references[group] for group in groups} & {*range(len(self._references))}:
             spans.append((self._references[place].offset, self._references[place].length))
         self._prepare(spans)
 
-    def decoder(self, entry: VideoEntry, group: int, ends: NDArray[np.int64]) -> Iterator[Picture]:
+    def decoder(self, entry: VideoEntry, group: int, ends: Sequence[int]) -> Iterator[Picture]:
         """A group's coded frames, one after the other. Raises ArchiveError."""
         packets, place, format = self.packets(entry, group, ends), entry.references[group], self.format_of(entry)
         height, width = entry.coded_size
@@ -200,7 +199,7 @@ class BaseReader:
             InputError: a position outside the video.
             ArchiveError: packets are damaged.
         """
-        wanted, places = np.unique(np.asarray(positions), return_inverse=True)
+        wanted = sorted(set(positions))
         made, row = np.empty((len(wanted), 3, *self.entry.coded_size), np.uint8), 0
         starts, ends, shares = self._between(wanted)
         for (start, end), group in groupby(zip(starts, ends, shares, strict=True), key=lambda each: each[:2]):
@@ -213,11 +212,14 @@ class BaseReader:
                 out[:] = self._picture(start).rgb_planes()  # kept for the blends around it
             else:
                 self._picture(start).write_rgb_planes(out[0])
-        return made if np.array_equal(places, np.arange(len(made))) else made[places]
+        if wanted == list(positions):
+            return made
+        rows = {position: row for row, position in enumerate(wanted)}
+        return made[[rows[position] for position in positions]]
 
     def samples(self, positions: Sequence[int] | Sequence[float]) -> CodedSamples:
         """What `frames` makes its frames of, not converted; the same arguments, and errors."""
-        starts, ends, shares = self._between(np.asarray(positions))
+        starts, ends, shares = self._between(positions)
         ordinals = sorted({*starts, *ends})
         rows = {ordinal: row for row, ordinal in enumerate(ordinals)}
         return CodedSamples(
@@ -232,13 +234,13 @@ class BaseReader:
         self._prepare(ordinals)
         return [self._picture(ordinal).rgb() for ordinal in ordinals]
 
-    def _between(self, positions: NDArray[np.integer | np.floating]) -> tuple[list[int], list[int], list[float]]:
+    def _between(self, positions: Sequence[int] | Sequence[float]) -> tuple[list[int], list[int], list[float]]:
         """The coded frames around each position, and the second one's share; the same twice for a coded frame."""
-        starts, ends, shares = (part.tolist() for part in self.entry.timeline.conditioning(positions)[:3])
-        for row, share in enumerate(shares):
-            if share in (0, 1):
-                starts[row] = ends[row] = ends[row] if share else starts[row]
-                shares[row] = 0.0
+        starts, ends, shares = [], [], []
+        for start, end, share in map(self.entry.timeline.around, positions):
+            starts.append(end if share == 1 else start)
+            ends.append(start if share == 0 else end)
+            shares.append(share % 1)
         self._prepare([*starts, *ends])
         return starts, ends, shares
 
@@ -276,6 +278,6 @@ class BaseReader:
                 self._kept.popitem(last=False)
 
 
-def packet_ends(entry: VideoEntry) -> NDArray[np.int64]:
-    """Where each packet ends, after a 0, counted from the video's first byte: int64 [packets + 1]."""
-    return np.cumsum([0, *entry.packet_lengths], dtype=np.int64)
+def packet_ends(entry: VideoEntry) -> list[int]:
+    """Where each packet ends, after a 0, counted from the video's first byte: `packets` + 1."""
+    return list(accumulate(entry.packet_lengths, initial=0))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Layers = Literal["all", "base"]
 DimensionOrder = Literal["NCHW", "NHWC"]
+_ORDERS = get_args(DimensionOrder)
 
 
 def checked_device(device: str | torch.device) -> torch.device:
@@ -48,6 +49,6 @@ def checked_precision(precision: Precision, device: str) -> ChosenPrecision:
 
 def checked_dimension_order(order: DimensionOrder) -> DimensionOrder:
     """The order. Raises ArgumentError (a ValueError) for one that is not known."""
-    if order not in get_args(DimensionOrder):
+    if order not in _ORDERS:
         raise ArgumentError(f"dimension_order is {order!r}; use 'NCHW' or 'NHWC'")
     return order

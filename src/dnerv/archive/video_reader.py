@@ -250,7 +250,8 @@ class VideoReader:
         timing, last = self.entry.timing, len(self) - 1
         starts = timing.seconds_at(indices)
         ends = timing.seconds_at([min(frame + 1, last) for frame in indices])
-        ends[[frame == last for frame in indices]] = timing.end_seconds
+        if last in indices:
+            ends[[frame == last for frame in indices]] = timing.end_seconds
         return FrameBatch(self._frames(indices), torch.from_numpy(starts), torch.from_numpy(ends - starts))
 
     def _frames(self, indices: Sequence[int]) -> Tensor:

@@ -128,17 +128,17 @@ def _write(frame: av.VideoFrame, planes: Planes, out: NDArray[np.uint8]) -> None
         (luma.line_size, blue.line_size, red.line_size),
         (height, width),
         planes.depth,
-        weights(width // 2, ROW_UNIT),
-        weights(height // 2, COLUMN_UNIT),
-        _coefficients(planes),
+        *_tables(planes, height, width),
         out,
         out.shape[1:],
     )
 
 
 @lru_cache(maxsize=16)
-def _coefficients(planes: Planes) -> NDArray[np.int32]:
-    return np.array(coefficients(planes), np.int32)
+def _tables(planes: Planes, height: int, width: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Weights along rows and along columns, and coefficients."""
+    rows, columns = weights(width // 2, ROW_UNIT), weights(height // 2, COLUMN_UNIT)
+    return rows, columns, np.array(coefficients(planes), np.int32)
 
 
 class _Converters(threading.local):

@@ -10,6 +10,7 @@ show a picture twice; dav1d takes it as it takes any other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from dnerv.codecs.frame_header import Bits, SequenceHeader
 from dnerv.codecs.obu import obus
@@ -20,7 +21,7 @@ _KEY, _INTRA_ONLY, _SWITCH = 0, 2, 3  # types of frames
 _SHOWN_KEY = 0b0001  # how its header begins: not one that exists already, its type, shown
 _SELECT = 2  # the sequence leaves it to each frame
 _ALL = 0xFF
-_HEADER_BYTES = 16  # what is read here is shorter
+_HEADER_BYTES = 6  # what is read here is 44 bits at most
 
 
 def left_slot(sequence: SequenceHeader, lead: bytes, packets: Iterable[bytes]) -> int | None:
@@ -31,12 +32,21 @@ def left_slot(sequence: SequenceHeader, lead: bytes, packets: Iterable[bytes]) -
         lead, packets: packed temporal units, in the order in which they were decoded.
     """
     taken = 0  # a bit for each slot
+    if sequence.frame_id_bits:
+        return None
+    hint = sequence.order_hint_bits
+    motion = sequence.integer_motion == _SELECT
     try:
         (key,) = (Bits(payload) for payload in _frames(lead))
         if key.take(4) != _SHOWN_KEY:
             return None
-        for payload in (payload for packet in packets for payload in _frames(packet, may_begin=False)):
-            taken = _taken_after(sequence, Bits(payload), taken)
+        for packet in packets:
+            for payload in _frames(packet, may_begin=False):
+                shown, slots = _read(payload, sequence.screen_content, motion, hint)
+                if shown is None:
+                    taken |= slots
+                elif not taken >> shown & 1:
+                    taken = 0  # the lead's own picture, shown again
             if taken == _ALL:
                 return None
     except (ArchiveError, ValueError):
@@ -58,21 +68,26 @@ def _frames(packed: bytes, *, may_begin: bool = True) -> Iterator[bytes]:
             raise ArchiveError("another sequence begins")
 
 
-def _taken_after(sequence: SequenceHeader, bits: Bits, taken: int) -> int:
-    """`taken` after a frame. Raises ArchiveError for a header that is cut."""
+@lru_cache(maxsize=1024)  # groups of one structure begin their headers alike
+def _read(header: bytes, screen_content: int, motion_is_left_open: bool, hint_bits: int) -> tuple[int | None, int]:
+    """The slot that a frame's header shows again, if it does, and the slots that the frame takes, a bit each.
+
+    Raises ArchiveError for a header that is cut.
+    """
+    bits = Bits(header)
     if bits.flag():
-        return taken if taken >> bits.take(3) & 1 else 0  # the lead's own picture, shown again
+        return bits.take(3), 0
     kind, is_shown = bits.take(2), bits.flag()
-    if kind in (_KEY, _SWITCH) or sequence.frame_id_bits:
-        return _ALL
+    if kind in (_KEY, _SWITCH):
+        return None, _ALL
     if not is_shown:
         bits.take(1)
     is_resilient = bits.flag()
     bits.take(1)
-    has_screen_content = bits.take(1) if sequence.screen_content == _SELECT else sequence.screen_content
-    if has_screen_content and sequence.integer_motion == _SELECT:
+    has_screen_content = bits.take(1) if screen_content == _SELECT else screen_content
+    if has_screen_content and motion_is_left_open:
         bits.take(1)
-    bits.take(1 + sequence.order_hint_bits)
+    bits.take(1 + hint_bits)
     if kind != _INTRA_ONLY and not is_resilient:
         bits.take(3)
-    return taken | bits.take(8)
+    return None, bits.take(8)

@@ -92,6 +92,20 @@ class Timeline:
             (index / max(1, self.num_frames - 1)).astype(np.float32),
         )
 
+    def around(self, frame: float) -> tuple[int, int, float]:
+        """Start, end and distance of `conditioning` for one frame, or a position between two; fast for a few.
+
+        Raises InputError for one outside [0, N - 1].
+        """
+        if not 0 <= frame <= self.num_frames - 1:
+            raise InputError(f"frame {frame} asked, allowed are 0 to {self.num_frames - 1}")
+        start = int(frame // self.keyframe_every)
+        first = min(start * self.keyframe_every, self.num_frames - 1)
+        past = min(first + self.keyframe_every, self.num_frames - 1)
+        if frame == first or past == first:
+            return start, min(start + 1, self.num_keyframes - 1), 0.0
+        return start, start + 1, float(np.float32((frame - first) / (past - first)))
+
     def clip_positions(self, index: int, phase: float = 0.0) -> NDArray[np.integer | np.floating]:
         """Positions of the T frames of `padded_clip(index)`, all `phase` frames later, but none after the last.
 

@@ -66,7 +66,8 @@ class Timing:
 
     def seconds_at(self, frames: Sequence[int]) -> NDArray[np.float64]:
         """Start in seconds of the frames of these indices, in [0, num_frames): float64, one each."""
-        return np.fromiter((self._to_seconds(self.pts[frame]) for frame in frames), np.float64, len(frames))
+        pts, (numerator, denominator) = self.pts, self.time_base.as_integer_ratio()
+        return np.array([pts[frame] * numerator / denominator for frame in frames], np.float64)
 
     @property
     def begin_seconds(self) -> float:

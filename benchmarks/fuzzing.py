@@ -53,7 +53,7 @@ from dnerv.bitstream import (
     split_integers,
 )
 from dnerv.bitstream.header import HEADER_SIZE, Section, Slot, encode_slot, encode_table, slot_position
-from dnerv.cli.commands.given import ArchiveGiven
+from dnerv.cli.commands.given import ReadableGiven
 from dnerv.cli.commands.info import COMMAND as INFO
 from dnerv.errors import DnervError
 from dnerv.video import Timing
@@ -281,7 +281,7 @@ def outcomes(files: Sequence[bytes]) -> list[Outcome]:
 def try_archive(path: Path) -> str:
     """Open, list, decode, verify; "decoded" or the named error's words. Raises whatever is no named error."""
     try:
-        json.dumps(INFO.tables(INFO.run(ArchiveGiven(archive=path)) or {}), default=str)
+        json.dumps(INFO.tables(INFO.run(ReadableGiven(archives=(str(path),))) or {}), default=str)
         for layers in ("all", "base"):
             with Archive(path, layers=layers) as archive:  # type: ignore[arg-type]
                 for name in archive.names[:2] + archive.names[-1:]:

@@ -89,7 +89,8 @@ def test_clips_for_training(archive_path: Path) -> None:
     assert batch["label"].tolist() == [0, 1, 1]
 
 
-def test_processes_open_it_for_themselves(archive_path: Path) -> None:
+def test_processes_open_it_for_themselves(archive_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ)  # `map` leaves a copy in its place, which rich knows nothing of
     made = dnerv.to_hf(archive_path)
     wanted = [row["video"][1].float().mean().item() for row in made]
     means = made.map(lambda video: {"mean": video[1].float().mean().item()}, input_columns="video", num_proc=2)

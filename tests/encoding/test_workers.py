@@ -89,7 +89,7 @@ def two_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr("distributed.utils._forkserver_preload_set", True, raising=False)
     multiprocessing.set_forkserver_preload(["distributed", "dnerv.encoding.pipeline"])
-    given = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
+    given = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
     with (
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
         distributed.LocalCluster(**given) as local,

@@ -39,7 +39,7 @@ def test_training_is_not_given_away(
 def test_what_ends_a_run_is_one_error_each() -> None:
     distributed = pytest.importorskip("distributed")
     killed = distributed.KilledWorker("a video", "tcp://there", 3)
-    here = {"n_workers": 0, "processes": False, "dashboard_address": None, "silence_logs": "CRITICAL"}
+    here = {"n_workers": 0, "processes": False, "dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
     with distributed.LocalCluster(**here) as local:
         address = local.scheduler_address
         for error, said in ((killed, "workers died again and again at one video"), (CancelledError(), "has gone")):

@@ -22,7 +22,7 @@ import pytest
 import torch
 
 from dnerv.archive import Archive
-from dnerv.codecs import CODECS, STILLS, Stream
+from dnerv.codecs import CODECS, STILLS
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.engine import chosen_precision
 from dnerv.errors import DnervError, InputError
@@ -35,11 +35,12 @@ from dnerv.studies.bench.nerv import check_nerv, write_nerv
 from dnerv.studies.bench.readers import READERS, can_read, decode_clip, missing_readers, unusable
 from dnerv.studies.bench.sample import Sample, draw_places, draw_sample
 from dnerv.studies.bench.stills import stills
-from dnerv.studies.bench.streams import LEROBOT, StoredStream, store_stream
+from dnerv.studies.bench.streams import StoredStream, store_stream
 from dnerv.studies.bench.study import Bench, BenchOptions, candidates_of
 from dnerv.studies.bench.workers import in_workers, measured_workers
 from dnerv.studies.record import findings
 from dnerv.studies.runner import Run
+from dnerv.studies.streams import LEROBOT, LEROBOT_CRF, LEROBOT_EFFORT
 from dnerv.video import Timing, write_mp4
 
 pytestmark = pytest.mark.usefixtures("warm_module")  # every round is measured in a process
@@ -241,10 +242,9 @@ class TestH264:
 
     def test_av1_as_lerobot_has_it(self, tmp_path: Path) -> None:
         frames = moving(18, 3)
-        packets = LEROBOT.keyframes(frames, 30.0)
-        restarts = tuple(place for place, packet in enumerate(packets) if packet.sync)
-        assert restarts == tuple(range(0, 18, 2))
-        stream = Stream(LEROBOT, 30.0, 48, 64, tuple(packet.data for packet in packets), restarts)
+        stream = LEROBOT.encode(frames, fps=30, crf=LEROBOT_CRF, effort=LEROBOT_EFFORT, restart=LEROBOT.group)
+        assert stream.restarts == tuple(range(0, 18, 2))
+        assert list(stream.packets) == [packet.data for packet in LEROBOT.keyframes(frames, LEROBOT_CRF)]
         stored = store_stream(stream, tmp_path / "a.obu")
         readers = [name for name in THERE if can_read(name, stored.mp4)]
         assert readers == [name for name in THERE if name != "decord"]

@@ -28,6 +28,7 @@ _TABLE: Mapping[str, tuple[str, str]] = {
     "joint": ("joint:Joint", "Compare one archive of all videos with one of each."),
     "bench": ("bench.study:Bench", "Measure loading speed against stored frames, H.264 and NeRV."),
     "recognition": ("recognition.study:Recognition", "Recognise actions in compressed videos."),
+    "cloning": ("cloning.study:Cloning", "Clone a robot's behaviour from compressed episodes."),
     "inpainting": ("inpainting:Inpainting", "Hide random boxes: NeRV, one NeRV for all videos, and D-NeRV."),
     "inpaint": ("inpaint:Inpaint", "Hide parts of videos and have the network make them up."),
     "interpolation": ("interpolation:Interpolation", "Hold out every second frame, and decode it all the same."),

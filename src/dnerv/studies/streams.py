@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from dnerv import progress
-from dnerv.codecs import Codec, Frame, Stream, search_crf
+from dnerv.codecs import RESTART, Codec, Frame, Planes, Stream, SvtAv1, search_crf
 from dnerv.evaluation import VideoQuality
 from dnerv.evaluation.stream_quality import mean_quality, measure_file
 from dnerv.process import usable_cores
@@ -26,11 +26,27 @@ _CLOSE_ENOUGH = 0.0099  # in log bytes, a little less than what may be above; on
 _MOST_CODINGS = 16  # four suffice where bytes fall evenly
 
 
+class LeRobotAv1(SvtAv1):
+    """AV1 as LeRobot's data sets are by default, at its one effort."""
+
+    efforts: ClassVar[Mapping[str, str]] = {"ultrafast": "12"}
+
+
+LEROBOT = LeRobotAv1(preset=12, group=2, planes=Planes(depth=8))
+LEROBOT_CRF, LEROBOT_EFFORT = 30.0, "ultrafast"
+
+
 def coded_once(
-    steps: Steps, codec: Codec, crf: float, effort: str, content: Content, measures: Sequence[str] = ()
+    steps: Steps,
+    codec: Codec,
+    crf: float,
+    effort: str,
+    content: Content,
+    measures: Sequence[str] = (),
+    restart: int = RESTART,
 ) -> dict[str, Any]:
     """All videos at one crf: bytes, quality, measures on demand, and `files`, a stream each; a step."""
-    coding, name = _Coding(codec, effort, content), f"{codec.setting} {crf:g}"
+    coding, name = _Coding(codec, effort, content, restart), f"{codec.setting} {crf:g}"
 
     def make(stem: Path) -> dict[str, Any]:
         return {"codec": codec.name, "setting": name} | coding.measured(steps, stem, crf, measures)
@@ -67,6 +83,7 @@ class _Coding:
     codec: Codec
     effort: str
     content: Content
+    restart: int = RESTART  # frames, at most
     stop: Event = field(default_factory=Event)
 
     def depends_on(self, crf: float) -> dict[str, Any]:
@@ -75,7 +92,8 @@ class _Coding:
 
     def options(self, crf: float) -> str:
         """What the encoder is told, of the first video: the others differ in their frame rate alone."""
-        return self.codec.describe(crf, self.effort, fps=self.content.videos[0].timing.average_fps)
+        fps = self.content.videos[0].timing.average_fps
+        return self.codec.describe(crf, self.effort, fps=fps, restart=self.restart)
 
     def crf_for(self, target: int) -> float:
         """The crf whose bytes come nearest to the target, of those not above by more than 1 %."""
@@ -132,7 +150,8 @@ class _Coding:
         return done
 
     def _encode(self, video: CachedVideo, crf: float) -> Stream:
-        return self.codec.encode(self._frames(video), fps=video.timing.average_fps, crf=crf, effort=self.effort)
+        fps = video.timing.average_fps
+        return self.codec.encode(self._frames(video), fps=fps, crf=crf, effort=self.effort, restart=self.restart)
 
     def _frames(self, video: CachedVideo) -> Iterator[Frame]:
         for frame in video.store:

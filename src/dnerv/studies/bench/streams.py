@@ -21,17 +21,16 @@ from typing import Any
 import av
 
 from dnerv import progress
-from dnerv.codecs import CODECS, RESTART, Planes, Stream, SvtAv1, search_crf
+from dnerv.codecs import CODECS, RESTART, Stream, search_crf
 from dnerv.process import side_by_side
 from dnerv.studies.bench.sample import Sample, SampledVideo
 from dnerv.studies.runner import Run
 from dnerv.studies.steps import make_folder
+from dnerv.studies.streams import LEROBOT, LEROBOT_CRF, LEROBOT_EFFORT
 from dnerv.studies.study import Record
 
 X264 = CODECS["x264"]
 EFFORT = "medium"  # x264's own default: how videos are usually made
-LEROBOT = SvtAv1(preset=12, group=2, planes=Planes(depth=8))
-LEROBOT_CRF = 30.0
 _CLOSE_ENOUGH = 0.02  # in log bytes
 _MOST_CODINGS = 6
 
@@ -90,12 +89,15 @@ def h264(run: Run[Any], sample: Sample, file_bytes: int, restart: int | None) ->
 
 def lerobot(run: Run[Any], sample: Sample) -> StoredVideos:
     """AV1 as LeRobot codes its data sets."""
-    options = LEROBOT.describe(LEROBOT_CRF, "ultrafast", fps=25, restart=LEROBOT.group)
-    depends_on = {"options": f"{options} -preset {LEROBOT.preset}", "encoder": LEROBOT.library()}
+    options = LEROBOT.describe(LEROBOT_CRF, LEROBOT_EFFORT, fps=25, restart=LEROBOT.group)
+    depends_on = {"options": options, "encoder": LEROBOT.library()}
+
+    def encode(video: SampledVideo, crf: float) -> Stream:
+        return LEROBOT.encode(video.store, fps=video.fps, crf=crf, effort=LEROBOT_EFFORT, restart=LEROBOT.group)
 
     def coded() -> tuple[float, Mapping[int, Stream]]:
         progress.stage("coding AV1 as LeRobot does", len(sample.videos))
-        return LEROBOT_CRF, _all_coded(sample, _lerobot_stream, LEROBOT_CRF)
+        return LEROBOT_CRF, _all_coded(sample, encode, LEROBOT_CRF)
 
     name = f"AV1 g{LEROBOT.group}"
     stored, crf = _stored(run, sample, name, depends_on, coded)
@@ -127,12 +129,6 @@ def store_stream(stream: Stream, path: Path) -> StoredStream:
     stored = StoredStream(path, decoder, starts, stream.restarts, (stream.height, stream.width))
     _write_mp4(stored)
     return stored
-
-
-def _lerobot_stream(video: SampledVideo, crf: float) -> Stream:
-    packets = LEROBOT.keyframes(video.store, crf)
-    restarts = tuple(place for place, packet in enumerate(packets) if packet.sync)
-    return Stream(LEROBOT, crf, video.store.height, video.store.width, tuple(p.data for p in packets), restarts)
 
 
 def _all_coded(sample: Sample, encode: Encode, crf: float) -> Mapping[int, Stream]:

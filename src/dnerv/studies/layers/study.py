@@ -187,14 +187,15 @@ class Layers(Study[LayersOptions, "Content", Measured]):
 
 
 def _anchor(run: Run[LayersOptions], name: str, content: Content) -> Iterator[Record]:
-    from dnerv.codecs import Planes, SvtAv1
+    from dnerv.codecs import SvtAv1
     from dnerv.encoding.options import EFFORTS
     from dnerv.studies.layers.scores import code_alone
+    from dnerv.studies.streams import LEROBOT, LEROBOT_CRF
 
-    if name == "C":
-        codec, qualities = SvtAv1(preset=12, group=2, planes=Planes(depth=8), threads=1), [30.0]
-    else:
-        codec = SvtAv1(preset=EFFORTS[run.options.effort], group=_ANCHOR_GROUPS[name], threads=1)
+    codec: SvtAv1 = LEROBOT
+    qualities = [LEROBOT_CRF]
+    if name != "C":
+        codec = SvtAv1(preset=EFFORTS[run.options.effort], group=_ANCHOR_GROUPS[name])
         qualities = sorted(run.options.crf)
     for crf in qualities:
         told = {"preset": codec.preset, "group": codec.group, "crf": crf, "depth": codec.planes.depth}

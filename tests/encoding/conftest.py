@@ -134,7 +134,7 @@ def settings() -> Callable[..., BaseSettings]:
 
     def changed(**fields: object) -> BaseSettings:
         usual = {"preset": 8, "access": 8, "low_delay": True, "distances": (1, 2, 4), "exchange": 12.0}
-        found = {"density": 0.03, "density_crf": 45.0, "intra_bytes": 0.4}
+        found = {"frame_bytes": 0.03 * SIZE[0] * SIZE[1], "frame_bytes_crf": 45.0, "intra_bytes": 0.4}
         return BaseSettings(**(usual | found | fields))  # type: ignore[arg-type]
 
     return changed

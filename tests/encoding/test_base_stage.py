@@ -248,7 +248,7 @@ def test_videos_larger_than_what_is_held_give_the_same(
 
 
 def test_bytes_are_dearer_at_a_crf_that_takes_fewer(settings: Callable[..., BaseSettings]) -> None:
-    """The density that was found at one crf stands for others by what a step of crf takes, here 20 steps 4 dB."""
-    told = settings(exchange=8.0, density=0.03, density_crf=40.0)
-    assert told.exchange_of(40.0, 1000) == Exchange(8.0, pytest.approx(30.0))
-    assert told.exchange_of(60.0, 1000) == Exchange(8.0, pytest.approx(30.0 / 10**0.5))
+    """The bytes that were found at one crf stand for others by what a step of crf takes, here 20 steps 4 dB."""
+    told = settings(exchange=8.0, frame_bytes=30.0, frame_bytes_crf=40.0)
+    assert told.exchange_of(40.0) == Exchange(8.0, pytest.approx(30.0))
+    assert told.exchange_of(60.0) == Exchange(8.0, pytest.approx(30.0 / 10**0.5))

@@ -102,19 +102,27 @@ def test_what_was_found_is_in_bounds_and_plain(made: SimpleNamespace, cached: Ca
 
 
 def test_bytes_are_priced_where_the_sample_is(made: SimpleNamespace, cached: Cached) -> None:
-    """With one way to code videos, the density is what that way takes."""
-    videos = [cached(str(place), made.scene(12, place)) for place in range(2)]
-    clips = [made.scene(12, place) for place in range(2)]
+    """With one way to code videos, a frame takes what that way takes: bytes of all over frames of all."""
+    clips = [made.scene(12, 0), made.scene(6, 1), made.scene(9, 2, size=(64, 96))]
+    videos = [cached(str(place), clip) for place, clip in enumerate(clips)]
     plan = BasePlan(CRF, PRESET, 1, WHOLE, low_delay=False)
-    taken = [code_base(clip, plan).cost / (clip.size / 3) for clip in clips]
-    assert surveyed(videos, WHOLE).density == pytest.approx(np.mean(taken))
+    taken = [code_base(clip, plan).cost for clip in clips]
+    assert surveyed(videos, WHOLE).frame_bytes == pytest.approx(sum(taken) / 27)
 
 
 def test_ways_are_taken_as_they_pay_from_every_frame_on() -> None:
     """Half the bytes for 2.5 dB do not pay at 10 dB a decade, until others have made bytes rare."""
     every, dear, cheap = _Way(40.0, 1.0), _Way(37.5, 0.5), _Way(39.0, 0.5)
-    alone = _best([[every], [dear]], 10.0, low_delay=True)
+    alone = _best([[every], [dear]], [7], 10.0, low_delay=True)
     assert alone == (40.0, True, 1.0)
-    among = _best([[every] * 3, [dear, cheap, cheap]], 10.0, low_delay=True)
-    assert among.density == 0.5
+    among = _best([[every] * 3, [dear, cheap, cheap]], [7] * 3, 10.0, low_delay=True)
+    assert among.frame_bytes == 0.5
     assert among.score == pytest.approx((37.5 + 39 + 39) / 3 - 10 * np.log10(0.5))
+
+
+def test_every_frame_has_one_vote_and_a_byte_one_price() -> None:
+    """A small video whose bytes are few keeps its quality: large ones have the bytes, long ones the votes."""
+    small, large = [_Way(28.0, 50.0), _Way(25.0, 18.0)], [_Way(31.0, 450.0), _Way(30.0, 180.0)]
+    found = _best([*zip(small, large, strict=True)], [30, 10], 11.0, low_delay=True)
+    assert found.frame_bytes == (3 * 50 + 180) / 4
+    assert found.score == pytest.approx((3 * 28 + 30) / 4 - 11 * np.log10(found.frame_bytes))

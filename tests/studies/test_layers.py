@@ -15,9 +15,9 @@ from dnerv.archive import Archive
 from dnerv.codecs import Planes, SvtAv1, decode_packets, mse, psnr
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
-from dnerv.studies.layers.scores import ms_ssim_in_decibels
+from dnerv.studies.layers.scores import head_of, ms_ssim_in_decibels
 from dnerv.studies.layers.study import Layers, LayersOptions, Way, covering
-from dnerv.video import VideoSource
+from dnerv.video import VideoSource, cache_video, discover
 
 OPTIONS = LayersOptions(crf=(45.0, 60.0), own_crf=(40.0, 55.0), access=("4", "all"), every=("chosen", "1"))
 
@@ -71,7 +71,9 @@ def test_points_are_those_of_the_archives(done: tuple[Path, dict[str, Any]], vid
             assert point["groups"] == sum(entry.num_groups for entry in entries)
 
 
-def test_anchors_are_streams_of_each_video_alone(done: tuple[Path, dict[str, Any]], videos: Path) -> None:
+def test_anchors_are_streams_of_each_video_alone(
+    done: tuple[Path, dict[str, Any]], videos: Path, tmp_path: Path
+) -> None:
     codecs = {
         "A": SvtAv1(preset=4, group=1000),
         "B": SvtAv1(preset=4, group=8),
@@ -80,14 +82,21 @@ def test_anchors_are_streams_of_each_video_alone(done: tuple[Path, dict[str, Any
     for name, codec in codecs.items():
         points = done[1]["anchors"][name]["points"]
         assert [point["crf"] for point in points] == ([30] if name == "C" else [45, 60])
-        sizes, means, worst = 0, [], []
+        sizes, mp4_sizes, means, worst = 0, 0, [], []
         for video in ("one", "two"):
             frames = [frame for _, frame in VideoSource(videos / f"{video}.mp4").frames()]
-            packets = [packet.data for packet in codec.keyframes(frames, points[0]["crf"])]
+            coded = codec.keyframes(frames, points[0]["crf"])
+            packets = [packet.data for packet in coded]
+            cached = cache_video(discover([videos / f"{video}.mp4"])[0], tmp_path)
+            path = tmp_path / f"{name}-{video}.mp4"
+            path.write_bytes(head_of(cached, coded, codec.planes) + b"".join(packets))
+            assert sum(1 for _ in VideoSource(path).frames()) == len(frames)
+            mp4_sizes += path.stat().st_size
             made = decode_packets(packets, height=64, width=80, planes=codec.planes)
             values = [psnr(float(mse(*pair))) for pair in zip(frames, made, strict=True)]
             sizes, means, worst = sizes + sum(map(len, packets)), [*means, np.mean(values)], [*worst, min(values)]
         assert points[0]["bytes"] == sizes
+        assert points[0]["mp4_bytes"] == mp4_sizes
         assert points[0]["psnr"] == pytest.approx(np.mean(means))
         assert points[0]["worst_psnr"] == pytest.approx(np.mean(worst))
 
@@ -103,7 +112,10 @@ def a_record() -> dict[str, Any]:
         chosen = {"videos_by_distance": {"1": 1, "4": 2}, "videos_with_reference": 3, "encoding_seconds": 12.4}
         return point(crf, size, quality, references=2, reference_bytes=size // 10, **chosen)
 
-    anchors = {"A": [point(40, 8000, 36.0), point(60, 2000, 30.0)], "C": [point(30, 40_000, 33.0)]}
+    anchors = {
+        "A": [point(40, 8000, 36.0, mp4_bytes=10_000), point(60, 2000, 30.0, mp4_bytes=2500)],
+        "C": [point(30, 40_000, 33.0)],
+    }
     ways = {"all": [archive(40, 4000, 36.0), archive(60, 1000, 30.0)], "8": [archive(40, 500, 20.0)]}
     content = {"videos": [{"name": "a", "frames": 9, "height": 64, "width": 80}] * 3, "frames": 27}
     study = Layers()
@@ -135,6 +147,7 @@ def test_rates_and_ratios_against_the_anchors() -> None:
     assert rates["all"]["value"] == pytest.approx(-50)
     assert (rates["all"]["low"], rates["all"]["high"]) == (30, 36)
     assert rates["8"] == "a single point"
+    assert record["deltas"][0]["in_mp4"]["value"] == pytest.approx(-60)
     assert record["deltas"][0]["ms_ssim"] == "a single point"
     assert record["deltas"][0]["vmaf"]["low"] == 90
     ratios = {row["way"]: row["ratio"] for row in record["ratios"]}
@@ -145,6 +158,7 @@ def test_tables(printed: Any) -> None:
     text = printed(Layers().tables(a_record()))
     rows = [line.split() for line in text.splitlines()]
     assert ["all", "-50.0%", "-50.0%", "-50.0%", "30.00", "-", "36.00"] in rows
+    assert "all frames, A's packets in MP4 files: access all: -60.0%, access 8: -" in text
     assert "MS-SSIM n/a" not in text  # a column that nobody has is left out
     assert ["all", "40", "12", "2", "10.0%", "3", "1/2"] in rows
     assert ["A", "40", "8,000", "0.0800", "36.00", "34.00", "108.0"] in rows

@@ -116,10 +116,13 @@ class CodedBase:
 
 @dataclass(frozen=True)
 class Exchange:
-    """What bytes bring elsewhere in a corpus: the slope of its quality over its bytes, for one video's size."""
+    """What bytes bring elsewhere in a corpus: the slope of its quality over its bytes.
+
+    A byte has one price, whatever the size of the frame that it goes to, and every frame has one vote.
+    """
 
     decade: float  # dB that ten times the bytes bring
-    frame_bytes: float  # that the corpus spends on a frame of that size
+    frame_bytes: float  # that the corpus spends on a frame, the mean of all
 
     def brought(self, frame_bytes: float) -> float:
         """What so many bytes a frame bring elsewhere, in dB."""

@@ -48,18 +48,18 @@ class BaseSettings:
     low_delay: bool
     distances: tuple[int, ...]  # that may be chosen
     exchange: float  # dB that ten times the bytes bring
-    density: float  # bytes a pixel that the corpus takes ...
-    density_crf: float  # ... at this crf
+    frame_bytes: float  # that the corpus spends on a frame, the mean of all ...
+    frame_bytes_crf: float  # ... at this crf
     intra_bytes: float  # of an intra frame over its pixels; 0: pictures are not shared
 
     def plan(self, crf: float, threads: int = 1) -> BasePlan:
         """Of one video; its distance is the first that is allowed."""
         return BasePlan(crf, self.preset, self.distances[0], self.access, self.low_delay, threads)
 
-    def exchange_of(self, crf: float, pixels: int) -> Exchange:
-        """What bytes bring, for a video whose frames have so many pixels."""
-        density = self.density * 10 ** ((self.density_crf - crf) * _DB_OF_CRF / self.exchange)
-        return Exchange(self.exchange, density * pixels)
+    def exchange_of(self, crf: float) -> Exchange:
+        """What bytes bring."""
+        lower = (self.frame_bytes_crf - crf) * _DB_OF_CRF / self.exchange
+        return Exchange(self.exchange, self.frame_bytes * 10**lower)
 
 
 @dataclass(frozen=True)
@@ -189,12 +189,12 @@ class BaseStage:
         return [*self._given, *side_by_side(code, range(len(choice.pictures)))]
 
     def _best_way(self, place: int, crf: float, choice: Choice, references: Sequence[CodedReference]) -> BestWay:
-        video, settings = self.videos[place], self.settings
+        settings = self.settings
         plan = settings.plan(crf, self._threads)
         return BestWay(
             plan,
             settings.distances,
-            settings.exchange_of(plan.crf, video.height * video.width),
+            settings.exchange_of(plan.crf),
             self._summaries[place].places if self._summaries else (),
             tuple(None if tried is None else references[tried] for tried in choice.tries[place]),
         )

@@ -112,8 +112,8 @@ class NetworkStage:
             low_delay=False,
             distances=distances,
             exchange=_EXCHANGE,
-            density=1.0,  # there is one way to code a video: nothing is weighed
-            density_crf=design.crf,
+            frame_bytes=1.0,  # there is one way to code a video: nothing is weighed
+            frame_bytes_crf=design.crf,
             intra_bytes=0.0,
         )
         summaries: Sequence[Summary] = ()

@@ -223,8 +223,8 @@ class _Encoding:
             low_delay=survey.low_delay,
             distances=self._distances,
             exchange=survey.exchange,
-            density=survey.density,
-            density_crf=survey.crf,
+            frame_bytes=survey.frame_bytes,
+            frame_bytes_crf=survey.crf,
             intra_bytes=survey.intra_bytes if self.options.references else 0.0,
         )
 

@@ -54,7 +54,7 @@ class Survey:
 
     crf: float  # as asked, or one whose bytes come close to those asked for
     exchange: float  # dB that ten times the bytes bring
-    density: float  # bytes a pixel, each clip of the sample in its best way
+    frame_bytes: float  # bytes a frame, mean over the frames of the sampled videos, each in its best way
     intra_bytes: float  # of an intra frame over its pixels
     access: int  # coded frames; as asked, or chosen
     cost: float | None  # bytes of that access over those of one group a video; None where it was asked for
@@ -74,7 +74,7 @@ class _Way(NamedTuple):
     """What a way of coding a clip gives, and what it takes."""
 
     quality: float  # dB
-    density: float  # bytes a pixel
+    frame_bytes: float  # of a frame of its video
 
 
 class _Sampled(NamedTuple):
@@ -90,7 +90,7 @@ class _Best(NamedTuple):
 
     score: float  # mean quality in dB, less what its bytes bring: equal along the corpus's curve
     low_delay: bool  # whether groups behind a reference are coded forward alone
-    density: float  # bytes a pixel, the mean
+    frame_bytes: float  # the mean
 
 
 class _Terms(NamedTuple):
@@ -117,6 +117,8 @@ class Surveyor:
         chosen = np.unique(np.linspace(0, len(videos) - 1, _VIDEOS).round().astype(int))
         self._places: list[int] = chosen.tolist()
         self._clips = [centre(videos[place], _FRAMES) for place in self._places]
+        self._pixels = [videos[place].height * videos[place].width for place in self._places]  # of a frame
+        self._lengths = [len(videos[place].store) for place in self._places]  # frames: each has one vote
         self._distances = sorted(distances)
         fast = min(max(preset, _FASTEST), preset + _FASTER)
         self._plan = BasePlan(1.0, fast, min(distances), WHOLE, low_delay=False)
@@ -150,9 +152,10 @@ class Surveyor:
         return _survey(terms, WHOLE, 1.0, whole)
 
     def _crf_for(self, bits_per_pixel: float, access: int) -> float:
+        pixels = float(np.average(self._pixels, weights=self._lengths))
         found = search_crf(
             SvtAv1(),
-            lambda crf: 8 * self._best(self._terms(crf), access).density,
+            lambda crf: 8 * self._best(self._terms(crf), access).frame_bytes / pixels,
             bits_per_pixel,
             close_enough=_CLOSE_ENOUGH,
             most=_MOST_TRIALS,
@@ -188,20 +191,21 @@ class Surveyor:
         plans = [replace(terms.plan, access=access, distance=distance) for distance in self._distances]
         own = [[sampled.way for sampled in self._code(each)] for each in plans]
         if terms.choice is None or not terms.choice.pictures:
-            return _best(own, terms.exchange, low_delay=True)
+            return _best(own, self._lengths, terms.exchange, low_delay=True)
         found = []
         for forward in (True, False):
             shared = [self._shared(replace(each, low_delay=forward), terms.choice) for each in plans]
-            found.append(_best([*own, *shared], terms.exchange, forward))
+            found.append(_best([*own, *shared], self._lengths, terms.exchange, forward))
         return max(found)
 
     def _code(self, plan: BasePlan) -> list[_Sampled]:
-        def code(clip: NDArray[np.uint8]) -> _Sampled:
-            coded = code_base(clip, plan)
-            return _Sampled(_way(coded, clip), coded.size, len(coded.packets[0]) / (clip[0].size / 3))
+        def code(clip: NDArray[np.uint8], pixels: int) -> _Sampled:
+            coded, shown = code_base(clip, plan), clip[0].size / 3
+            return _Sampled(_way(coded, pixels / shown), coded.size, len(coded.packets[0]) / shown)
 
         if plan not in self._coded:
-            self._coded[plan] = [*_counted(side_by_side(code, self._clips))]
+            clips = [*zip(self._clips, self._pixels, strict=True)]
+            self._coded[plan] = [*_counted(side_by_side(lambda clip: code(*clip), clips))]
         return self._coded[plan]
 
     def _shared(self, plan: BasePlan, choice: Choice) -> list[_Way]:
@@ -220,7 +224,8 @@ class Surveyor:
                 return None if tried is None else made[tried]
 
             coded = code_base(clip, plan, references_of(len(clip), plan, candidate))
-            return _way(coded, clip, sum(len(r.packet) / users[tried] for tried, r in made.items()))
+            extra = sum(len(r.packet) / users[tried] for tried, r in made.items())
+            return _way(coded, 3 * self._pixels[place] / clip[0].size, extra)
 
         return [*_counted(side_by_side(code, range(len(self._clips))))]
 
@@ -234,7 +239,7 @@ class Surveyor:
 
 def _survey(terms: _Terms, access: int, cost: float | None, found: _Best) -> Survey:
     plan, exchange, intra, _ = terms
-    return Survey(plan.crf, exchange, found.density, intra, access, cost, found.low_delay)
+    return Survey(plan.crf, exchange, found.frame_bytes, intra, access, cost, found.low_delay)
 
 
 def _counted(codings: Iterable[Coding]) -> Iterator[Coding]:
@@ -243,25 +248,29 @@ def _counted(codings: Iterable[Coding]) -> Iterator[Coding]:
         yield coding
 
 
-def _way(coded: CodedBase, clip: NDArray[np.uint8], extra: float = 0.0) -> _Way:
-    """`extra`: bytes that it takes beside its own."""
-    return _Way(quality(coded.distortion), (coded.cost + extra) / (clip.size / 3))
+def _way(coded: CodedBase, larger: float, extra: float = 0.0) -> _Way:
+    """`larger`: pixels of the video's frames over those of the clip's. `extra`: bytes that it takes beside its own."""
+    return _Way(quality(coded.distortion), larger * (coded.cost + extra) / len(coded.errors))
 
 
-def _best(ways: Sequence[Sequence[_Way]], exchange: float, low_delay: bool) -> _Best:
+def _best(ways: Sequence[Sequence[_Way]], lengths: Sequence[int], exchange: float, low_delay: bool) -> _Best:
     """Of ways, each of all clips, the best for each clip, at the price of bytes where the sample then is.
 
     The first way, every frame in a video's own groups, is where the search starts: others are taken as they pay.
     """
     found = list(ways[0])
     for _ in range(_MOST_PRICES):
-        density = float(np.mean([way.density for way in found]))
-        price = Exchange(exchange, density)
+        price = Exchange(exchange, _mean([way.frame_bytes for way in found], lengths))
         taken = [
-            max(clip, key=lambda way: way.quality - price.brought(way.density)) for clip in zip(*ways, strict=True)
+            max(clip, key=lambda way: way.quality - price.brought(way.frame_bytes)) for clip in zip(*ways, strict=True)
         ]
         if taken == found:
             break
         found = taken
-    density = float(np.mean([way.density for way in found]))
-    return _Best(float(np.mean([way.quality for way in found])) - exchange * log10(density), low_delay, density)
+    frame_bytes = _mean([way.frame_bytes for way in found], lengths)
+    score = _mean([way.quality for way in found], lengths) - exchange * log10(frame_bytes)
+    return _Best(score, low_delay, frame_bytes)
+
+
+def _mean(values: Sequence[float], lengths: Sequence[int]) -> float:
+    return float(np.average(values, weights=lengths))

@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.archive.entry import OWN_INTRA, VideoEntry
-from dnerv.codecs import Frame, SvtAv1, decode_packets
+from dnerv.codecs import Frame, Packet, Planes, SvtAv1, decode_packets
+from dnerv.codecs.av1_mp4 import mp4_head
+from dnerv.codecs.frame_header import read_sequence_header
+from dnerv.codecs.obu import split_sequence_header
 from dnerv.evaluation.metrics import SMALLEST_SIDE_OF_MS_SSIM, QualityMeter, ms_ssim_per_frame, mse_per_frame
 from dnerv.families import channels_first
 from dnerv.process import usable_cores
@@ -45,15 +48,20 @@ class Scores:
 def code_alone(
     codec: SvtAv1, content: Content, crf: float, measures: Sequence[str], scratch: Path, title: str
 ) -> dict[str, Any]:
-    """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back."""
+    """All videos by one encoder, each alone in a thread: bytes of their packets, and what these give back.
 
-    def one(video: CachedVideo, stop: Event) -> tuple[int, Scores]:
-        packets = [packet.data for packet in codec.keyframes(_until(video.store, stop), crf)]
+    `mp4_bytes`: of the same packets in an MP4 file each, with no more beside them than the format asks for.
+    """
+
+    def one(video: CachedVideo, stop: Event) -> tuple[int, int, Scores]:
+        coded = codec.keyframes(_until(video.store, stop), crf)
+        packets = [packet.data for packet in coded]
         decoded = partial(decode_packets, packets, height=video.height, width=video.width, planes=codec.planes)
-        return sum(map(len, packets)), _scores(video, decoded, measures, scratch)
+        scores, size = _scores(video, decoded, measures, scratch), sum(map(len, packets))
+        return size, size + len(head_of(video, coded, codec.planes)), scores
 
-    coded = _each(content.videos, title, one)
-    return _summary(content, sum(size for size, _ in coded), [scores for _, scores in coded])
+    sizes, mp4_sizes, scores = zip(*_each(content.videos, title, one), strict=True)
+    return _summary(content, sum(sizes), scores) | {"mp4_bytes": sum(mp4_sizes)}
 
 
 def measured_layers(path: Path, content: Content, device: str, measures: Sequence[str]) -> dict[str, Any]:
@@ -81,6 +89,21 @@ def measured_layers(path: Path, content: Content, device: str, measures: Sequenc
             "groups": sum(entry.num_groups for entry in entries),
             "groups_with_reference": sum(map(_shared_groups, entries)),
         }
+
+
+def head_of(video: CachedVideo, packets: Sequence[Packet], planes: Planes) -> bytes:
+    """What stands before a video's packets in an MP4 file."""
+    header, _ = split_sequence_header(packets[0].data)
+    return mp4_head(
+        read_sequence_header(header),
+        header,
+        planes,
+        shown_size=(video.height, video.width),
+        lengths=[len(packet.data) for packet in packets],
+        durations=[1] * len(packets),
+        syncs=[place for place, packet in enumerate(packets) if packet.sync],
+        time_base=1 / video.timing.average_fps,
+    )
 
 
 def _shared_groups(entry: VideoEntry) -> int:

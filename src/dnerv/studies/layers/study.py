@@ -138,6 +138,7 @@ class Layers(Study[LayersOptions, "Content", Measured]):
             "content": plan.to_json(),
             "measures": {
                 "bits_per_pixel": "archives: the whole file; anchors: packets of all videos, without container",
+                "in_mp4": "the same anchors as files, the packets of each video in MP4",
                 "psnr": "RGB, 8 bits, mean over frames, then over videos, dB",
                 "worst_psnr": "mean over the worst twentieth of a video's frames, then over videos, dB",
                 "ms_ssim": ms_ssim if run.options.ms_ssim else "not asked for",
@@ -246,13 +247,19 @@ def covering(asked: Sequence[float], span: tuple[float, float], at: Callable[[fl
 
 
 def _deltas(anchor: Sequence[Record], points: Sequence[Record]) -> Record:
-    """By measure a BD-rate in per cent with the range that it is a mean over, or why there is none."""
+    """By measure a BD-rate in per cent with the range that it is a mean over, or why there is none.
+
+    `in_mp4` is that of PSNR, against the anchor's files.
+    """
     from dnerv.studies.compare.deltas import rate_delta
 
     found: Record = {}
-    for measure in MEASURES:
-        delta, note = rate_delta(_curve(anchor, measure), _curve(points, measure))
-        found[measure] = note if delta is None else delta
+    files = [
+        point | {"bits_per_pixel": point["bits_per_pixel"] * point["mp4_bytes"] / point["bytes"]} for point in anchor
+    ]
+    for name, measure, curve in (*((m, m, anchor) for m in MEASURES), ("in_mp4", "psnr", files)):
+        delta, note = rate_delta(_curve(curve, measure), _curve(points, measure))
+        found[name] = note if delta is None else delta
     return found
 
 

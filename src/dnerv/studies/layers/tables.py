@@ -18,7 +18,7 @@ def tables(record: Record) -> Sequence[Part]:
     parts += [f"{name}: SVT-AV1, {found['title']}" for name, found in record["anchors"].items()]
     for name in record["anchors"]:
         if rows := [row for row in record["deltas"] if row["anchor"] == name]:
-            parts += ["", _deltas_table(name, rows, _measured(record))]
+            parts += ["", _deltas_table(name, rows, _measured(record)), *_in_files(name, rows)]
     parts += [*_ratios(record["ratios"]), "", _choices_table(record), "", _points_table(record), ""]
     return [*parts, *_notes(record)]
 
@@ -38,6 +38,13 @@ def _deltas_table(anchor: str, rows: Sequence[Record], measures: Sequence[str]) 
         words = [figure if isinstance(figure, str) else f"{figure['value']:+.1f}%" for figure in figures]
         table.add_row(row["way"], *words, over)
     return table
+
+
+def _in_files(anchor: str, rows: Sequence[Record]) -> list[str]:
+    """The first column again, against files; records of before do not have it."""
+    deltas = [(row["way"], row["in_mp4"]) for row in rows if "in_mp4" in row]
+    words = [f"access {way}: " + ("-" if isinstance(d, str) else f"{d['value']:+.1f}%") for way, d in deltas]
+    return [f"all frames, {anchor}'s packets in MP4 files: {', '.join(words)}"] if words else []
 
 
 def _ratios(rows: Sequence[Record]) -> list[str]:
@@ -92,7 +99,8 @@ def _notes(record: Record) -> list[str]:
     return [
         "access: how many frames are decoded at most to reach any one, beside a shared picture. Every frame: all are "
         "coded; otherwise the distance is chosen for each video, and frames between are blends. Alone: without shared "
-        "pictures. BD-rate: how many more bits than the anchor for the same quality, negative for fewer.",
+        "pictures. BD-rate: how many more bits than the anchor for the same quality, negative for fewer. Anchors are "
+        "packets alone, but where MP4 files are named.",
         "Pictures: shared ones, their share of the file, the videos that use them.",
         f"PSNR: {measures['psnr']}. Worst: {measures['worst_psnr']}. MS-SSIM: {measures['ms_ssim']}. VMAF: "
         f"{measures['vmaf']}.",

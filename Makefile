@@ -10,11 +10,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # As the command line sets it for itself (dnerv.process): threads that wait spin a little.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: demo test docs clean help
+.PHONY: demo test studies docs clean help
 
 help:
 	@echo "make demo    encode three real videos, decode them, compare with x264, x265 and AV1 ($(DEMO_MINUTES) minutes on two cores)"
 	@echo "make test    lint, types and the test suite ($(TEST_MINUTES) minutes on two cores)"
+	@echo "make studies every study behind the results, hours each; ARGS=--list names them"
 	@echo "make docs    build the site into build/site"
 	@echo "make clean   remove .venv, demo/ and all caches"
 	@echo "PYTHON=...   the interpreter to build .venv from (python3)"
@@ -30,6 +31,10 @@ test: .venv/ready-test
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 # The theme's warning is of MkDocs 2, which pyproject.toml rules out.
+# Hours to days: `make studies ARGS=--list` says which, and how long; ARGS has names, --data FOLDER, --device cuda.
+studies: .venv/ready-studies
+	$(BIN)/python benchmarks/every_study.py $(ARGS)
+
 docs: .venv/ready-docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 

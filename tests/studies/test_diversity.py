@@ -87,6 +87,8 @@ class TestStudy:
             ("nerv", 2),
             ("dnerv", 1),
             ("dnerv", 2),
+            ("base", 1),
+            ("base", 2),
         ]
         row = record["rows"][3]
         (seed,) = row["seeds"]
@@ -101,7 +103,7 @@ class TestStudy:
 
 def test_rows_are_means_over_draws() -> None:
     def found(network: str, sources: int, draw: int, psnr: float) -> dict[str, Any]:
-        facts = {"network": network, "sources": sources, "draw": draw, "psnr": psnr, "bits_per_pixel": 0.5}
+        facts = {"kind": network, "sources": sources, "draw": draw, "psnr": psnr, "bits_per_pixel": 0.5}
         return facts | {"bytes": 100 + draw, "files": []}
 
     values = {
@@ -111,7 +113,7 @@ def test_rows_are_means_over_draws() -> None:
         ("dnerv", 2): (1.0, 2.0),
     }
     measured = [found(*which, draw, psnr) for which, pair in values.items() for draw, psnr in enumerate(pair)]
-    run: Any = SimpleNamespace(options=replace(OPTIONS, draws=2), members=[1, 2, 3])
+    run: Any = SimpleNamespace(options=replace(OPTIONS, draws=2, archives=("dnerv", "nerv")), members=[1, 2, 3])
     rows = Diversity().rows(run, [], measured)["rows"]
     assert [(row["model"], row["sources"]) for row in rows] == list(values)
     assert [row["psnr"] for row in rows] == [21, 19, 31.5, 1.5]

@@ -14,10 +14,12 @@ from dnerv.archive import Archive
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
 from dnerv.studies import run_study
+from dnerv.studies.archive_kinds import KINDS as ALL_KINDS
 from dnerv.studies.joint import PUBLISHED, Joint, JointOptions
 from dnerv.studies.record import findings
 
-OPTIONS = JointOptions(counts=(1, 2), bits_per_pixel=0.5, epochs=1, seed=1)
+KINDS = ("nerv", "dnerv", "base")
+OPTIONS = JointOptions(counts=(1, 2), archives=KINDS, bits_per_pixel=0.5, epochs=1, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +30,17 @@ def videos(tmp_path_factory: pytest.TempPathFactory, write_video: Callable[[Path
     return folder
 
 
+def untimed(record: dict[str, Any]) -> dict[str, Any]:
+    """What does not differ from one run to the next."""
+    rows = [{k: v for k, v in row.items() if k != "encoding_seconds"} for row in record["rows"]]
+    return findings(record) | {"output": "", "rows": rows}
+
+
 @pytest.fixture(scope="module")
 def done(videos: Path, made_twice: Any) -> tuple[Path, dict[str, Any]]:
     """Made once as it is, and once killed half-way and given again."""
     whole, resumed = made_twice(Joint(), [videos], videos.parent, OPTIONS)
-    assert findings(resumed) | {"output": ""} == findings(whole) | {"output": ""}
+    assert untimed(resumed) == untimed(whole)
     return videos.parent / "whole", whole
 
 
@@ -45,7 +53,7 @@ def test_bytes_and_quality_are_those_of_the_archives(done: tuple[Path, dict[str,
     output, record = done
     assert json.loads((output / "results.json").read_text()) == record
     ways = [(row["model"], row["way"], row["videos"]) for row in record["rows"]]
-    assert ways == [(m, w, n) for m in ("nerv", "dnerv") for w in ("separate", "joint") for n in (1, 2)]
+    assert ways == [(m, w, n) for m in KINDS for w in ("separate", "joint") for n in (1, 2)]
     for row in record["rows"]:
         paths = [output / "steps" / name for name in row["archives"]]
         assert len(paths) == (row["videos"] if row["way"] == "separate" else 1)
@@ -53,11 +61,12 @@ def test_bytes_and_quality_are_those_of_the_archives(done: tuple[Path, dict[str,
         found = [evaluate(path, [videos / f"{name}.mp4" for name in held(path)]) for path in paths]
         values = [video.psnr for quality in found for video in quality.videos]
         assert len(values) == row["videos"]
+        assert row["encoding_seconds"] > 0
         assert row["psnr"] == pytest.approx(sum(values) / len(values), abs=1e-9)
 
 
 def test_one_video_alone_is_the_same_archive(done: tuple[Path, dict[str, Any]]) -> None:
-    for model in ("nerv", "dnerv"):
+    for model in KINDS:
         rows = [row for row in done[1]["rows"] if (row["model"], row["videos"]) == (model, 1)]
         assert rows[0]["archives"] == rows[1]["archives"]
 
@@ -74,7 +83,8 @@ def a_record() -> dict[str, Any]:
     """Made-up figures: D-NeRV gains a decibel of two videos, NeRV loses half of one."""
 
     def row(model: str, way: str, videos: int, size: int, rate: float, psnr: float) -> dict[str, Any]:
-        return {"model": model, "way": way, "videos": videos, "bytes": size, "bits_per_pixel": rate, "psnr": psnr}
+        which = {"model": model, "way": way, "videos": videos, "encoding_seconds": 9.6 * videos}
+        return which | {"bytes": size, "bits_per_pixel": rate, "psnr": psnr}
 
     return {
         "options": OPTIONS.to_json(),
@@ -98,8 +108,27 @@ def test_table(printed: Any) -> None:
     assert ["NeRV", "1", "1,000", "20.00", "1,000", "20.00", "+0.00"] in rows
     assert ["2", "2,000", "21.50", "2,100", "21.00", "-0.50"] in rows
     assert ["2", "2,200", "30.50", "2,150", "31.50", "+1.00"] in rows
+    assert ["D-NeRV", "1", "10", "10"] in rows
+    assert ["2", "19", "19"] in rows
     assert "More than 15% off the 0.5 bits per pixel asked for: NeRV joint 2 0.8000." in text
     assert "published: separate 31.27, joint 31.87 (+0.60) dB" in " ".join(text.split())
+
+
+def test_records_without_times_have_no_table_of_them(printed: Any) -> None:
+    record = a_record()
+    rows = [{k: v for k, v in row.items() if k != "encoding_seconds"} for row in record["rows"]]
+    assert "seconds of encoding" in printed(Joint().tables(record))
+    assert "seconds of encoding" not in printed(Joint().tables(record | {"rows": rows}))
+
+
+def test_only_one_kind_of_base_layer_shares_pictures() -> None:
+    made = {name: kind.encoding(OPTIONS) for name, kind in ALL_KINDS.items()}
+    assert [name for name, options in made.items() if not options.trains] == ["base", "every", "alone"]
+    assert [name for name, options in made.items() if not options.references] == ["alone"]
+    assert [name for name, options in made.items() if options.paper] == ["paper"]
+    assert [name for name, options in made.items() if options.every == 1] == ["every"]
+    assert {options.bits_per_pixel for options in made.values()} == {0.5}
+    assert all(options.keeps_network for options in made.values() if options.trains)
 
 
 def test_chart() -> None:

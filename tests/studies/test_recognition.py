@@ -24,7 +24,7 @@ from dnerv.studies.content import Content, read_videos
 from dnerv.studies.recognition.footage import Condition, Projector, RawFootage
 from dnerv.studies.recognition.network import ShiftedBlock, TemporalShiftNetwork, TSMConfig, temporal_shift
 from dnerv.studies.recognition.sampling import Clip, centred_batches, segment_frames, training_batches
-from dnerv.studies.recognition.split import DRAWN, Split, drawn_split, read_split
+from dnerv.studies.recognition.split import DRAWN, Split, drawn_folds, drawn_split, read_split
 from dnerv.studies.recognition.study import PUBLISHED, ClassifierOptions, Recognition, RecognitionOptions, summary
 from dnerv.studies.recognition.training import Task, classify, train_classifier
 from dnerv.studies.record import findings
@@ -34,7 +34,8 @@ from dnerv.video import Member, Timing, write_mp4
 
 CPU = torch.device("cpu")
 SMALL = ClassifierOptions(epochs=1, frames=4, crop=32, width=8, batch=4)
-OPTIONS = RecognitionOptions(rates=(0.3,), epochs=1, classifier=SMALL, seeds=2, preset="ultrafast")
+NAMES = ("h264", "nerv", "dnerv")
+OPTIONS = RecognitionOptions(rates=(0.3,), epochs=1, codecs=NAMES, classifier=SMALL, seeds=2, efforts="ultrafast")
 
 
 def square(count: int, direction: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -440,11 +441,51 @@ class TestStudy:
             "--seed is -1": {"seed": -1},
             "--precision is 'fp8'": {"precision": "fp8"},
             "--rates is 99": {"rates": (99.0,)},
+            "--split names the test, and --folds draws it": {"split": Path("s.csv"), "folds": 2},
+            "--codecs is 'vp8'": {"codecs": ("vp8",)},
         }.items():
             with pytest.raises(InputError, match=message):
                 replace(OPTIONS, **changes)  # type: ignore[arg-type]
         with pytest.raises(InputError, match="--crop is 8; allowed are 16"):
             ClassifierOptions(crop=8)
+
+
+@pytest.fixture(scope="module")
+def folded(videos: Path, measured_here: None) -> dict[str, Any]:
+    """Base layers and AV1, every video once in the test."""
+    options = replace(OPTIONS, codecs=("base", "every", "svtav1"), epochs=None, folds=3, seeds=2)
+    return run_study(Recognition(), [videos], videos.parent / "folds", options)
+
+
+class TestFolds:
+    def test_every_video_is_tested_once(self) -> None:
+        given = members(*(f"{label}/{i}.avi" for label in "ab" for i in range(5)))
+        splits = drawn_folds(given, 3, 0)
+        assert sorted(name for split in splits for name in split.test) == sorted(member.name for member in given)
+        assert [len(split.test) for split in splits] == [4, 4, 2]
+        assert all(set(split.train).isdisjoint(split.test) and len(split.labels) == 10 for split in splits)
+        assert drawn_folds(given, 3, 0) == splits
+        assert drawn_folds(given, 3, 1) != splits
+        with pytest.raises(InputError, match="class 'b' has 4 videos; --folds 5 needs as many"):
+            drawn_folds(given[:9], 5, 0)
+        with pytest.raises(InputError, match="no video has a label"):
+            drawn_folds([replace(member, label=None) for member in given], 2, 0)
+
+    def test_record(self, folded: dict[str, Any]) -> None:
+        split = folded["split"]
+        assert (split["train"], split["test"], split["folds"]) == (4, 6, 3)
+        assert [row["codec"] for row in folded["rows"]] == ["svtav1", "base", "every"]
+        for row in folded["rows"]:
+            for protocol in ("trained_raw_tested_compressed", "trained_compressed_tested_raw"):
+                loss = folded["raw"]["top1"] - row[protocol]["top1"]
+                assert row[protocol]["less"]["mean"] == pytest.approx(loss)
+        sizes = {row["codec"]: row["bytes"] for row in folded["rows"]}
+        assert sizes["svtav1"] <= MOST_ABOVE * sizes["base"]
+
+    def test_losses_are_shown(self, folded: dict[str, Any], printed: Any) -> None:
+        text = printed(Recognition().tables(folded))
+        assert "less than raw, points" in text
+        assert "every frame coded" in text
 
 
 def a_record() -> dict[str, Any]:

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from dnerv.families import DNeRVConfig
 from dnerv.training import ClipSet, TrainingVideo
+from dnerv.training.clip_set import thinned_conditioning
+from dnerv.video import Timeline
 
 
 def test_clips_of_two_videos(clips: ClipSet, frames_of: Callable[..., np.ndarray]) -> None:
@@ -60,3 +63,28 @@ def test_real_frames_are_those_that_masks_show(
         assert many.num_real_frames([index]) == int(many.batch([index]).mask.sum())
     assert many.num_real_frames(range(len(many))) == (9 + 1 + 6) * (len(many) // 6)
     assert many.num_real_frames([]) == 0
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 8, 9, 16, 17, 30])
+@pytest.mark.parametrize("every", [1, 2, 4, 3])
+def test_thinned_keyframes_are_every_second_one_and_the_last(num_frames: int, every: int) -> None:
+    timeline = Timeline(num_frames, 4, every)
+    coarse = Timeline(num_frames, 4, 2 * every)
+    for clip in range(timeline.num_clips):
+        found, wanted = thinned_conditioning(timeline, clip), coarse.clip_conditioning(clip)
+        for place in ("start", "end"):
+            mine = timeline.keyframe_positions[getattr(found, place)]
+            assert np.array_equal(mine, coarse.keyframe_positions[getattr(wanted, place)])
+        assert np.array_equal(found.distance, wanted.distance)
+
+
+def test_a_thinned_batch_has_the_same_frames_between_keyframes_further_apart(
+    clips: ClipSet, frames_of: Callable[..., np.ndarray]
+) -> None:
+    whole, thinned = clips.batch([0, 1]), clips.batch([0, 1], is_thinned=True)
+    assert torch.equal(whole.wanted, thinned.wanted)
+    keyframes = (thinned.inputs.keyframes * 255).round().to(torch.uint8)
+    long = torch.from_numpy(frames_of(6, 16, 16)).permute(0, 3, 1, 2)
+    assert torch.equal(keyframes[thinned.inputs.start[:, 0]], long[[0, 0]])  # of 0, 4 and 5 the second is not there
+    assert torch.equal(keyframes[thinned.inputs.end[:, 0]], long[[5, 5]])
+    np.testing.assert_allclose(thinned.inputs.distance[0], np.arange(4) / 5, rtol=1e-6)

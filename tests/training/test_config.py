@@ -16,6 +16,7 @@ from dnerv.training import TrainingConfig, paper_recipe
         ({"epochs": -1}, "--epochs is -1"),
         ({"budget_seconds": -0.5}, r"--budget is -0\.5"),
         ({"epochs": 1, "batch_clips": 0}, "at least 1"),
+        ({"epochs": 1, "keyframe_dropout": 1.0}, "--keyframe-dropout is 1.0"),
     ],
 )
 def test_refused(fields: dict[str, Any], message: str) -> None:

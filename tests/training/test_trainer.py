@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ from dnerv.errors import DnervError, OutputError
 from dnerv.families import DNeRV, DNeRVConfig
 from dnerv.progress import Listener, TrainingProgress, listening
 from dnerv.training import ClipSet, Trainer, TrainingConfig
+from dnerv.training.clip_set import Batch
 from dnerv.training.quantised import quantise_like_archive
 from dnerv.training.trainer import save_atomically
 
@@ -173,6 +174,41 @@ def test_a_second_interruption_waits_for_the_checkpoint(
         trainer(clips, config, tmp_path / "c.pt", replace(TRAINING, checkpoint_seconds=1e9)).run()
     assert signal.getsignal(signal.SIGINT) is before
     assert trainer(clips, config, tmp_path / "c.pt").step == 1
+
+
+def test_steps_that_drop_keyframes_are_the_same_after_an_interruption(
+    clips: ClipSet,
+    config: DNeRVConfig,
+    tmp_path: Path,
+    uninterrupted: dict[str, torch.Tensor],
+    every_step: None,
+    told: Tell,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thinned = list[bool]()
+    batch = ClipSet.batch
+
+    def noted(self: ClipSet, indices: Sequence[int], *, is_thinned: bool = False) -> Batch:
+        thinned.append(is_thinned)
+        return batch(self, indices, is_thinned=is_thinned)
+
+    monkeypatch.setattr(ClipSet, "batch", noted)
+    training = replace(TRAINING, keyframe_dropout=0.5)
+    whole = trainer(clips, config, tmp_path / "whole.pt", training)
+    whole.run()
+    assert set(thinned) == {False, True}
+    assert not same(weights(whole), uninterrupted)
+
+    def listener(progress: TrainingProgress) -> None:
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), listening(told(listener)):
+        trainer(clips, config, tmp_path / "c.pt", training).run()
+    resumed = trainer(clips, config, tmp_path / "c.pt", training)
+    resumed.run()
+    assert same(weights(resumed), weights(whole))
+    assert thinned[: whole.step] == thinned[whole.step :]
 
 
 PROGRAM = """

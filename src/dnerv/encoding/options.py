@@ -120,6 +120,13 @@ class EncodeOptions(FrameOptions):
     ema: float | None = option(
         None, "Store an average of the weights with this decay per step.", low=0, high=0.999999, group=TRAINING
     )
+    keyframe_dropout: float = option(
+        0.0,
+        "Share of the steps that know every second coded frame alone: frames in between become better.",
+        low=0,
+        high=0.95,
+        group=TRAINING,
+    )
     precision: Precision = option("auto", "Of its arithmetic.", group=TRAINING)
     seed: int = option(0, "Of initial weights and clip order.", group=TRAINING)
 

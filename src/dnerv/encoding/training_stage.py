@@ -97,6 +97,7 @@ def training_config(options: EncodeOptions, design: Design, num_clips: int, proc
             learning_rate=rate,
         )
     config = replace(config, weight_bits=design.weight_bits, precision=options.precision, ema=options.ema)
+    config = replace(config, keyframe_dropout=options.keyframe_dropout)
     if options.learning_rate is not None:
         config = replace(config, learning_rate=options.learning_rate)
     if options.batch_clips is not None:

@@ -1,6 +1,6 @@
 """How much diversity costs: `dnerv study diversity`, the paper's figure of NeRV and D-NeRV on few and many sources.
 
-    videos ─ sources, drawn by a seed ─ as many clips from few of them as from many ─ NeRV, D-NeRV: an archive each,
+    videos ─ sources, drawn by a seed ─ as many clips from few of them as from many ─ an archive of each kind,
                                                                                       decoded in a fresh process
 
 Few sources and many give the same number of clips of the same length at the same bytes: what differs is how much of
@@ -9,7 +9,7 @@ one clip another one tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -21,6 +21,7 @@ from dnerv import progress
 from dnerv.encoding.options import EncodeOptions
 from dnerv.errors import InputError
 from dnerv.options import like, option
+from dnerv.studies.archive_kinds import KINDS, KindName, by_kind, in_order
 from dnerv.studies.charts import Chart, Lines, Series
 from dnerv.studies.study import PAPER, FramesOptions, Record, Study
 from dnerv.studies.tables import figures_table, off_the_rate
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from dnerv.studies.runner import Run
     from dnerv.video import CachedVideo, Member
 
-NETWORKS = ("nerv", "dnerv")  # in this order the paper shows them
 PUBLISHED = {
     "sources": [10, 100],
     "psnr": {"nerv": [27.95, 26.66], "dnerv": [29.74, 29.36]},
@@ -48,9 +48,10 @@ class DiversityOptions(FramesOptions):
     by: Literal["video", "label"] = option("video", "What a source is: a video, or a class.")
     clips: int = option(48, "Clips, whatever the number of sources.", low=1)
     length: int = option(8, "Frames of a clip.", low=2)
+    archives: tuple[KindName, ...] = option(("nerv", "dnerv", "base"), "Kinds of archives that take part.")
     draws: int = option(3, "Choices of sources, each with its own seed.", low=1)
     bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05)
-    epochs: int = like(EncodeOptions, "epochs", default=40, help="Passes over all clips.", low=1)
+    epochs: int = like(EncodeOptions, "epochs", default=40, help="Of networks, passes over all clips.", low=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,47 +82,46 @@ class Diversity(Study[DiversityOptions, list[Draw], list[Record]]):
         return [Draw(n, draw, _clips(run, n, draw)) for n in counts for draw in range(run.options.draws)]
 
     def measure(self, run: Run[DiversityOptions], plan: list[Draw]) -> list[Record]:
-        """Both networks on the clips of each draw."""
+        """An archive of each kind of the clips of each draw."""
         options = run.options
         return [
             run.archive(
-                f"{network} {draw.sources} sources draw {draw.number}",
+                f"{kind} {draw.sources} sources draw {draw.number}",
                 draw.content,
                 # The clips are files, at their size and rate already.
-                options.encoding(model=network, resolution=None, fps=None, seed=options.seed + draw.number),
-                facts={"network": network, "sources": draw.sources, "draw": draw.number},
+                KINDS[kind].encoding(options, resolution=None, fps=None, seed=options.seed + draw.number),
+                facts={"kind": kind, "sources": draw.sources, "draw": draw.number},
             )
             for draw in plan
-            for network in NETWORKS
+            for kind in in_order(options.archives)
         ]
 
     def rows(self, run: Run[DiversityOptions], plan: list[Draw], measured: list[Record]) -> Mapping[str, Any]:
-        """One for each network and number of sources."""
+        """One for each kind of archive and number of sources."""
         rows = [
-            _row([found for found in measured if (found["network"], found["sources"]) == (network, count)])
-            for network in NETWORKS
+            _row([found for found in measured if (found["kind"], found["sources"]) == (kind, count)])
+            for kind in in_order(run.options.archives)
             for count in sorted(run.options.sources)
         ]
         return {"videos": len(run.members), "rows": rows, "published": PUBLISHED}
 
     def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
-        """PSNR of each network by number of sources, and what the paper found."""
+        """PSNR of each kind by number of sources, and what the paper found."""
         options, published = record["options"], record["published"]
         table = figures_table("", "sources", "clips each", "bits/pixel", "PSNR dB", "over draws", "from fewest")
-        for _, title, rows in _by_network(record):
+        for _, kind, rows in by_kind(record["rows"]):
             for place, row in enumerate(rows):
                 spread = "" if row["psnr_deviation"] is None else f"+- {row['psnr_deviation']:.2f}"
                 change = f"{row['psnr'] - rows[0]['psnr']:+.2f}" if place else ""
                 figures = f"{row['bits_per_pixel']:.4f}", f"{row['psnr']:.2f}", spread, change
                 each = str(options["clips"] // row["sources"])
-                table.add_row("" if place else title, str(row["sources"]), each, *figures)
+                table.add_row("" if place else kind.title, str(row["sources"]), each, *figures)
             table.add_section()
-        named = [(f"{title} {row['sources']}", row) for _, title, rows in _by_network(record) for row in rows]
+        named = [(f"{kind.title} {row['sources']}", row) for _, kind, rows in by_kind(record["rows"]) for row in rows]
         few, many = published["sources"]
         said = [
-            f"{title} {a:.2f} to {b:.2f} ({b - a:+.2f}) dB"
-            for network, title, _ in _by_network(record)
-            for a, b in [published["psnr"][network]]
+            f"{KINDS[network].title} {a:.2f} to {b:.2f} ({b - a:+.2f}) dB"
+            for network, (a, b) in published["psnr"].items()
         ]
         return [
             f"{options['clips']} clips of {options['length']} frames, {options['epochs']} epochs, {options['draws']} "
@@ -137,8 +137,10 @@ class Diversity(Study[DiversityOptions, list[Draw], list[Record]]):
     def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
         """PSNR against the number of sources."""
         series = [
-            Series(title, network, [(row["sources"], row["psnr"]) for row in rows], [_around(row) for row in rows])
-            for network, title, rows in _by_network(record)
+            Series(
+                kind.title, kind.style, [(row["sources"], row["psnr"]) for row in rows], [_around(row) for row in rows]
+            )
+            for _, kind, rows in by_kind(record["rows"])
         ]
         across = f"{record['options']['by']}s that the clips come from"
         up = "PSNR, dB (bars: one standard deviation over draws)"
@@ -249,7 +251,7 @@ def _row(found: Sequence[Record]) -> Record:
     """Mean and standard deviation over draws."""
     values = [one["psnr"] for one in found]
     return {
-        "model": found[0]["network"],
+        "model": found[0]["kind"],
         "sources": found[0]["sources"],
         "psnr": fmean(values),
         "psnr_deviation": stdev(values) if len(values) > 1 else None,
@@ -262,11 +264,3 @@ def _row(found: Sequence[Record]) -> Record:
 def _around(row: Record) -> tuple[float, float] | None:
     deviation = row["psnr_deviation"]
     return None if deviation is None else (row["psnr"] - deviation, row["psnr"] + deviation)
-
-
-def _by_network(record: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Record]]]:
-    """Name and title of each network, and its rows."""
-    from dnerv.families import FAMILIES
-
-    for network in NETWORKS:
-        yield network, FAMILIES[network].title, [row for row in record["rows"] if row["model"] == network]

@@ -41,6 +41,7 @@ class InterpolationOptions(ArchiveOptions):
     """Of the archive of the frames kept, which its rate and keyframe distance count."""
 
     every: int = like(EncodeOptions, "every", default=2, help="Frames kept from one coded to the next.", unset=None)
+    keyframe_dropout: float = like(EncodeOptions, "keyframe_dropout", default=0.5)
 
 
 class Plan(NamedTuple):

@@ -1,4 +1,4 @@
-"""One model for all videos, or one for each: `dnerv study joint`, the paper's figure 2.
+"""One archive of all videos, or one of each: `dnerv study joint`, the paper's figure 2.
 
     videos, in an order drawn by a seed ─┬─ the first n together ─ one archive ───────┐
                                          └─ each by itself ─ n archives, bytes added ─┴─ decoded in fresh processes
@@ -18,6 +18,7 @@ import numpy as np
 from dnerv.encoding.options import EncodeOptions
 from dnerv.errors import InputError
 from dnerv.options import like, option
+from dnerv.studies.archive_kinds import KINDS, ArchiveKind, KindName, by_kind, in_order
 from dnerv.studies.charts import Chart, Lines, Series
 from dnerv.studies.study import PAPER, FramesOptions, Record, Study
 from dnerv.studies.tables import figures_table, off_the_rate
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from dnerv.studies.runner import Run
     from dnerv.video import Member
 
-NETWORKS = ("nerv", "dnerv")  # in this order the paper shows them
 WAYS = {"separate": "one for each", "joint": "one for all"}
 PUBLISHED = {
     "psnr": {"separate": 31.27, "joint": 31.87},
@@ -41,14 +41,15 @@ class JointOptions(FramesOptions):
     """How many videos, and how they are encoded."""
 
     counts: tuple[int, ...] = option((1, 2, 4, 8), "Numbers of videos held together.", low=1)
+    archives: tuple[KindName, ...] = option(("nerv", "dnerv", "base", "alone"), "Kinds of archives that take part.")
     bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05, help="Bits per pixel, both ways.")
-    epochs: int = like(EncodeOptions, "epochs", default=40, help="Passes over all clips.", low=1)
+    epochs: int = like(EncodeOptions, "epochs", default=40, help="Of networks, passes over all clips.", low=1)
 
 
 class Encoded(NamedTuple):
-    """The archives of one row: of one network, in one way, of so many videos."""
+    """The archives of one row: of one kind, in one way, of so many videos."""
 
-    network: str
+    kind: str
     way: str
     videos: int
     archives: Sequence[Record]
@@ -59,7 +60,7 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
 
     name = "joint"
     title = "Joint or separate"
-    question = "Is one network for all videos better than one for each, at equal bytes?"
+    question = "Is one archive of all videos better than one of each, at equal bytes?"
     options = JointOptions
 
     def plan(self, run: Run[JointOptions]) -> list[Member]:
@@ -73,17 +74,17 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
     def measure(self, run: Run[JointOptions], plan: list[Member]) -> list[Encoded]:
         """Of one video both ways are the same archive."""
         rows = []
-        for network in NETWORKS:
-            apart = [_archive(run, network, [member]) for member in plan]
+        for kind in in_order(run.options.archives):
+            apart = [_archive(run, kind, [member]) for member in plan]
             counts = sorted(run.options.counts)
-            rows += [Encoded(network, "separate", count, apart[:count]) for count in counts]
+            rows += [Encoded(kind, "separate", count, apart[:count]) for count in counts]
             for count in counts:
-                together = apart[0] if count == 1 else _archive(run, network, plan[:count])
-                rows.append(Encoded(network, "joint", count, [together]))
+                together = apart[0] if count == 1 else _archive(run, kind, plan[:count])
+                rows.append(Encoded(kind, "joint", count, [together]))
         return rows
 
     def rows(self, run: Run[JointOptions], plan: list[Member], measured: list[Encoded]) -> Mapping[str, Any]:
-        """One for each network, way and number of videos."""
+        """One for each kind of archive, way and number of videos."""
         return {
             "videos": [member.name for member in plan],
             "rows": [_row(encoded) for encoded in measured],
@@ -91,23 +92,24 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
         }
 
     def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
-        """PSNR and bytes of both ways by number of videos, and what the paper found."""
+        """PSNR and bytes of both ways by number of videos, how long they took, and what the paper found."""
         table = figures_table("", "videos", "separate: bytes", "PSNR dB", "joint: bytes", "PSNR dB", "gain dB")
-        for (_, title), rows in _by_network(record):
+        for kind, rows in _by_way(record):
             for place, (apart, together) in enumerate(zip(*(rows[way] for way in WAYS), strict=True)):
                 figures = [
                     figure for row in (apart, together) for figure in (f"{row['bytes']:,}", f"{row['psnr']:.2f}")
                 ]
                 gain = f"{together['psnr'] - apart['psnr']:+.2f}"
-                table.add_row("" if place else title, str(apart["videos"]), *figures, gain)
+                table.add_row("" if place else kind.title, str(apart["videos"]), *figures, gain)
             table.add_section()
         published, options = record["published"], record["options"]
         apart, together = (published["psnr"][way] for way in WAYS)
-        named = [(f"{_title(row['model'])} {row['way']} {row['videos']}", row) for row in record["rows"]]
+        named = [(f"{KINDS[row['model']].title} {row['way']} {row['videos']}", row) for row in record["rows"]]
         return [
             f"{options['bits_per_pixel']:g} bits per pixel asked of both ways, {options['epochs']} epochs",
             "",
             table,
+            *_times(record),
             "",
             *off_the_rate(named, options["bits_per_pixel"]),
             f"published: separate {apart:.2f}, joint {together:.2f} ({together - apart:+.2f}) dB ({published['set']}; "
@@ -118,19 +120,24 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
         """PSNR against the number of videos, together and apart."""
         series = [
             Series(
-                f"{title}, {WAYS[way]}", network, [(r["videos"], r["psnr"]) for r in rows[way]], (), way == "separate"
+                f"{kind.title}, {WAYS[way]}",
+                kind.style,
+                [(r["videos"], r["psnr"]) for r in rows[way]],
+                (),
+                way == "separate",
             )
-            for (network, title), rows in _by_network(record)
+            for kind, rows in _by_way(record)
             for way in WAYS
         ]
         return [Lines("PSNR by number of videos", "videos", "PSNR, dB (mean over videos)", series, "counts")]
 
 
-def _archive(run: Run[JointOptions], network: str, members: Sequence[Member]) -> Record:
+def _archive(run: Run[JointOptions], kind: str, members: Sequence[Member]) -> Record:
     content = run.content([member.source_path for member in members])
     which = f"{len(members)} videos" if len(members) > 1 else f"{members[0].source_path.stem} alone"
-    encoding = run.options.encoding(model=network)
-    return run.archive(f"{network} {which}", content, encoding, facts={"pixels": content.num_pixels})
+    encoding = KINDS[kind].encoding(run.options)
+    facts = {"pixels": content.num_pixels}
+    return run.archive(f"{kind} {which}", content, encoding, facts=facts, is_timed=True)
 
 
 def _row(encoded: Encoded) -> Record:
@@ -138,24 +145,31 @@ def _row(encoded: Encoded) -> Record:
     archives = encoded.archives
     size = sum(found["bytes"] for found in archives)
     return {
-        "model": encoded.network,
+        "model": encoded.kind,
         "way": encoded.way,
         "videos": encoded.videos,
         "bytes": size,
         "bits_per_pixel": 8 * size / sum(found["pixels"] for found in archives),
         "psnr": fmean(video["psnr"] for found in archives for video in found["videos"]),
+        "encoding_seconds": sum(found["encoding_seconds"] for found in archives),
         "archives": [file["path"] for found in archives for file in found["files"]],
     }
 
 
-def _by_network(record: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str, list[Record]]]]:
-    """Name and title of each network, and its rows by way, at rising numbers of videos."""
-    for network in NETWORKS:
-        rows = {way: [r for r in record["rows"] if (r["model"], r["way"]) == (network, way)] for way in WAYS}
-        yield (network, _title(network)), rows
+def _by_way(record: Mapping[str, Any]) -> Iterator[tuple[ArchiveKind, dict[str, list[Record]]]]:
+    """Rows of each kind by way, at rising numbers of videos."""
+    for _, kind, rows in by_kind(record["rows"]):
+        yield kind, {way: [row for row in rows if row["way"] == way] for way in WAYS}
 
 
-def _title(network: str) -> str:
-    from dnerv.families import FAMILIES
-
-    return FAMILIES[network].title
+def _times(record: Mapping[str, Any]) -> list[Part]:
+    """Nothing of records that have none."""
+    if not all("encoding_seconds" in row for row in record["rows"]):
+        return []
+    table = figures_table("seconds of encoding", "videos", *WAYS.values())
+    for kind, rows in _by_way(record):
+        for place, pair in enumerate(zip(*(rows[way] for way in WAYS), strict=True)):
+            seconds = (f"{row['encoding_seconds']:.0f}" for row in pair)
+            table.add_row("" if place else kind.title, str(pair[0]["videos"]), *seconds)
+        table.add_section()
+    return ["", table]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dnerv.studies.views import Clip
 
 Record = dict[str, Any]  # JSON
-_OF_ARCHIVES = ("resolution", "fps", "bits_per_pixel", "budget_seconds", "epochs", "every", "seed")
+_OF_ARCHIVES = ("resolution", "fps", "bits_per_pixel", "budget_seconds", "epochs", "every", "keyframe_dropout", "seed")
 PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
 
 

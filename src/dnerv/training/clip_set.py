@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -49,9 +49,9 @@ class ClipSet:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def batch(self, indices: Sequence[int]) -> Batch:
-        """Clips at `indices`."""
-        requests, wanted, masks = zip(*(self._clip(int(i)) for i in indices), strict=True)
+    def batch(self, indices: Sequence[int], *, is_thinned: bool = False) -> Batch:
+        """Clips at `indices`. `is_thinned`: every second keyframe is not there, but for each video's last."""
+        requests, wanted, masks = zip(*(self._clip(int(i), is_thinned) for i in indices), strict=True)
         visible = None
         if any(video.video.mask is not None for video in self.videos):
             visible = torch.stack([self._visible(int(i)) for i in indices])
@@ -75,10 +75,11 @@ class ClipSet:
     def _grid(self, video: TrainingVideo) -> TileGrid:
         return TileGrid(video.video.height, video.video.width, *self.canvas, self.overlap)
 
-    def _clip(self, index: int) -> tuple[ClipRequest, Tensor, Tensor]:
+    def _clip(self, index: int, is_thinned: bool) -> tuple[ClipRequest, Tensor, Tensor]:
         video, clip, tile = self._locate(index)
         frames, real = video.timeline.padded_clip(clip)
-        conditioning = video.timeline.clip_conditioning(clip)
+        layout = thinned_conditioning if is_thinned and video.keyframes is not None else Timeline.clip_conditioning
+        conditioning = layout(video.timeline, clip)
         request = ClipRequest(
             self._in_time(video, conditioning, frames),
             int(conditioning.start.min()),
@@ -106,3 +107,13 @@ class ClipSet:
             return torch.empty(0, 3, *self.canvas, dtype=torch.uint8)
         first, last = int(conditioning.start.min()), int(conditioning.end.max())
         return self._grid(video).cut_one(channels_first(video.keyframes.read(range(first, last + 1))), tile)
+
+
+def thinned_conditioning(timeline: Timeline, clip: int) -> Conditioning:
+    """Conditioning of a clip as if the keyframes were twice as far apart; their ordinals are the timeline's own.
+
+    A network that is trained on it, too, has seen times between keyframes where the timeline has none.
+    """
+    coarse = replace(timeline, keyframe_every=2 * timeline.keyframe_every).clip_conditioning(clip)
+    last = timeline.num_keyframes - 1
+    return coarse._replace(start=np.minimum(2 * coarse.start, last), end=np.minimum(2 * coarse.end, last))

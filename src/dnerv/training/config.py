@@ -26,6 +26,7 @@ class TrainingConfig:
     ema: float | None = None  # decay per step of an average of the weights that is stored in their place
     quantise_from: float | None = 0.7  # share of the run after which the forward pass sees quantised weights
     weight_bits: int = 5  # levels of that quantiser, 2^bits
+    keyframe_dropout: float = 0.0  # share of the steps that know every second keyframe alone
     precision: Precision = "auto"  # bf16 where the hardware computes in it
     seed: int = 0  # of the order of clips; the initial weights are the caller's
     checkpoint_seconds: float = 20.0  # between two checkpoints
@@ -37,6 +38,8 @@ class TrainingConfig:
             raise InputError(f"--epochs is {self.epochs}; it must be 0 or more")
         if self.budget_seconds is not None and self.budget_seconds < 0:
             raise InputError(f"--budget is {self.budget_seconds} seconds; it must be 0 or more")
+        if not 0 <= self.keyframe_dropout < 1:
+            raise InputError(f"--keyframe-dropout is {self.keyframe_dropout}; it must be 0 or more, and below 1")
         if self.batch_clips < 1:
             raise InputError(f"the batch holds {self.batch_clips} clips; it must hold at least 1")
 

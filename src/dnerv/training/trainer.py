@@ -36,6 +36,7 @@ from dnerv.training.parallel import ONE_PROCESS, ProcessGroup
 from dnerv.training.quantised import straight_through
 from dnerv.training.schedule import learning_rate_factor
 
+_DROPOUT = 1  # second word of its seeds; of the orders of clips there are two words
 _RECENT_BATCHES = 2000  # that the PSNR on show is averaged over, where a pass over the clips has more
 
 
@@ -146,7 +147,7 @@ class Trainer:
         if not own:
             return torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         weight = self.clips.num_real_frames(own) / self.clips.num_real_frames(indices)
-        batch = self.clips.batch(own)
+        batch = self.clips.batch(own, is_thinned=self._is_thinned())
         made = self._forward(batch, quantised=quantised)
         wanted = batch.wanted.to(self.device).flatten(0, 1).float() / 255
         mask = batch.mask.to(self.device).flatten()
@@ -168,6 +169,11 @@ class Trainer:
             self._order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
             self._ordered_epoch = epoch
         return [int(i) for i in self._order[place * self.config.batch_clips : (place + 1) * self.config.batch_clips]]
+
+    def _is_thinned(self) -> bool:
+        """The same on every rank, and after an interruption."""
+        share = self.config.keyframe_dropout
+        return share > 0 and bool(np.random.default_rng([self.config.seed, _DROPOUT, self.step]).random() < share)
 
     def _forward(self, batch: Batch, *, quantised: bool) -> Tensor:
         inputs = batch.inputs.to(self.device)

@@ -1,7 +1,7 @@
 """The frames of all videos in one condition, raw or compressed: the same requests, other pixels.
 
 cached videos ── raw ───────────────────────────────┐
-H.264 files ─ decoded once ─ frames on disk ────────┤
+streams ─ decoded once ─ frames on disk ────────────┤
 archive ─┬─ dnerv.Loader, once ─ frames on disk ────┼─ clips uint8 [L, 3, H, W]
          └─ dnerv.Loader, in every step (live) ─────┘
 """
@@ -32,6 +32,7 @@ from dnerv.video import CachedVideo, FrameStore, FrameStoreWriter
 from dnerv.video.content import digest_of
 
 _DECODED_TOGETHER = 4  # videos
+STREAMS = {"h264": "x264", "svtav1": "svtav1"}  # conditions of a stream for each video: the codec
 
 
 class Footage(Protocol):
@@ -102,7 +103,7 @@ class Condition:
     """How the videos were coded: what a classifier is trained or tested on."""
 
     name: str  # in files and progress
-    codec: str = "raw"  # or h264, or a network's family
+    codec: str = "raw"  # or one of `STREAMS`, or a kind of archive
     files: tuple[Path, ...] = ()  # the archive, or streams in the order of the videos
 
     @cached_property
@@ -137,7 +138,7 @@ class Projector:
     def key(self, condition: Condition) -> dict[str, Any]:
         """What a condition's pixels depend on, beside the content: JSON."""
         coded = {"codec": condition.codec, "coded": condition.digest}
-        if condition.codec in ("raw", "h264"):
+        if condition.codec in ("raw", *STREAMS):
             return coded
         return coded | {"device": self.device, "precision": self.precision, "live": self.live}
 
@@ -150,19 +151,20 @@ class Projector:
     def _opened(self, condition: Condition) -> Footage:
         if condition.codec == "raw":
             return RawFootage({video.name: video for video in self.content.videos})
-        if self.live and condition.codec != "h264":
+        if self.live and condition.codec not in STREAMS:
             archive = Archive(condition.files[0], device=self.device, precision=self.precision)
             return LiveFootage(self._closing.enter_context(archive), video_lengths(self.content))
         make_folder(self.folder)
         path = self.folder / f"{condition.name}-{digest_of(self.key(condition))[:12]}.rgb"
         self._closing.callback(path.unlink, missing_ok=True)
         progress.stage(f"decoding {condition.name}", len(self.content.videos))
-        frames = self._streams(condition) if condition.codec == "h264" else self._archive(condition)
+        frames = self._streams(condition) if condition.codec in STREAMS else self._archive(condition)
         return _stored(self.content, frames, path)
 
     def _streams(self, condition: Condition) -> Iterator[Frame]:
+        codec = CODECS[STREAMS[condition.codec]]
         for video, file in zip(self.content.videos, condition.files, strict=True):
-            yield from CODECS["x264"].decode_file(file, video.height, video.width)
+            yield from codec.decode_file(file, video.height, video.width)
             progress.advance()
 
     def _archive(self, condition: Condition) -> Iterator[Frame]:

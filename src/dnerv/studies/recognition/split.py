@@ -4,7 +4,8 @@ A CSV file                          UCF101's official lists, trainlist01.txt [te
     path,label,split                    ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1
     fight/fi001.mp4,fight,train         ...
 
-Without a file, a third of each class is drawn for the test. Neighbours, clips of one recording for example, may then
+Without a file, a third of each class is drawn for the test, or each class is cut into parts that take turns as the test
+(cross-validation). Neighbours, clips of one recording for example, may then
 be in both parts, and a classifier that knows the place looks as if it knew the action.
 """
 
@@ -24,6 +25,7 @@ from dnerv.video import Member
 from dnerv.video.labels import csv_rows, spelled_names
 
 DRAWN = "drawn at random, a third of each class; neighbours may leak"
+FOLDED = "drawn at random, {} parts of each class in turn; neighbours may leak"
 _TEST_SHARE = 1 / 3
 _PARTS = ("train", "test")
 _OTHER_PARTS = ("", "val", "validation", "valid")  # known words for what is neither
@@ -114,6 +116,25 @@ def drawn_split(members: Sequence[Member], seed: int) -> Split:
         count = max(1, round(len(names) * _TEST_SHARE))
         parts |= {names[place]: "test" if rank < count else "train" for rank, place in enumerate(order)}
     return _checked(members, parts, labels, DRAWN, [])
+
+
+def drawn_folds(members: Sequence[Member], folds: int, seed: int) -> list[Split]:
+    """Each class in `folds` parts, as equal as can be, each the test once. Raises InputError for a class of fewer."""
+    labels, part_of = _labels(members), dict[str, int]()
+    if not labels:
+        raise InputError("no video has a label; use class folders or --labels")
+    for number, label in enumerate(sorted(set(labels.values()))):
+        names = [member.name for member in members if labels.get(member.name) == label]
+        if len(names) < folds:
+            raise InputError(f"class {label!r} has {len(names)} videos; --folds {folds} needs as many at least")
+        order = np.random.default_rng((_SPLIT_DRAW, seed, number)).permutation(len(names)).tolist()
+        part_of |= {names[place]: rank % folds for rank, place in enumerate(order)}
+
+    def split(fold: int) -> Split:
+        parts = {name: "test" if part == fold else "train" for name, part in part_of.items()}
+        return _checked(members, parts, labels, FOLDED.format(folds), [])
+
+    return [split(fold) for fold in range(folds)]
 
 
 def _checked(

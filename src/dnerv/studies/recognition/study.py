@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dnerv import progress
 from dnerv.encoding.options import EncodeOptions
 from dnerv.engine.precision import Precision
 from dnerv.errors import InputError
 from dnerv.options import Options, like, option
+from dnerv.studies.archive_kinds import KINDS
 from dnerv.studies.charts import Chart, Level, Lines, Series
+from dnerv.studies.paired import paired
 from dnerv.studies.study import PAPER, FramesOptions, Record, Study
 from dnerv.studies.tables import figures_table
 from dnerv.tables import Part, Table
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
     from dnerv.studies.recognition.training import Task
     from dnerv.studies.runner import Run
 
-SHOWN = ("h264", "nerv", "dnerv")  # in this order the paper shows them
-NETWORKS = ("dnerv", "nerv")
+CodecName = Literal["h264", "svtav1", "nerv", "paper", "dnerv", "base", "every", "alone"]
+# Video codecs with their effort (SVT-AV1's is that of archives) and colour; the others are kinds of archives.
+STREAM_EFFORTS = {"h264": "veryslow", "svtav1": "slow"}
+_STREAM_TITLES = {"h264": ("H.264", "x264"), "svtav1": ("SVT-AV1", "svtav1")}
+SHOWN = (*STREAM_EFFORTS, *KINDS)
 PROTOCOLS = {
     "trained_raw_tested_compressed": "trained raw, tested compressed",
     "trained_compressed_tested_raw": "trained compressed, tested raw",
@@ -82,32 +87,43 @@ class RecognitionOptions(FramesOptions):
         metavar="FILE",
         unset="a third is drawn",
     )
-    rates: tuple[float, ...] = option((0.02, 0.04, 0.08), "Bits per pixel of the archives.", low=1e-4, high=24)
+    folds: int = option(1, "Parts of each class that take turns as the test; 1: a third is drawn.", low=1)
+    codecs: tuple[CodecName, ...] = option(
+        ("h264", "svtav1", "nerv", "dnerv", "base"), "Video codecs and kinds of archives that take part."
+    )
+    rates: tuple[float, ...] = option((0.02, 0.04, 0.08), "Bits per pixel of all.", low=1e-4, high=24)
     budget_seconds: float | None = like(EncodeOptions, "budget_seconds", help="Training of each archive.")
     epochs: int | None = like(EncodeOptions, "epochs")
     seeds: int = option(3, "Trainings of the classifier in each condition.", low=1)
-    preset: str = option("veryslow", "Effort of H.264.", is_typed=False)
+    efforts: str | None = option(None, "Of video codecs, one for all.", is_typed=False)
     live: bool = option(False, "Decode archives in every step, instead of once to the disk.")
     precision: Precision = option("auto", "Of the archives' networks, as for decode.")
     classifier: ClassifierOptions = ClassifierOptions()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.encoding(model=NETWORKS[0], bits_per_pixel=self.rates[0])
+        if self.split is not None and self.folds > 1:
+            raise InputError("--split names the test, and --folds draws it: leave one of them out")
+        for codec in self.codecs:
+            if codec in KINDS:
+                KINDS[codec].encoding(self, bits_per_pixel=self.rates[0])
 
 
 class Plan(NamedTuple):
-    """Frames, and which of the videos are trained on."""
+    """Frames, and which of the videos are trained on; of each fold."""
 
     content: Content
-    split: Split
+    splits: Sequence[Split]
+
+
+Hits = Sequence[Sequence[bool]]  # of each seed and each video of all tests, whether it was recognised
 
 
 class Measured(NamedTuple):
-    """Accuracies of the classifiers, in percent, a seed each: on raw frames, and by condition and protocol."""
+    """Which videos were recognised: on raw frames, and by condition and protocol."""
 
-    raw: Sequence[float]
-    coded: Sequence[tuple[Record, Mapping[str, Sequence[float]]]]
+    raw: Hits
+    coded: Sequence[tuple[Record, Mapping[str, Hits]]]
 
 
 class Recognition(Study[RecognitionOptions, Plan, Measured]):
@@ -120,18 +136,23 @@ class Recognition(Study[RecognitionOptions, Plan, Measured]):
 
     def plan(self, run: Run[RecognitionOptions]) -> Plan:
         """Frames and split. Raises InputError for labels, a split or sizes that do not fit."""
-        from dnerv.studies.recognition.split import drawn_split, read_split
+        from dnerv.studies.recognition.split import drawn_folds, drawn_split, read_split
         from dnerv.video import labelled
 
         options, members = run.options, run.members
         if options.labels is not None:
             members = labelled(members, options.labels)
-        split = drawn_split(members, options.seed) if options.split is None else read_split(options.split, members)
-        for line in split.warnings():
+        if options.split is not None:
+            splits = [read_split(options.split, members)]
+        elif options.folds > 1:
+            splits = drawn_folds(members, options.folds, options.seed)
+        else:
+            splits = [drawn_split(members, options.seed)]
+        for line in splits[0].warnings():
             progress.warning(line)
         content = run.content()
         _check_sizes(content, options.classifier.crop)
-        return Plan(content, split)
+        return Plan(content, splits)
 
     def measure(self, run: Run[RecognitionOptions], plan: Plan) -> Measured:
         """All videos, of both parts, by each codec at each rate; then the classifiers."""
@@ -140,10 +161,10 @@ class Recognition(Study[RecognitionOptions, Plan, Measured]):
 
         options, seeds = run.options, range(run.options.seed, run.options.seed + run.options.seeds)
         coded = _coded(run, plan.content)
-        task = Task(plan.split, video_lengths(plan.content), options.classifier, run.device)
+        tasks = [Task(split, video_lengths(plan.content), options.classifier, run.device) for split in plan.splits]
         projector = Projector(plan.content, run.folder / "decoded", options.device, options.precision, options.live)
         raw, rows = Condition("raw"), []
-        on_raw = [_accuracy(run, task, projector, raw, raw, seed) for seed in seeds]
+        on_raw = [_hits(run, tasks, projector, raw, raw, seed) for seed in seeds]
         for found in coded:
             files = tuple(run.steps.folder / file["path"] for file in found["files"])
             condition = Condition(f"{found['codec']}-{found['rate']:g}", found["codec"], files)
@@ -152,30 +173,33 @@ class Recognition(Study[RecognitionOptions, Plan, Measured]):
                 "trained_compressed_tested_raw": (condition, raw),
             }
             with projector:  # then the decoded frames go
-                accuracies = {
-                    protocol: [_accuracy(run, task, projector, *pair, seed) for seed in seeds]
+                hits = {
+                    protocol: [_hits(run, tasks, projector, *pair, seed) for seed in seeds]
                     for protocol, pair in pairs.items()
                 }
-            rows.append((found, accuracies))
+            rows.append((found, hits))
         return Measured(on_raw, rows)
 
     def rows(self, run: Run[RecognitionOptions], plan: Plan, measured: Measured) -> Mapping[str, Any]:
         """One for each codec and rate: both protocols."""
-        tests, first = len(plan.split.test), plan.content.videos[0]
-        content = plan.content.to_json()
+        split, first = plan.splits[0], plan.content.videos[0]
+        content, tests = plan.content.to_json(), sum(len(each.test) for each in plan.splits)
         return {
             "content": content | {"videos": len(content["videos"]), "height": first.height, "width": first.width},
-            "classes": plan.split.classes,
-            "split": plan.split.to_json(),
-            "raw": summary(measured.raw, tests),
+            "classes": split.classes,
+            "split": split.to_json() | {"test": tests, "folds": len(plan.splits)},
+            "raw": summary(_percents(measured.raw), tests),
             "rows": [
                 {
                     "codec": found["codec"],
                     "rate": found["rate"],
                     **{name: found[name] for name in _FACTS},
-                    **{protocol: summary(values, tests) for protocol, values in accuracies.items()},
+                    **{
+                        protocol: summary(_percents(hits), tests) | {"less": paired(_less(measured.raw, hits))}
+                        for protocol, hits in by_protocol.items()
+                    },
                 }
-                for found, accuracies in measured.coded
+                for found, by_protocol in measured.coded
             ],
             "published": PUBLISHED,
         }
@@ -192,6 +216,7 @@ class Recognition(Study[RecognitionOptions, Plan, Measured]):
             *_heading(record),
             "",
             _accuracy_table(record),
+            *_losses(record),
             "",
             *_notes(record),
             "",
@@ -254,32 +279,55 @@ def _check_sizes(content: Content, crop: int) -> None:
 
 
 def _coded(run: Run[RecognitionOptions], content: Content) -> list[Record]:
-    """All videos by each codec at each rate, H.264 at the bytes of D-NeRV; in the order of the tables."""
+    """All videos by each codec at each rate, video codecs at the bytes of an archive; in the order of the tables."""
     from dnerv.codecs import CODECS
+    from dnerv.studies.recognition.footage import STREAMS
     from dnerv.studies.streams import coded_at_bytes
 
-    found: dict[str, list[Record]] = {codec: [] for codec in SHOWN}
-    for rate in sorted(run.options.rates):
-        setting = f"{rate:g} bpp"
-        for network in NETWORKS:
-            facts = {"codec": network, "setting": setting, "rate": rate}
-            encoding = run.options.encoding(model=network, bits_per_pixel=rate)
-            found[network].append(run.archive(f"{network} {setting}", content, encoding, facts=facts))
-        target = found["dnerv"][-1]["bytes"]
-        made = coded_at_bytes(run.steps, CODECS["x264"], target, run.options.preset, content, setting)
-        found["h264"].append(made | {"codec": "h264", "rate": rate})
+    options = run.options
+    found: dict[str, list[Record]] = {codec: [] for codec in SHOWN if codec in options.codecs}
+    for rate in sorted(options.rates):
+        setting, target = f"{rate:g} bpp", round(rate * content.num_pixels / 8)
+        for codec in reversed([codec for codec in found if codec in KINDS]):
+            facts = {"codec": codec, "setting": setting, "rate": rate}
+            encoding = KINDS[codec].encoding(options, bits_per_pixel=rate)
+            found[codec].append(run.archive(f"{codec} {setting}", content, encoding, facts=facts))
+        if models := [codec for codec in ("dnerv", "base") if codec in found]:
+            target = found[models[0]][-1]["bytes"]
+        for codec in STREAMS:
+            if codec in found:
+                effort = options.efforts or STREAM_EFFORTS[codec]
+                made = coded_at_bytes(run.steps, CODECS[STREAMS[codec]], target, effort, content, setting)
+                found[codec].append(made | {"codec": codec, "rate": rate})
     return [one for of_codec in found.values() for one in of_codec]
 
 
-def _accuracy(
+def _hits(
+    run: Run[RecognitionOptions],
+    tasks: Sequence[Task],
+    projector: Projector,
+    trained_on: Condition,
+    tested_on: Condition,
+    seed: int,
+) -> list[bool]:
+    """Of the test videos of all folds, whether classifiers with this seed recognise them."""
+    return [
+        hit
+        for fold, task in enumerate(tasks)
+        for hit in _hits_of(run, task, projector, trained_on, tested_on, seed, f"fold {fold} " if fold else "")
+    ]
+
+
+def _hits_of(
     run: Run[RecognitionOptions],
     task: Task,
     projector: Projector,
     trained_on: Condition,
     tested_on: Condition,
     seed: int,
-) -> float:
-    """Top-1 in percent of a classifier with this seed: a step for its training, and one for its test."""
+    which: str,
+) -> list[bool]:
+    """Of one classifier: a step for its training, and one for its test."""
     import torch
 
     from dnerv.studies.recognition.training import classify, read_weights, train_classifier
@@ -304,28 +352,58 @@ def _accuracy(
         top1 = 100 * (logits.argmax(1) == wanted).double().mean().item()
         return {"top1": top1, "classes": task.split.classes, "labels": wanted.tolist(), "logits": logits.tolist()}
 
-    classifier = run.step(f"classifier {trained_on.name} seed {seed}", depends_on, train)
-    name = f"{trained_on.name} on {tested_on.name} seed {seed}"
+    classifier = run.step(f"classifier {trained_on.name} {which}seed {seed}", depends_on, train)
+    name = f"{trained_on.name} on {tested_on.name} {which}seed {seed}"
     found = run.step(name, depends_on | {"tested_on": projector.key(tested_on)}, test)
-    return found["top1"]  # type: ignore[no-any-return]
+    guesses = [max(range(len(row)), key=row.__getitem__) for row in found["logits"]]
+    return [guess == label for guess, label in zip(guesses, found["labels"], strict=True)]
+
+
+def _percents(hits: Hits) -> list[float]:
+    return [100 * fmean(of_seed) for of_seed in hits]
+
+
+def _less(raw: Hits, hits: Hits) -> list[list[float]]:
+    """By how many percent a seed's classifier recognises a video less often than on raw frames: -100, 0 or 100."""
+    return [[100.0 * (a - b) for a, b in zip(*pair, strict=True)] for pair in zip(raw, hits, strict=True)]
 
 
 def _by_codec(record: Mapping[str, Any]) -> Iterator[tuple[str, list[Record]]]:
     for codec in SHOWN:
-        yield codec, [row for row in record["rows"] if row["codec"] == codec]
+        if rows := [row for row in record["rows"] if row["codec"] == codec]:
+            yield codec, rows
 
 
-def _title(codec: str) -> str:
-    from dnerv.families import FAMILIES
+def _look(codec: str) -> tuple[str, str]:
+    """Title, and the style of its lines."""
+    return _STREAM_TITLES[codec] if codec in _STREAM_TITLES else (KINDS[codec].title, KINDS[codec].style)
 
-    return "H.264" if codec == "h264" else FAMILIES[codec].title
+
+def _losses(record: Mapping[str, Any]) -> list[Part]:
+    """What is lost against raw frames; records of before do not have it."""
+    if not all("less" in row[protocol] for row in record["rows"] for protocol in PROTOCOLS):
+        return []
+    table = figures_table("less than raw, points", "bits/pixel", "raw->comp.", "visible", "comp.->raw", "visible")
+    for codec, rows in _by_codec(record):
+        table.add_section()
+        for place, row in enumerate(rows):
+            cells = [text for protocol in PROTOCOLS for text in _loss(row[protocol]["less"])]
+            table.add_row("" if place else _look(codec)[0], f"{row['bits_per_pixel']:.4f}", *cells)
+    return ["", table]
+
+
+def _loss(less: Mapping[str, Any]) -> tuple[str, str]:
+    if less["interval"] is None:
+        return f"{less['mean']:.1f}", ""
+    low, high = less["interval"]
+    return f"{less['mean']:.1f} ±{(high - low) / 2:.1f}", f"{less['visible']:.1f}"
 
 
 def _series(rows: Sequence[Record], codec: str, protocol: str) -> Series:
     rows = sorted(rows, key=lambda row: float(row["bits_per_pixel"]))  # more may be asked for, and less be taken
     points = [(row["bits_per_pixel"], row[protocol]["top1"]) for row in rows]
     spreads = [None if row[protocol]["interval"] is None else tuple(row[protocol]["interval"]) for row in rows]
-    return Series(_title(codec), "x264" if codec == "h264" else codec, points, spreads)
+    return Series(*_look(codec), points, spreads)
 
 
 def _accuracy_table(record: Mapping[str, Any]) -> Table:
@@ -336,7 +414,7 @@ def _accuracy_table(record: Mapping[str, Any]) -> Table:
         for place, row in enumerate(rows):
             accuracies = [text for protocol in PROTOCOLS for text in _figures(row[protocol])]
             facts = f"{row['bytes']:,}", f"{row['bits_per_pixel']:.4f}", f"{row['psnr']:.2f}"
-            table.add_row("" if place else _title(codec), *facts, *accuracies)
+            table.add_row("" if place else _look(codec)[0], *facts, *accuracies)
     return table
 
 
@@ -344,9 +422,9 @@ def _published_table(published: Mapping[str, Any]) -> Table:
     """The paper's: both protocols of each size of its models."""
     table = figures_table("published, raw->comp. / comp.->raw", *(f"{rate:g}" for rate in published["bits_per_pixel"]))
     table.add_row("raw", f"{published['raw']:.1f}")
-    for codec in SHOWN:
+    for codec in published["trained_raw_tested_compressed"]:
         pairs = zip(*(published[protocol][codec] for protocol in PROTOCOLS), strict=True)
-        table.add_row(_title(codec), *(f"{tested:.1f} / {trained:.1f}" for tested, trained in pairs))
+        table.add_row(_look(codec)[0], *(f"{tested:.1f} / {trained:.1f}" for tested, trained in pairs))
     return table
 
 
@@ -359,7 +437,7 @@ def _heading(record: Mapping[str, Any]) -> list[str]:
         f"{content['videos']} videos, {content['frames']} frames of {content['height']}x{content['width']}, "
         f"{len(record['classes'])} classes; {split['train']} to train on, {split['test']} to test on "
         f"(split: {split['from']})",
-        f"archives trained {training} each; H.264: x264 {options['preset']}, one crf for all videos",
+        f"networks trained {training} each; H.264 by x264, SVT-AV1: one crf for all videos, the bytes of the archives",
     ]
 
 
@@ -371,6 +449,7 @@ def _notes(record: Mapping[str, Any]) -> list[str]:
         f"{len(raw['seeds'])} seeds of the classifier, beside them half the 95 % interval (Student's t). The choice of "
         f"{split['test']} test videos adds to it: at {raw['top1']:.1f} % alone {low:.1f} to {high:.1f} % (95 %, "
         "binomial), the same videos for every row.",
+        *_note_of_losses(record),
         f"Chance, the most frequent class of the test: {100 * split['most_frequent']:.1f} %.",
         f"TSM from scratch ({options['classifier']['epochs']} epochs): the paper's network was pretrained, so that "
         "orderings and differences are to be compared, not levels.",
@@ -379,6 +458,15 @@ def _notes(record: Mapping[str, Any]) -> list[str]:
         if split[name]:
             notes.append(f"{len(split[name])} videos are {words}: {', '.join(split[name][:3])} ...")
     return notes
+
+
+def _note_of_losses(record: Mapping[str, Any]) -> list[str]:
+    if not _losses(record):
+        return []
+    return [
+        "less than raw: paired by seed and video, ± half the 95 % interval over both; where that has 0 in it, no loss "
+        "was seen. visible: the smallest that as many seeds and videos would show four times out of five."
+    ]
 
 
 def _figures(found: Mapping[str, Any]) -> tuple[str, str]:

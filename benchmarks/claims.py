@@ -1,0 +1,253 @@
+"""What held of the paper and what did not: docs/claims.md, made from the records.
+
+    python benchmarks/claims.py [--check]
+
+A claim is judged by differences that speak for it where they are above zero, each with a 95 % interval (`paired`).
+`held`: one at least is surely above zero, and none is surely below. `not held`: the other way round. `undecided`: all
+else, what was measured once included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dnerv.studies.paired import paired
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/claims.md"
+_WORDS = {1: "**held**", -1: "**not held**", 0: "undecided"}
+
+
+class Evidence(NamedTuple):
+    """A difference that speaks for a claim where it is above zero."""
+
+    words: str  # what it is, where it was measured, how often
+    difference: dict[str, Any]  # as `paired` gives it
+    unit: str = "dB"
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval leaves no doubt, otherwise 0."""
+        interval = self.difference["interval"]
+        return 0 if interval is None else int(interval[0] > 0) - int(interval[1] < 0)
+
+    def __str__(self) -> str:
+        mean, interval = self.difference["mean"], self.difference["interval"]
+        if interval is None:
+            return f"{self.words}: {mean:+.2f} {self.unit}, measured once"
+        return f"{self.words}: {mean:+.2f} {self.unit} ({interval[0]:+.2f} to {interval[1]:+.2f})"
+
+
+class Claim(NamedTuple):
+    """One of the paper's."""
+
+    words: str
+    evidence: Callable[[], Iterator[Evidence]]
+    caution: str  # what weakens the evidence
+
+
+def main() -> None:
+    """Write the page, or say whether it is the one that the records give."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where the page is another")
+    text = page()
+    if not parser.parse_args().check:
+        PAGE.write_text(text)
+    elif PAGE.read_text() != text:
+        sys.exit(f"{PAGE.relative_to(ROOT)} is not what the records give: python benchmarks/claims.py")
+
+
+def page() -> str:
+    """docs/claims.md."""
+    rows = []
+    for claim in CLAIMS:
+        found = list(claim.evidence())
+        said = "<br>".join(map(str, found))
+        rows.append(f"| {claim.words} | {_WORDS[verdict(found)]} | {said} | {claim.caution} |")
+    return "\n".join(
+        [
+            "# What held, what did not",
+            "",
+            "Claims of the D-NeRV paper, and what is known of each here. Differences speak for it where they are above",
+            "zero; in brackets 95 % intervals over seeds, draws or videos, as named. *Held*: surely above zero",
+            "somewhere, surely below nowhere. *Undecided*: the interval has zero in it, or there is one measurement.",
+            "Made from the records in `docs/records` and `benchmarks/records` by `python benchmarks/claims.py`; their",
+            "commands stand in [Results](results.md), and `make studies` runs the studies again.",
+            "",
+            "| the paper | here | evidence | what weakens it |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def verdict(found: Sequence[Evidence]) -> int:
+    """1: held, -1: not held, 0: undecided."""
+    signs = {one.sign for one in found}
+    return 1 if 1 in signs and -1 not in signs else -1 if -1 in signs and 1 not in signs else 0
+
+
+@cache
+def record(path: str) -> dict[str, Any]:
+    """A record below the project's root."""
+    found: dict[str, Any] = json.loads((ROOT / path).read_text())
+    return found
+
+
+def diversity() -> Iterator[Evidence]:
+    """How much more NeRV loses from the fewest sources to the most than D-NeRV."""
+    rows = record("docs/records/diversity.json")["rows"]
+    counts = sorted({row["sources"] for row in rows})
+    by = {(row["model"], row["sources"]): [seed["psnr"] for seed in row["seeds"]] for row in rows}
+    drops = {
+        model: [few - many for few, many in zip(by[model, counts[0]], by[model, counts[-1]], strict=True)]
+        for model in ("nerv", "dnerv")
+    }
+    more = [[nerv - dnerv] for nerv, dnerv in zip(drops["nerv"], drops["dnerv"], strict=True)]
+    words = f"what NeRV loses more from {counts[0]} to {counts[-1]} surveillance sources, {len(more)} draws"
+    yield Evidence(words, paired(more))
+
+
+def above_nerv() -> Iterator[Evidence]:
+    """D-NeRV less the best NeRV, on an accelerator."""
+    rows = (
+        record("benchmarks/records/paper_nerv.json")["rows"] + record("benchmarks/records/paper_studies.json")["rows"]
+    )
+    for corpus in ("demo", "davis"):
+        best = {
+            kind: max((row for row in rows if (row["corpus"], row["kind"]) == (corpus, kind)), key=lambda r: r["psnr"])
+            for kind in ("NeRV", "D-NeRV")
+        }
+        steps = " and ".join(f"{row['steps']:,}" for row in best.values())
+        words = f"{corpus}, the best of three learning rates after {steps} steps"
+        yield Evidence(words, paired([[best["D-NeRV"]["psnr"] - best["NeRV"]["psnr"]]]))
+
+
+def above_h264() -> Iterator[Evidence]:
+    """BD-PSNR of D-NeRV less x264's, both against x265."""
+    for name in ("demo", "davis"):
+        deltas = {row["codec"]: row for row in record(f"docs/records/compare-{name}.json")["deltas"]}
+        gain = deltas["dnerv"]["psnr"]["value"] - deltas["x264"]["psnr"]["value"]
+        yield Evidence(f"{name}, BD-PSNR against x264 veryslow", paired([[gain]]))
+
+
+def ablation(better: str, worse: str) -> Callable[[], Iterator[Evidence]]:
+    """One network less another, by seed."""
+
+    def evidence() -> Iterator[Evidence]:
+        rows = [r for r in record("benchmarks/records/paper_studies.json")["rows"] if r["corpus"] == "demo"]
+
+        def by_seed(kind: str) -> dict[int, float]:
+            found = [row for row in rows if row["kind"] == kind and row["pace"] == 1.0]
+            rates = [row["learning_rate"] for row in found]
+            usual = max(set(rates), key=rates.count)  # others were tried with one seed
+            return {row["seed"]: row["psnr"] for row in found if row["learning_rate"] == usual}
+
+        ours, theirs = by_seed(better), by_seed(worse)
+        seeds = sorted(ours.keys() & theirs.keys())
+        difference = paired([[ours[seed] - theirs[seed]] for seed in seeds])
+        yield Evidence(f"demo, {len(seeds)} seeds, 2,476 steps", difference)
+
+    return evidence
+
+
+def joint(model: str) -> Callable[[], Iterator[Evidence]]:
+    """One archive of the most videos less one of each."""
+
+    def evidence() -> Iterator[Evidence]:
+        rows = [row for row in record("docs/records/joint.json")["rows"] if row["model"] == model]
+        most = max(row["videos"] for row in rows)
+        psnr = {row["way"]: row["psnr"] for row in rows if row["videos"] == most}
+        yield Evidence(f"{most} surveillance videos, one draw", paired([[psnr["joint"] - psnr["separate"]]]))
+
+    return evidence
+
+
+def recognition(protocol: str) -> Callable[[], Iterator[Evidence]]:
+    """D-NeRV's accuracy less H.264's, by seed."""
+
+    def evidence() -> Iterator[Evidence]:
+        rows = record("docs/records/recognition.json")["rows"]
+        for rate in sorted({row["rate"] for row in rows})[1:]:  # the first was not reached
+            by = {row["codec"]: row for row in rows if row["rate"] == rate}
+            pairs = zip(by["dnerv"][protocol]["seeds"], by["h264"][protocol]["seeds"], strict=True)
+            seeds = [[ours - theirs] for ours, theirs in pairs]
+            words = f"{by['dnerv']['bits_per_pixel']:.3f} bits per pixel, {len(seeds)} seeds, 100 test videos"
+            yield Evidence(words, paired(seeds), "points")
+
+    return evidence
+
+
+def inpainting(better: str, worse: str) -> Callable[[], Iterator[Evidence]]:
+    """One network less another, by sequence."""
+
+    def evidence() -> Iterator[Evidence]:
+        videos = record("docs/records/inpainting.json")["videos"]
+        gains = [video["psnr"][better] - video["psnr"][worse] for video in videos]
+        yield Evidence(f"{len(gains)} DAVIS sequences, 15 epochs", paired([gains]))
+
+    return evidence
+
+
+def interpolation() -> Iterator[Evidence]:
+    """The network less a blend, by sequence."""
+    videos = record("docs/records/interpolation.json")["videos"]
+    gains = [video["psnr"]["network"] - video["psnr"]["blend"] for video in videos]
+    yield Evidence(f"{len(gains)} DAVIS sequences, network less blend", paired([gains]))
+
+
+CLAIMS = (
+    Claim(
+        "Diversity costs NeRV much, D-NeRV little",
+        diversity,
+        "30 epochs: NeRV has not levelled off, and has 10 % fewer bytes",
+    ),
+    Claim(
+        "D-NeRV is above NeRV at equal bytes",
+        above_nerv,
+        "one seed each; NeRV still rises, by .7 dB in its last doubling",
+    ),
+    Claim("D-NeRV compresses better than H.264", above_h264, "three clips each, one seed"),
+    Claim(
+        "Keyframes' features (encoder and fusion) bring most",
+        ablation("SAF, no GTMLP, no flow", "no fusion, no GTMLP"),
+        "small networks",
+    ),
+    Claim(
+        "GTMLP helps where there is fusion", ablation("SAF, GTMLP, no flow", "SAF, no GTMLP, no flow"), "small networks"
+    ),
+    Claim("GTMLP helps NeRV little or not", ablation("no fusion, no GTMLP", "no fusion, GTMLP"), "small networks"),
+    Claim("Flow helps beside GTMLP", ablation("D-NeRV", "SAF, GTMLP, no flow"), "small networks"),
+    Claim("Flow at all scales beats one scale", ablation("D-NeRV", "D-NeRV, flow at one scale"), "small networks"),
+    Claim("SAF beats concatenation", ablation("D-NeRV", "D-NeRV, concatenation"), "small networks"),
+    Claim("One NeRV for all videos beats one for each", joint("nerv"), "one draw, 12 epochs"),
+    Claim("One D-NeRV for all beats one for each", joint("dnerv"), "one draw; bits are shared among videos, too"),
+    Claim(
+        "Actions: trained raw, D-NeRV's frames are recognised better than H.264's",
+        recognition("trained_raw_tested_compressed"),
+        "two classes",
+    ),
+    Claim(
+        "Actions: trained on D-NeRV's frames, raw ones are recognised better",
+        recognition("trained_compressed_tested_raw"),
+        "two classes",
+    ),
+    Claim("Inpainting: D-NeRV is above NeRV", inpainting("dnerv", "nerv"), "a hundredth of the paper's epochs"),
+    Claim(
+        "Inpainting: one NeRV for all is above one for each",
+        inpainting("nerv_joint", "nerv"),
+        "a hundredth of the paper's epochs",
+    ),
+    Claim("Interpolation: D-NeRV makes frames in between", interpolation, "trained on no time in between"),
+)
+
+
+if __name__ == "__main__":
+    main()

@@ -164,8 +164,9 @@ def joint(model: str) -> Callable[[], Iterator[Evidence]]:
     def evidence() -> Iterator[Evidence]:
         rows = [row for row in record("docs/records/joint.json")["rows"] if row["model"] == model]
         most = max(row["videos"] for row in rows)
-        psnr = {row["way"]: row["psnr"] for row in rows if row["videos"] == most}
-        yield Evidence(f"{most} surveillance videos, one draw", paired([[psnr["joint"] - psnr["separate"]]]))
+        psnrs = {row["way"]: row.get("psnrs", [row["psnr"]]) for row in rows if row["videos"] == most}
+        gains = [ours - theirs for ours, theirs in zip(psnrs["joint"], psnrs["separate"], strict=True)]
+        yield Evidence(f"{most} surveillance videos, one draw", paired([gains]))
 
     return evidence
 

@@ -62,6 +62,8 @@ def test_bytes_and_quality_are_those_of_the_archives(done: tuple[Path, dict[str,
         values = [video.psnr for quality in found for video in quality.videos]
         assert len(values) == row["videos"]
         assert row["encoding_seconds"] > 0
+        by_name = {video.name: video.psnr for quality in found for video in quality.videos}
+        assert row["psnrs"] == pytest.approx([by_name[name] for name in record["videos"][: row["videos"]]], abs=1e-9)
         assert row["psnr"] == pytest.approx(sum(values) / len(values), abs=1e-9)
 
 

@@ -133,24 +133,31 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
 
 
 def _archive(run: Run[JointOptions], kind: str, members: Sequence[Member]) -> Record:
+    from dnerv.video import discover
+
     content = run.content([member.source_path for member in members])
     which = f"{len(members)} videos" if len(members) > 1 else f"{members[0].source_path.stem} alone"
     encoding = KINDS[kind].encoding(run.options)
     facts = {"pixels": content.num_pixels}
-    return run.archive(f"{kind} {which}", content, encoding, facts=facts, is_timed=True)
+    found = run.archive(f"{kind} {which}", content, encoding, facts=facts, is_timed=True)
+    names = {member.source_path: member.name for member in discover(content.sources)}  # as this archive has them
+    psnr = {video["name"]: video["psnr"] for video in found["videos"]}
+    return found | {"psnrs": [psnr[names[member.source_path]] for member in members]}
 
 
 def _row(encoded: Encoded) -> Record:
     """The bytes of all archives of a way, and the mean over videos of what they give back."""
     archives = encoded.archives
     size = sum(found["bytes"] for found in archives)
+    psnrs = [psnr for found in archives for psnr in found["psnrs"]]
     return {
         "model": encoded.kind,
         "way": encoded.way,
         "videos": encoded.videos,
         "bytes": size,
         "bits_per_pixel": 8 * size / sum(found["pixels"] for found in archives),
-        "psnr": fmean(video["psnr"] for found in archives for video in found["videos"]),
+        "psnr": fmean(psnrs),
+        "psnrs": psnrs,  # of each video, in the order in which they are added
         "encoding_seconds": sum(found["encoding_seconds"] for found in archives),
         "archives": [file["path"] for found in archives for file in found["files"]],
     }

@@ -15,9 +15,9 @@ export GOMP_SPINCOUNT ?= 10000
 help:
 	@echo "make demo    encode three real videos, decode them, compare with x264, x265 and AV1 ($(DEMO_MINUTES) minutes on two cores)"
 	@echo "make test    lint, types and the test suite ($(TEST_MINUTES) minutes on two cores)"
-	@echo "make studies every study behind the results, hours each; ARGS=--list names them"
+	@echo "make studies the paper with more seeds and steps, hours each; ARGS=--list names them"
 	@echo "make docs    build the site into build/site"
-	@echo "make clean   remove .venv, demo/ and all caches"
+	@echo "make clean   remove .venv, demo/ and all caches; studies/ stays"
 	@echo "PYTHON=...   the interpreter to build .venv from (python3)"
 
 demo: .venv/ready-studies
@@ -30,11 +30,11 @@ test: .venv/ready-test
 	$(BIN)/mypy examples
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
-# The theme's warning is of MkDocs 2, which pyproject.toml rules out.
 # Hours to days: `make studies ARGS=--list` says which, and how long; ARGS has names, --data FOLDER, --device cuda.
 studies: .venv/ready-studies
 	$(BIN)/python benchmarks/every_study.py $(ARGS)
 
+# The theme's warning is of MkDocs 2, which pyproject.toml rules out.
 docs: .venv/ready-docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 

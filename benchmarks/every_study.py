@@ -1,16 +1,18 @@
-"""Every study behind docs/results.md and docs/claims.md, one after the other: `make studies`.
+"""The studies of docs/results.md and docs/claims.md, with more seeds, classes and steps: `make studies`.
 
     python benchmarks/every_study.py [NAME...] [--data FOLDER] [--output FOLDER] [--device NAME] [--list]
 
-The data folder holds the folders that commands name: `metaworld` (class folders of episodes, .npz with `action` beside
-each), `surveillance` (class folders), `davis` (folders of images), `demo` (the clips of `make demo`). Each study leaves
-OUTPUT/NAME; interrupted, even killed, it goes on when the same command is given again. At the end OUTPUT/report.html
-has all that are there. Hours are for two cores, as measured or, with a ~, as steps of the kind take elsewhere.
+One after the other. The data folder holds the folders that commands name: `metaworld` (class folders of episodes,
+.npz with `action` beside each), `surveillance` (class folders), `davis` (folders of images), `demo` (what `make demo`
+has in demo/videos). Each study leaves OUTPUT/NAME; interrupted, even killed, it goes on when the same command is given
+again. At the end OUTPUT/report.html has all that are there. Hours are for two cores, as measured or, with a ~, as steps
+of the kind take elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import subprocess
 import sys
@@ -27,6 +29,11 @@ class Job(NamedTuple):
     name: str  # of its folder, and of its record
     hours: str
     words: str  # of its command; {data} is the data folder
+
+    @property
+    def folders(self) -> list[str]:
+        """That it wants in the data folder."""
+        return re.findall(r"\{data\}/(\S+)", self.words)
 
 
 _LAYERS = "--crf 40,47,55,63 --every chosen --no-ms-ssim"
@@ -90,6 +97,9 @@ def main() -> None:
     if asked.list:
         print_list(jobs)
         return
+    wanted = dict.fromkeys(asked.data / name for job in jobs for name in job.folders)
+    if gone := [str(folder) for folder in wanted if not folder.exists()]:
+        parser.error(f"not found: {', '.join(gone)}; name studies that do without, or another --data")
     for job in jobs:
         run(command_of(job, asked), job)
     done = [folder for job in JOBS if (folder := asked.output / job.name / "results.json").exists()]
@@ -112,7 +122,7 @@ def command_of(job: Job, asked: argparse.Namespace) -> list[str]:
 
 def run(words: list[str], job: Job | None = None) -> None:
     """A command of dnerv; its failure ends all."""
-    hours = "" if job is None else f"  # {job.hours} hours on two cores"
+    hours = "" if job is None else f"  # hours on two cores: {job.hours}"
     print(f"$ dnerv {shlex.join(words)}{hours}", flush=True)
     code = subprocess.run([sys.executable, "-m", "dnerv", *words], check=False).returncode
     if code:

@@ -33,7 +33,9 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     assert "no study is called clonign" in capsys.readouterr().err
 
 
-def test_a_list_runs_to_its_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_list_runs_to_its_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     random = np.random.default_rng(0)
     for name in ("one", "two"):
         (tmp_path / "data/few").mkdir(parents=True, exist_ok=True)
@@ -47,6 +49,10 @@ def test_a_list_runs_to_its_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert (tmp_path / "few/results.json").exists()
     assert "Joint or separate" in (tmp_path / "report.html").read_text()
     monkeypatch.setattr(sys, "argv", ["every_study.py", "few", "broken", *folders])
+    with pytest.raises(SystemExit):
+        every_study.main()
+    assert f"not found: {tmp_path / 'data/none'}" in capsys.readouterr().err
+    (tmp_path / "data/none").mkdir()
     with pytest.raises(SystemExit) as ended:
         every_study.main()
     assert ended.value.code == 1

@@ -66,8 +66,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("bigbuckbunny", "bikes", "carphone_pristine"):
         frames = [np.full((64, 80, 3), 3 * i, np.uint8) for i in range(40)]
         write_mp4(videos / f"{name}.mp4", iter(frames), Timing.constant(Fraction(25), 40))
+    encode([videos], folder / "clips.dnerv", EncodeOptions(crf=40))  # as the pages make it, without a network
     options = EncodeOptions(width=2, every=8, crf=40, network="always", epochs=0)
-    encode([videos], folder / "clips.dnerv", options)
+    encode([videos], folder / "small.dnerv", options)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from dnerv.archive import Archive
 from dnerv.errors import InputError
-from dnerv.studies.cloning.episodes import Episodes, read_episodes
+from dnerv.studies.cloning.episodes import Episodes, actions_file, read_episodes
 from dnerv.studies.cloning.policy import Pixels, Policy, _moved, clone
 from dnerv.studies.cloning.study import ORIGINALS, TESTS, Cloning, CloningOptions, PolicyOptions
 from dnerv.studies.content import Content, read_videos
@@ -71,6 +72,22 @@ def twice(made_twice: Callable[..., tuple[Record, Record]], folder: Path) -> tup
     return made_twice(Cloning(), [folder], folder.parent / "studies", OPTIONS)
 
 
+def npy(array: NDArray[np.float64]) -> bytes:
+    """A file of one array."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def damaged(array: NDArray[np.float64]) -> bytes:
+    """A file of deflated arrays with other bytes in its middle."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, action=array)
+    data = bytearray(buffer.getvalue())
+    data[60:110] = bytes(50)
+    return bytes(data)
+
+
 class TestEpisodes:
     def test_every_frame_has_its_action_task_and_the_frame_before(self, folder: Path, episodes: Episodes) -> None:
         assert episodes.tasks == ["down", "up"]
@@ -107,6 +124,8 @@ class TestEpisodes:
             ({"action": np.zeros((12, 3))}, "actions have 2 and 3 values"),
             (None, "not found; it holds the video's actions"),
             (b"PK\x03\x04", "holds no array 'action'"),
+            (npy(np.zeros((12, 2))), "holds no array 'action'"),  # one array, not a file of several
+            (damaged(np.arange(24.0).reshape(12, 2)), "holds no array 'action'"),
         ],
     )
     def test_files_that_do_not_fit_are_named(
@@ -123,6 +142,15 @@ class TestEpisodes:
         with pytest.raises(InputError, match=words) as error:
             read_episodes(discover([copied]), content.videos, 1)
         assert str(path) in str(error.value) or "2 and 3" in words
+
+    def test_actions_lie_beside_their_video(self, tmp_path: Path) -> None:
+        for name in ("ep.01", "ep.02"):  # folders of images
+            (tmp_path / name).mkdir()
+        found = [actions_file(tmp_path / name) for name in ("ep.01", "ep.02", "ep.01.mp4")]
+        assert found == [tmp_path / name for name in ("ep.01.npz", "ep.02.npz", "ep.01.npz")]
+        (tmp_path / "s.tar").write_bytes(b"")
+        with pytest.raises(InputError, match=r"s\.tar/ep/04\.mp4: actions stand in files beside videos.*unpack it"):
+            actions_file(tmp_path / "s.tar" / "ep" / "04.mp4")
 
     def test_a_task_without_an_episode_to_train_on(self, folder: Path, content: Content) -> None:
         with pytest.raises(InputError, match="--held-out keeps 3 episodes of each task, and task 'down' has no more"):
@@ -160,6 +188,10 @@ class TestPolicy:
         rows = (torch.arange(8) - shift[0]).clamp(0, 7)
         columns = (torch.arange(9) - shift[1]).clamp(0, 8)
         assert torch.equal(_moved(frames, list(shift)), frames[:, :, rows][..., columns])
+
+    def test_channels_come_in_groups_of_four(self) -> None:
+        with pytest.raises(InputError, match="width is 6; it must be a multiple of 4"):
+            PolicyOptions(width=6)
 
     def test_any_size(self) -> None:
         policy = Policy((17, 33), 4, 1, 3)
@@ -206,7 +238,7 @@ class TestStudy:
 
     def test_people_can_read_it(self, twice: tuple[Record, Record], printed: Callable[[Sequence[Part]], str]) -> None:
         text = printed(Cloning().tables(twice[0]))
-        assert "6 episodes of 2 tasks, 72 frames of 48x64; 4 to train on, 2 to test on" in text
+        assert "6 episodes, tasks: 2, 72 frames of 48x64; 4 to train on, 2 to test on" in text
         assert all(title in text for title in TESTS.values())
         assert (Path(twice[0]["output"]) / "charts.png").stat().st_size > 10_000
 

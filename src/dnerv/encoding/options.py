@@ -124,7 +124,7 @@ class EncodeOptions(FrameOptions):
         0.0,
         "Share of the steps that know every second coded frame alone: frames in between become better.",
         low=0,
-        high=0.95,
+        high=0.9,
         group=TRAINING,
     )
     precision: Precision = option("auto", "Of its arithmetic.", group=TRAINING)
@@ -143,6 +143,8 @@ class EncodeOptions(FrameOptions):
         if self.preset is not None and self.width is not None:
             raise InputError("--size names a network, and --width sizes one: give at most one of them")
         self._check_components()
+        if self.keyframe_dropout and not self.uses_keyframes:
+            raise InputError(f"--keyframe-dropout is {self.keyframe_dropout:g}, and this network knows no keyframes")
         if self.network == "none" and self._asks_for_network:
             raise InputError("--network none trains nothing: leave the options of the network and its training out")
         if (self.every, self.access, self.crf) != (None, None, None) and not self.uses_keyframes:
@@ -183,7 +185,8 @@ class EncodeOptions(FrameOptions):
     @property
     def _asks_for_network(self) -> bool:
         timed = self.budget_seconds is not None or self.epochs is not None
-        named = self.paper or self.preset is not None or self.model != type(self).model
+        sized = self.width is not None or self.preset is not None
+        named = self.paper or sized or self.keyframe_dropout > 0 or self.model != type(self).model
         return timed or named or self.network == "always"
 
     @property

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from dnerv.engine import Precision
 
 Batch = tuple[Tensor, Tensor, dict[str, Any]]
+
+_SAMPLED_VIDEOS = 64  # whose first frames stand for the colours of an archive without a network
 
 
 class Loader:
@@ -93,7 +96,8 @@ class Loader:
                 default, whatever size the videos had originally.
             crop: (height, width) in pixels, or both, after resizing; anywhere if `shuffle`, else the centre.
             flip: mirror every other clip, at random.
-            normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos.
+            normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos, which stand in it
+                beside a network, and are taken from the first frames of 64 of them where there is none.
             rank, world_size: by default torch.distributed's, or those of the environment (RANK, WORLD_SIZE), or 0, 1.
             conversion: where frames of base layers become RGB, the same to the bit: on the "device", to which samples
                 then go as they are decoded, or on the "processor"; by default on the device if it is an accelerator.
@@ -244,18 +248,25 @@ def _opened(
 
 
 def _statistics(archive: Archive | Collection) -> Statistics:
-    found = {_statistics_of(each) for each in archive.archives}
+    configs = [each.config.network for each in archive.archives]
+    found = {None if config is None else config.model.statistics for config in configs}
+    if None in found:
+        return _sampled_statistics(archive)
     if len(found) > 1:
         raise InputError(f"normalise is 'archive', and {archive.title} have different statistics; give (mean, std)")
-    return found.pop()
+    return found.pop()  # type: ignore[return-value]
 
 
-def _statistics_of(archive: Archive) -> Statistics:
-    config = archive.config.network
-    if config is None or config.model.statistics is None:
-        reason = "has no network" if config is None else "has a network without statistics"
-        raise InputError(f"normalise is 'archive', and {archive.title} {reason}; give (mean, std)")
-    return config.model.statistics
+def _sampled_statistics(archive: Archive | Collection) -> Statistics:
+    """Of the first frames of some videos, spread over all; to three digits, as they would stand in an archive."""
+    places = np.unique(np.linspace(0, len(archive.entries) - 1, _SAMPLED_VIDEOS).round().astype(int)).tolist()
+    frames = [archive[archive.entries[place].name][0].cpu().flatten(1).double() / 255 for place in places]
+    pixels = sum(frame.shape[1] for frame in frames)
+    mean = torch.stack([frame.sum(1) for frame in frames]).sum(0) / pixels
+    std = (torch.stack([frame.square().sum(1) for frame in frames]).sum(0) / pixels - mean.square()).clamp_min(0).sqrt()
+    red, green, blue = (round(value, 3) for value in mean.tolist())
+    spread = [round(max(value, 0.02), 3) for value in std.tolist()]
+    return (red, green, blue), (spread[0], spread[1], spread[2])
 
 
 def _check(name: str, value: int, low: int) -> None:

@@ -30,11 +30,11 @@ class ArchiveKind:
 # In the order in which tables show them.
 KINDS: Mapping[str, ArchiveKind] = {
     "nerv": ArchiveKind("NeRV", "nerv", {"model": "nerv"}),
-    "paper": ArchiveKind("D-NeRV, published", "plain", {"paper": True}),
+    "paper": ArchiveKind("D-NeRV, as published", "paper", {"paper": True}),
     "dnerv": ArchiveKind("D-NeRV", "dnerv", {"model": "dnerv"}),
-    "base": ArchiveKind("base layer", "loader", _UNTRAINED),
-    "every": ArchiveKind("every frame coded", "aom", {**_UNTRAINED, "every": 1}),
-    "alone": ArchiveKind("nothing shared", "svtav1", {**_UNTRAINED, "references": False}),
+    "base": ArchiveKind("base layer", "base", _UNTRAINED),
+    "every": ArchiveKind("every frame coded", "every", {**_UNTRAINED, "every": 1}),
+    "alone": ArchiveKind("nothing shared", "alone", {**_UNTRAINED, "references": False}),
 }
 
 

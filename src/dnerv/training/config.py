@@ -39,7 +39,7 @@ class TrainingConfig:
         if self.budget_seconds is not None and self.budget_seconds < 0:
             raise InputError(f"--budget is {self.budget_seconds} seconds; it must be 0 or more")
         if not 0 <= self.keyframe_dropout < 1:
-            raise InputError(f"--keyframe-dropout is {self.keyframe_dropout}; it must be 0 or more, and below 1")
+            raise InputError(f"--keyframe-dropout is {self.keyframe_dropout}; it must be a share of the steps, below 1")
         if self.batch_clips < 1:
             raise InputError(f"the batch holds {self.batch_clips} clips; it must hold at least 1")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from dnerv.errors import InputError
 from dnerv.video import CachedVideo, Member
 from dnerv.video.content import digest_of
 
+_UNREADABLE = (OSError, ValueError, LookupError, EOFError, BadZipFile, zlib.error)
 SUFFIX, KEY = ".npz", "action"  # of the file beside each video, and of the array in it
 
 
@@ -101,20 +103,22 @@ def read_episodes(members: Sequence[Member], videos: Sequence[CachedVideo], held
 
 
 def actions_file(video: Path) -> Path:
-    """Where a video's actions are."""
-    return video.with_suffix(SUFFIX)
+    """Where a video's actions are. Raises InputError for a video in a tar file, which has no place beside it."""
+    if "::" in str(video) or any(parent.is_file() for parent in video.parents):
+        raise InputError(f"{video}: actions stand in files beside videos, and a tar file's have none: unpack it")
+    return video.with_name((video.name if video.is_dir() else video.stem) + SUFFIX)
 
 
 def _read(member: Member, video: CachedVideo) -> NDArray[np.float32]:
     path = actions_file(member.source_path)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            actions = np.asarray(arrays[KEY], np.float32)
+        with path.open("rb") as file:
+            actions = np.asarray(np.load(file, allow_pickle=False)[KEY], np.float32)
     except FileNotFoundError:
         raise InputError(
             f"{path}: not found; it holds the video's actions, an array {KEY!r} with a row a frame"
         ) from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{path}: holds no array {KEY!r} of numbers ({error})") from None
     if actions.ndim < 2 or len(actions) != len(video.store):
         raise InputError(f"{path}: {KEY!r} is {list(actions.shape)}, and the video has {len(video.store)} frames")

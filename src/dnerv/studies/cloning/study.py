@@ -12,6 +12,7 @@ import numpy as np
 
 from dnerv import progress
 from dnerv.encoding.options import EncodeOptions, FrameOptions
+from dnerv.errors import InputError
 from dnerv.options import Options, like, option
 from dnerv.studies.charts import Chart, Level, Lines, Series
 from dnerv.studies.paired import paired
@@ -46,11 +47,16 @@ class PolicyOptions(Options):
         group=_POLICY,
     )
     steps: int = option(1000, "Of its training.", flag="--policy-steps", low=1, group=_POLICY)
-    width: int = option(8, "Channels of its first layer, a multiple of 4.", is_typed=False)
+    width: int = option(8, "Channels of its first layer, a multiple of 4.", low=4, is_typed=False)
     batch: int = option(128, "Pairs of frames of a step.", is_typed=False)
     shift: int = option(3, "Pixels that frames are moved by at most, in training.", is_typed=False)
     learning_rate: float = option(1e-3, "Of AdamW, at its start.", is_typed=False)
     weight_decay: float = option(0.01, "Of AdamW.", is_typed=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % 4:
+            raise InputError(f"width is {self.width}; it must be a multiple of 4")
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ class Cloning(Study[CloningOptions, Plan, Sequence[Coded]]):
         """Bytes and quality of each coding; then errors and differences, by whose frames the test shows."""
         content, policy = record["content"], record["options"]["policy"]
         return [
-            f"{content['videos']} episodes of {len(record['tasks'])} tasks, {content['frames']} frames of "
+            f"{content['videos']} episodes, tasks: {len(record['tasks'])}, {content['frames']} frames of "
             f"{content['height']}x{content['width']}; {record['episodes']['trained']} to train on, "
             f"{record['episodes']['tested']} to test on",
             f"policies see {policy['size'][0]}x{policy['size'][1]}, {policy['steps']} steps of {policy['batch']} pairs "
@@ -166,7 +172,7 @@ class Cloning(Study[CloningOptions, Plan, Sequence[Coded]]):
             "",
             "error: squared error of the held-out actions, over that of the training's mean action, mean over tasks: "
             "1 is a policy that sees nothing. more: in per cent of the originals', same seeds and tasks; its 95 % "
-            "interval, over both. visible: the smallest difference that this would show four times out of five.",
+            "interval, over whichever are several. visible: the smallest that this would show four times out of five.",
         ]
 
     def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
@@ -174,7 +180,9 @@ class Cloning(Study[CloningOptions, Plan, Sequence[Coded]]):
         originals, *coded = record["rows"]
         level = Level("from the originals", originals["originals"]["error"], _ends(originals["originals"]))
         up = "squared error / that of the mean action"
-        groups = (("dnerv", "archives", [r for r in coded if r["coding"] != LEROBOT]), ("svtav1", LEROBOT, coded[:1]))
+        archives = [row for row in coded if row["coding"] != LEROBOT]
+        lerobot = [row for row in coded if row["coding"] == LEROBOT]
+        groups = (("dnerv", "archives", archives), ("svtav1", LEROBOT, lerobot))
         return [
             *(
                 Lines(

@@ -4,9 +4,9 @@ A CSV file                          UCF101's official lists, trainlist01.txt [te
     path,label,split                    ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1
     fight/fi001.mp4,fight,train         ...
 
-Without a file, a third of each class is drawn for the test, or each class is cut into parts that take turns as the test
-(cross-validation). Neighbours, clips of one recording for example, may then
-be in both parts, and a classifier that knows the place looks as if it knew the action.
+Without a file, a third of each class is drawn for the test, or each class is cut into parts that take turns as the
+test (cross-validation). Neighbours, clips of one recording for example, may then be in both parts, and a classifier
+that knows the place looks as if it knew the action.
 """
 
 from __future__ import annotations

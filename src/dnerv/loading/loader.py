@@ -97,7 +97,7 @@ class Loader:
             crop: (height, width) in pixels, or both, after resizing; anywhere if `shuffle`, else the centre.
             flip: mirror every other clip, at random.
             normalise: (mean, std) of R, G and B in [0, 1], or "archive" for those of its videos, which stand in it
-                beside a network, and are taken from the first frames of 64 of them where there is none.
+                beside a network; from the first frames of 64 of them where there is no network, or several differ.
             rank, world_size: by default torch.distributed's, or those of the environment (RANK, WORLD_SIZE), or 0, 1.
             conversion: where frames of base layers become RGB, the same to the bit: on the "device", to which samples
                 then go as they are decoded, or on the "processor"; by default on the device if it is an accelerator.
@@ -250,11 +250,8 @@ def _opened(
 def _statistics(archive: Archive | Collection) -> Statistics:
     configs = [each.config.network for each in archive.archives]
     found = {None if config is None else config.model.statistics for config in configs}
-    if None in found:
-        return _sampled_statistics(archive)
-    if len(found) > 1:
-        raise InputError(f"normalise is 'archive', and {archive.title} have different statistics; give (mean, std)")
-    return found.pop()  # type: ignore[return-value]
+    one = found.pop()
+    return _sampled_statistics(archive) if one is None or found else one
 
 
 def _sampled_statistics(archive: Archive | Collection) -> Statistics:

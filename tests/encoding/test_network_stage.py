@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import log10
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -125,11 +125,14 @@ def test_a_gain_is_at_equal_bytes(folder: Path) -> None:
     assert gain_over(base, replace(network, file_bytes=1000), 12.0) == 2.0
 
 
-def test_base_layers_keep_their_references(made: SimpleNamespace, tmp_path: Path, praised: Callable[..., None]) -> None:
+@pytest.mark.parametrize("network", ["auto", "always"])
+def test_base_layers_keep_their_references(
+    made: SimpleNamespace, tmp_path: Path, praised: Callable[..., None], network: Literal["auto", "always"]
+) -> None:
     """Behind a network groups start from shared pictures, too, and its inputs are the frames decoded from there."""
     praised(30.0, {f"0-{episode}": 3.0 for episode in range(3)})
     folder = made.scenes(tmp_path / "in", (0,), (0, 1, 2), 9)
-    result = encode([folder], tmp_path / "a.dnerv", AUTO)
+    result = encode([folder], tmp_path / "a.dnerv", replace(AUTO, network=network))
     assert result.network is not None
     with Archive(tmp_path / "a.dnerv") as archive, Archive(tmp_path / "a.dnerv", layers="base") as base:
         assert len(archive.references) == 1

@@ -99,7 +99,7 @@ def turn_dial(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe, targ
     Args:
         target: bytes of the file; None for what the options ask for.
     """
-    bits = options.weight_bits or (8 if _is_paper(options) else DEFAULT_WEIGHT_BITS)
+    bits = options.weight_bits or (8 if options.is_published else DEFAULT_WEIGHT_BITS)
     target = _target_bytes(corpus, options, probe) if target is None else target
     if not options.uses_keyframes:
         share = 1.0 if options.network_share is None else options.network_share
@@ -152,7 +152,7 @@ def _target_bytes(corpus: Corpus, options: EncodeOptions, probe: KeyframeProbe) 
 def _distances(options: EncodeOptions) -> tuple[int, ...]:
     if options.distance is not None:
         return (options.distance,)
-    if _is_paper(options):
+    if options.is_published:
         return (options.clip_length,)
     return KEYFRAME_DISTANCES
 
@@ -179,7 +179,7 @@ def _sized(corpus: Corpus, options: EncodeOptions, every: int, bits: int, target
 
 def _affordable(corpus: Corpus, options: EncodeOptions) -> float:
     """Multiply-adds for a frame that leave time for enough passes; the paper's recipe and epochs ask for no limit."""
-    if options.epochs is not None or _is_paper(options):
+    if options.epochs is not None or options.is_published:
         return inf
     seconds = DEFAULT_BUDGET_SECONDS if options.budget_seconds is None else options.budget_seconds
     canvases = corpus.num_pixels / prod(_canvas(corpus, options))
@@ -193,7 +193,7 @@ def _builder(corpus: Corpus, options: EncodeOptions, every: int) -> Callable[[in
         every,
         corpus.mean,
         corpus.std,
-        paper=_is_paper(options),
+        paper=options.is_published,
         components=options.components,
     )
     return lambda width: FAMILIES[options.model].sized(width, sizing)
@@ -204,10 +204,6 @@ def _canvas(corpus: Corpus, options: EncodeOptions) -> tuple[int, int]:
         return PAPER_CANVAS
     multiple = PAPER_CANVAS_MULTIPLE if options.paper else CANVAS_MULTIPLE
     return choose_canvas([(v.height, v.width) for v in corpus.videos], (multiple, multiple))
-
-
-def _is_paper(options: EncodeOptions) -> bool:
-    return options.paper or options.preset is not None
 
 
 @cache

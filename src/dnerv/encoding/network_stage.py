@@ -37,7 +37,7 @@ from dnerv.families import ModelConfig, config_to_json, count_parameters, family
 from dnerv.training import ProcessGroup
 from dnerv.video import CachedVideo
 
-Alone = tuple[float, BaseSettings, Sequence[Summary]]
+BaseLayers = tuple[BaseSettings, Sequence[Summary]]  # how they are coded, and what they may share
 GROUP = 64  # coded frames of a group where nothing else is asked for: clips are read in whole
 _EXCHANGE = 10.0  # dB for ten times the bytes, where no base layer alone was measured
 
@@ -68,21 +68,25 @@ class NetworkStage:
         starts = np.cumsum([0, *(video.timing.num_frames for video in videos)]).tolist()
         self._starts, self._num_frames = starts[:-1], starts[-1]
 
-    def write(self, path: Path, alone: Alone | None) -> tuple[NetworkResult, CodedCorpus | None]:
+    def write(
+        self, path: Path, base: BaseLayers | None, target: float | None
+    ) -> tuple[NetworkResult, CodedCorpus | None]:
         """Write the archive that has a network at `path`.
 
         Args:
-            alone: bytes, settings and summaries of the archive without one: it is to have as many bytes, and
-                videos whose base layer is closer to the original than the network are left to that. None where the
-                network stays whatever it is worth: the bytes are what the options ask for.
+            base: how base layers are coded, but for their distance; None: plainly, nothing shared.
+            target: bytes of the archive; None: what the options ask for.
+
+        Videos whose base layer is closer to the original than the network are left to that, unless the network is to
+        be kept whatever it is worth.
         """
-        design = self._design(None if alone is None else alone[0])
+        design = self._design(target)
         progress.note(_describe(design))
-        settings, corpus = self._base(design, alone, path)
+        settings, corpus = self._base(design, base, path)
         layer = self._train(design, corpus)
         self._pack(path, layer, settings, corpus, self._starts.__getitem__)
         used = len(self._videos)
-        if alone is not None and corpus is not None:
+        if not self._options.keeps_network:
             better = self._where_it_wins(path)
             used = sum(better)
             if used < len(better):
@@ -102,7 +106,9 @@ class NetworkStage:
     def _digests(self) -> list[str]:
         return [video.digest for video in self._videos]
 
-    def _base(self, design: Design, alone: Alone | None, path: Path) -> tuple[BaseSettings | None, CodedCorpus | None]:
+    def _base(
+        self, design: Design, base: BaseLayers | None, path: Path
+    ) -> tuple[BaseSettings | None, CodedCorpus | None]:
         if not design.model.uses_keyframes:
             return None, None
         distances = (design.model.keyframe_every,)
@@ -117,8 +123,8 @@ class NetworkStage:
             intra_bytes=0.0,
         )
         summaries: Sequence[Summary] = ()
-        if alone is not None:
-            settings, summaries = replace(alone[1], distances=distances), alone[2]
+        if base is not None:
+            settings, summaries = replace(base[0], distances=distances), base[1]
         stage = BaseStage(self._videos, self._workspace.coded, settings, summaries)
         if design.base_bytes is None:
             return settings, stage.code(design.crf)

@@ -177,10 +177,19 @@ class EncodeOptions(FrameOptions):
         return self._asks_for_network and self.network != "none"
 
     @property
+    def is_published(self) -> bool:
+        """Whether the network and its training are the paper's."""
+        return self.paper or self.preset is not None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is chosen of the base layer but its quality: it is the paper's, or there is none."""
+        return self.trains and (self.is_published or not self.uses_keyframes)
+
+    @property
     def keeps_network(self) -> bool:
         """Whether the network stays, whatever it is worth: it was asked for by name, or there is nothing else."""
-        asked = self.network == "always" or self.paper or self.preset is not None
-        return self.trains and (asked or not self.uses_keyframes)
+        return self.is_plain or (self.trains and self.network == "always")
 
     @property
     def _asks_for_network(self) -> bool:

@@ -38,7 +38,7 @@ from dnerv.video.corpus import OnBad, files_of
 if TYPE_CHECKING:
     import torch
 
-    from dnerv.encoding.network_stage import Alone, NetworkResult
+    from dnerv.encoding.network_stage import BaseLayers, NetworkResult
     from dnerv.training import ProcessGroup
 
 _TOLERANCE = 0.03  # of the bytes asked for: a file further away is remarked upon
@@ -185,13 +185,16 @@ class _Encoding:
         return video if self.masks is None else hide(video, self.masks, self.workspace.frames)
 
     def _encoded(self, videos: Sequence[CachedVideo], output: Path) -> EncodeResult:
-        if self.options.keeps_network:
-            network, corpus = self._network(videos, self.workspace.archive, None)
-            return self._result(output, corpus, network, self._measure(videos, self.workspace.archive))
+        if self.options.is_plain:
+            return self._kept_network(videos, None, None, output)
         summaries = summaries_of(videos, self.workers) if self.options.references else []
         survey = self._survey(videos, summaries)
         settings = self._settings(survey)
+        if self.options.keeps_network and self.options.bits_per_pixel is not None:
+            return self._kept_network(videos, (settings, summaries), None, output)
         corpus = self._base(videos, summaries, settings, survey)
+        if self.options.keeps_network:  # as many bytes as that quality takes without one
+            return self._kept_network(videos, (settings, summaries), self.workspace.archive.stat().st_size, output)
         result = self._result(output, corpus, None, self._measure(videos, self.workspace.archive))
         return self._with_network(videos, summaries, settings, result) if self.options.trains else result
 
@@ -245,14 +248,21 @@ class _Encoding:
         write(corpus)
         return corpus
 
+    def _kept_network(
+        self, videos: Sequence[CachedVideo], base: BaseLayers | None, target: int | None, output: Path
+    ) -> EncodeResult:
+        """The archive with a network, whatever it is worth."""
+        network, corpus = self._network(videos, self.workspace.archive, base, target)
+        return self._result(output, corpus, network, self._measure(videos, self.workspace.archive))
+
     def _network(
-        self, videos: Sequence[CachedVideo], path: Path, alone: Alone | None
+        self, videos: Sequence[CachedVideo], path: Path, base: BaseLayers | None, target: int | None
     ) -> tuple[NetworkResult, CodedCorpus | None]:
         from dnerv.encoding.network_stage import NetworkStage
         from dnerv.training import ONE_PROCESS
 
         stage = NetworkStage(self.workspace, self.options, videos, self.device, self.group or ONE_PROCESS)
-        return stage.write(path, alone)
+        return stage.write(path, base, target)
 
     def _with_network(
         self,
@@ -265,7 +275,7 @@ class _Encoding:
         from dnerv.encoding.network_stage import gain_over
 
         path = self.workspace.other
-        network, corpus = self._network(videos, path, (alone.file_bytes, settings, summaries))
+        network, corpus = self._network(videos, path, (settings, summaries), alone.file_bytes)
         found = self._result(alone.path, corpus, network, self._measure(videos, path))
         gain = gain_over(alone.quality, found.quality, settings.exchange)
         words = f"at equal bytes the network gives {gain:+.2f} dB over the base layer alone"

@@ -64,7 +64,7 @@ class CloningOptions(StudyOptions):
     """What is coded, and who learns from it."""
 
     resolution: tuple[int, int] | None = like(FrameOptions, "resolution")
-    crf: tuple[float, ...] = option((40.0, 48.0, 56.0, 63.0), "Qualities of the archives.", low=1, high=70)
+    crf: tuple[float, ...] = option((24.0, 32.0, 40.0, 56.0), "Qualities of the archives.", low=1, high=70)
     access: int | None = like(EncodeOptions, "access", default=8, unset=None)
     effort: Literal["fast", "default", "small"] = like(EncodeOptions, "effort")
     held_out: int = option(2, "Last episodes of each task that are kept for the test.", low=1)
@@ -176,10 +176,8 @@ class Cloning(Study[CloningOptions, Plan, Sequence[Coded]]):
         ]
 
     def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
-        """Error by rate, with the originals' as a level, and how training went."""
+        """What policies lose by rate, and how training went."""
         originals, *coded = record["rows"]
-        level = Level("from the originals", originals["originals"]["error"], _ends(originals["originals"]))
-        up = "squared error / that of the mean action"
         archives = [row for row in coded if row["coding"] != LEROBOT]
         lerobot = [row for row in coded if row["coding"] == LEROBOT]
         groups = (("dnerv", "archives", archives), ("svtav1", LEROBOT, lerobot))
@@ -188,25 +186,25 @@ class Cloning(Study[CloningOptions, Plan, Sequence[Coded]]):
                 Lines(
                     f"Policies {title}",
                     "bits per pixel of what they were trained from (log scale)",
-                    up,
+                    "error above that from originals, %",
                     [
                         Series(
                             name,
                             style,
-                            [(row["bits_per_pixel"], row[tested_on]["error"]) for row in _rising(rows)],
-                            [_ends(row[tested_on]) for row in _rising(rows)],
+                            [(row["bits_per_pixel"], _more(row[tested_on], originals).mean) for row in _rising(rows)],
+                            [_more(row[tested_on], originals).interval for row in _rising(rows)],
                         )
                         for style, name, rows in groups
                     ],
                     "log",
-                    [level],
+                    [Level("from originals", 0.0)],
                 )
                 for tested_on, title in TESTS.items()
             ),
             Lines(
                 "How training went",
                 "steps",
-                f"{up}, own frames",
+                "squared error / that of the mean action, own frames",
                 [
                     Series(row["coding"], f"published-{place}" if place else "plain", row["curve"])
                     for place, row in enumerate(record["rows"])
@@ -329,20 +327,31 @@ def _codings_table(rows: Sequence[Record]) -> Table:
 
 def _errors_table(rows: Sequence[Record], tested_on: str) -> Table:
     table = figures_table(TESTS[tested_on], "error", "more", "95 % interval", "visible")
-    for place, row in enumerate(rows):
-        found = row["originals" if place == 0 else tested_on]
-        more, cells = found["more"], list[str]()
-        if place and more["interval"] is not None:
-            low, high = (100 * end / rows[0]["originals"]["error"] for end in more["interval"])
-            cells = [f"{low:+.1f} to {high:+.1f} %", f"{more['visible'] / rows[0]['originals']['error']:.1%}"]
-        share = f"{more['mean'] / rows[0]['originals']['error']:+.1%}" if place else ""
-        table.add_row(row["coding"], f"{found['error']:.4f}", share, *cells)
+    originals, *coded = rows
+    table.add_row(originals["coding"], f"{originals['originals']['error']:.4f}", "")
+    for row in coded:
+        more, cells = _more(row[tested_on], originals), list[str]()
+        if more.interval is not None:
+            cells = [f"{more.interval[0]:+.1f} to {more.interval[1]:+.1f} %", f"{more.visible:.1f}%"]
+        table.add_row(row["coding"], f"{row[tested_on]['error']:.4f}", f"{more.mean:+.1f}%", *cells)
     return table
+
+
+class _More(NamedTuple):
+    """What a policy loses, in per cent of the error from originals."""
+
+    mean: float
+    interval: tuple[float, float] | None
+    visible: float | None
+
+
+def _more(found: Record, originals: Record) -> _More:
+    more, unit = found["more"], originals["originals"]["error"] / 100
+    if more["interval"] is None:
+        return _More(more["mean"] / unit, None, None)
+    low, high = more["interval"]
+    return _More(more["mean"] / unit, (low / unit, high / unit), more["visible"] / unit)
 
 
 def _rising(rows: Sequence[Record]) -> Sequence[Record]:
     return sorted(rows, key=lambda row: float(row["bits_per_pixel"]))
-
-
-def _ends(found: Record) -> tuple[float, float] | None:
-    return None if found["interval"] is None else (found["interval"][0], found["interval"][1])

@@ -22,6 +22,7 @@ from dnerv.studies.cloning.policy import Pixels, Policy, _moved, clone
 from dnerv.studies.cloning.study import ORIGINALS, TESTS, Cloning, CloningOptions, PolicyOptions
 from dnerv.studies.content import Content, read_videos
 from dnerv.studies.record import findings
+from dnerv.studies.runner import run_study
 from dnerv.studies.study import Record
 from dnerv.tables import Part
 from dnerv.video import Timing, discover, write_mp4
@@ -241,6 +242,20 @@ class TestStudy:
         assert "6 episodes, tasks: 2, 72 frames of 48x64; 4 to train on, 2 to test on" in text
         assert all(title in text for title in TESTS.values())
         assert (Path(twice[0]["output"]) / "charts.png").stat().st_size > 10_000
+
+    def test_archives_that_code_every_frame_are_a_line_of_their_own(
+        self, measured_here: None, folder: Path, tmp_path: Path
+    ) -> None:
+        options = replace(OPTIONS, crf=(30.0,), every=("chosen", "2"), seeds=1, policy=replace(POLICY, steps=1))
+        record = run_study(Cloning(), [folder], tmp_path / "out", options)
+        assert [row["coding"] for row in record["rows"][2:]] == ["archive, crf 30", "every 2nd frame, crf 30"]
+        with Archive(*(tmp_path / "out/steps").glob("every-2nd-frame-crf-30-*.dnerv")) as archive:
+            assert {entry.distance for entry in archive.entries} == {2}
+        assert [series.name for series in Cloning().charts(record)[0].series] == [
+            "AV1, as LeRobot",
+            "archive",
+            "every 2nd frame",
+        ]
 
     def test_one_seed_and_one_task_have_no_interval(self, twice: tuple[Record, Record]) -> None:
         record = findings(twice[0])

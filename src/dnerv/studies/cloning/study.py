@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
+from itertools import groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from dnerv.video import CachedVideo
 
 ORIGINALS, LEROBOT = "originals", "AV1, as LeRobot"
+_ARCHIVES = {"chosen": "archive", "1": "every frame", "2": "every 2nd frame", "4": "every 4th frame"}
+_STYLES = {LEROBOT: "svtav1", _ARCHIVES["chosen"]: "base", _ARCHIVES["1"]: "every"}  # of lines in charts
 TESTS = {"originals": "tested on the originals", "own": "tested on its own frames"}
 _POLICY = "The policy"
 _VERSION = 1  # raise it when the same policy would give other figures
@@ -66,6 +69,7 @@ class CloningOptions(StudyOptions):
     resolution: tuple[int, int] | None = like(FrameOptions, "resolution")
     crf: tuple[float, ...] = option((24.0, 32.0, 40.0, 56.0), "Qualities of the archives.", low=1, high=70)
     access: int | None = like(EncodeOptions, "access", default=8, unset=None)
+    every: tuple[Literal["chosen", "1", "2", "4"], ...] = option(("chosen",), "Frames from one coded to the next.")
     effort: Literal["fast", "default", "small"] = like(EncodeOptions, "effort")
     held_out: int = option(2, "Last episodes of each task that are kept for the test.", low=1)
     seeds: int = option(5, "Policies from each coding.", low=1)
@@ -73,11 +77,13 @@ class CloningOptions(StudyOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.encoding_of(self.crf[0])
+        for every in self.every:
+            self.encoding_of(self.crf[0], every)
 
-    def encoding_of(self, crf: float) -> EncodeOptions:
+    def encoding_of(self, crf: float, every: str) -> EncodeOptions:
         """Of one archive: without a network, as a loader's."""
-        return self.encoding(network="none", crf=crf, access=self.access, effort=self.effort)
+        distance = None if every == "chosen" else int(every)
+        return self.encoding(network="none", crf=crf, access=self.access, effort=self.effort, every=distance)
 
 
 class Plan(NamedTuple):
@@ -178,9 +184,10 @@ class Cloning(Study[CloningOptions, Plan, Sequence[Coded]]):
     def charts(self, record: Mapping[str, Any]) -> Sequence[Chart]:
         """What policies lose by rate, and how training went."""
         originals, *coded = record["rows"]
-        archives = [row for row in coded if row["coding"] != LEROBOT]
-        lerobot = [row for row in coded if row["coding"] == LEROBOT]
-        groups = (("dnerv", "archives", archives), ("svtav1", LEROBOT, lerobot))
+        groups = [
+            (_STYLES.get(name, name), name, list(rows))
+            for name, rows in groupby(coded, lambda row: str(row["coding"]).partition(", crf ")[0])
+        ]
         return [
             *(
                 Lines(
@@ -217,7 +224,7 @@ Decoded = Callable[["CachedVideo"], Iterator[Any]]  # frames of one video, uint8
 
 
 def _codings(run: Run[CloningOptions], content: Content) -> Iterator[tuple[Record, Decoded, str]]:
-    """LeRobot's, then the archives from the best quality on: facts, how to decode a video, a digest of the files."""
+    """LeRobot's, then archives of a kind from the best quality on: facts, how to decode a video, a digest of files."""
     from dnerv.studies import streams
 
     found = streams.coded_once(
@@ -225,9 +232,9 @@ def _codings(run: Run[CloningOptions], content: Content) -> Iterator[tuple[Recor
     )
     paths = {video.name: run.path_of(found, place) for place, video in enumerate(content.videos)}
     yield _facts(LEROBOT, found), partial(_decoded_stream, paths), _digest(list(paths.values()))
-    for crf in sorted(run.options.crf):
-        name = f"archive, crf {crf:g}"
-        found = run.archive(name, content, run.options.encoding_of(crf))
+    for every, crf in product(run.options.every, sorted(run.options.crf)):
+        name = f"{_ARCHIVES[every]}, crf {crf:g}"
+        found = run.archive(name, content, run.options.encoding_of(crf, every))
         path = run.path_of(found)
         yield _facts(name, found), partial(_decoded_archive, path, run.options.device), _digest([path])
 

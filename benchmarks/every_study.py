@@ -75,7 +75,7 @@ JOBS = (
         "study recognition {data}/surveillance --resolution 128x160 --fps 6 --folds 5 --seeds 10 "
         "--rates 0.02,0.03,0.04,0.08 --codecs h264,svtav1,nerv,dnerv,base,every --epochs 12",
     ),
-    Job("cloning-metaworld", ".6", "study cloning {data}/metaworld"),
+    Job("cloning-metaworld", "1", "study cloning {data}/metaworld --every chosen,1"),
     Job("inpainting-davis", "~2", "study inpainting {data}/davis --crop 240x432 --bpp 0.03 --epochs 60"),
     Job("interpolation-davis", ".2", "study interpolation {data}/davis --resolution 128x224 --bpp 0.1 --epochs 40"),
 )

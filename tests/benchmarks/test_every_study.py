@@ -26,7 +26,7 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     monkeypatch.setattr(sys, "argv", ["every_study.py", "--list", "cloning-metaworld"])
     every_study.main()
     shown = " ".join(capsys.readouterr().out.split())
-    assert "cloning-metaworld .6 dnerv study cloning {data}/metaworld" in shown
+    assert "cloning-metaworld 1 dnerv study cloning {data}/metaworld --every chosen,1" in shown
     monkeypatch.setattr(sys, "argv", ["every_study.py", "clonign"])
     with pytest.raises(SystemExit):
         every_study.main()

@@ -463,6 +463,7 @@ class TestFolds:
         assert sorted(name for split in splits for name in split.test) == sorted(member.name for member in given)
         assert [len(split.test) for split in splits] == [4, 4, 2]
         assert all(set(split.train).isdisjoint(split.test) and len(split.labels) == 10 for split in splits)
+        assert [split.most_frequent for split in splits] == [2, 2, 1]
         assert drawn_folds(given, 3, 0) == splits
         assert drawn_folds(given, 3, 1) != splits
         with pytest.raises(InputError, match="class 'b' has 4 videos; --folds 5 needs as many"):
@@ -472,7 +473,7 @@ class TestFolds:
 
     def test_record(self, folded: dict[str, Any]) -> None:
         split = folded["split"]
-        assert (split["train"], split["test"], split["folds"]) == (4, 6, 3)
+        assert (split["train"], split["test"], split["folds"], split["most_frequent"]) == (4, 6, 3, 0.5)
         assert [row["codec"] for row in folded["rows"]] == ["svtav1", "base", "every"]
         for row in folded["rows"]:
             for protocol in ("trained_raw_tested_compressed", "trained_compressed_tested_raw"):

@@ -65,11 +65,15 @@ class Split:
             lines.append(f"{len(self.unused)} videos are in no part of the split: {_some(self.unused)}")
         return lines
 
+    @property
+    def most_frequent(self) -> int:
+        """Test videos of their most frequent class: what chance gives."""
+        return max(Counter(self.labels[name] for name in self.test).values())
+
     def to_json(self) -> dict[str, Any]:
         """Sizes, and what did not fit."""
-        counts = Counter(self.labels[name] for name in self.test)
         sizes = {"train": len(self.train), "test": len(self.test), "from": self.source}
-        share = {"most_frequent": max(counts.values()) / len(self.test)}  # of the test's classes: what chance gives
+        share = {"most_frequent": self.most_frequent / len(self.test)}
         return sizes | share | {"missing": list(self.missing), "unused": list(self.unused)}
 
 

@@ -113,9 +113,9 @@ def test_bytes_are_priced_where_the_sample_is(made: SimpleNamespace, cached: Cac
 def test_ways_are_taken_as_they_pay_from_every_frame_on() -> None:
     """Half the bytes for 2.5 dB do not pay at 10 dB a decade, until others have made bytes rare."""
     every, dear, cheap = _Way(40.0, 1.0), _Way(37.5, 0.5), _Way(39.0, 0.5)
-    alone = _best([[every], [dear]], [7], 10.0, low_delay=True)
+    alone = _best([[every], [dear]], (), [7], 10.0, low_delay=True)
     assert alone == (40.0, True, 1.0)
-    among = _best([[every] * 3, [dear, cheap, cheap]], [7] * 3, 10.0, low_delay=True)
+    among = _best([[every] * 3, [dear, cheap, cheap]], (), [7] * 3, 10.0, low_delay=True)
     assert among.frame_bytes == 0.5
     assert among.score == pytest.approx((37.5 + 39 + 39) / 3 - 10 * np.log10(0.5))
 
@@ -123,6 +123,15 @@ def test_ways_are_taken_as_they_pay_from_every_frame_on() -> None:
 def test_every_frame_has_one_vote_and_a_byte_one_price() -> None:
     """A small video whose bytes are few keeps its quality: large ones have the bytes, long ones the votes."""
     small, large = [_Way(28.0, 50.0), _Way(25.0, 18.0)], [_Way(31.0, 450.0), _Way(30.0, 180.0)]
-    found = _best([*zip(small, large, strict=True)], [30, 10], 11.0, low_delay=True)
+    found = _best([*zip(small, large, strict=True)], (), [30, 10], 11.0, low_delay=True)
     assert found.frame_bytes == (3 * 50 + 180) / 4
     assert found.score == pytest.approx((3 * 28 + 30) / 4 - 11 * np.log10(found.frame_bytes))
+
+
+def test_what_pays_where_all_do_it_is_found() -> None:
+    """Meta-World at crf 56: behind pictures half the bytes, which no clip takes while the others do not."""
+    own, shared = _Way(33.59, 70.0), _Way(31.0, 31.0)
+    assert _best([[own] * 6], (), [40] * 6, 9.9, low_delay=True).frame_bytes == 70
+    assert _best([[own] * 6], [[shared] * 6], [40] * 6, 9.9, low_delay=True).frame_bytes == 31
+    dear = _Way(29.5, 31.0)  # below the curve
+    assert _best([[own] * 6], [[dear] * 6], [40] * 6, 9.9, low_delay=True).frame_bytes == 70

@@ -191,11 +191,11 @@ class Surveyor:
         plans = [replace(terms.plan, access=access, distance=distance) for distance in self._distances]
         own = [[sampled.way for sampled in self._code(each)] for each in plans]
         if terms.choice is None or not terms.choice.pictures:
-            return _best(own, self._lengths, terms.exchange, low_delay=True)
+            return _best(own, (), self._lengths, terms.exchange, low_delay=True)
         found = []
         for forward in (True, False):
             shared = [self._shared(replace(each, low_delay=forward), terms.choice) for each in plans]
-            found.append(_best([*own, *shared], self._lengths, terms.exchange, forward))
+            found.append(_best(own, shared, self._lengths, terms.exchange, forward))
         return max(found)
 
     def _code(self, plan: BasePlan) -> list[_Sampled]:
@@ -253,12 +253,28 @@ def _way(coded: CodedBase, larger: float, extra: float = 0.0) -> _Way:
     return _Way(quality(coded.distortion), larger * (coded.cost + extra) / len(coded.errors))
 
 
-def _best(ways: Sequence[Sequence[_Way]], lengths: Sequence[int], exchange: float, low_delay: bool) -> _Best:
+def _best(
+    own: Sequence[Sequence[_Way]],
+    shared: Sequence[Sequence[_Way]],
+    lengths: Sequence[int],
+    exchange: float,
+    low_delay: bool,
+) -> _Best:
     """Of ways, each of all clips, the best for each clip, at the price of bytes where the sample then is.
 
-    The first way, every frame in a video's own groups, is where the search starts: others are taken as they pay.
+    The search starts with the first of the videos' `own` groups, every frame coded, and takes other ways as they pay.
+    What all take decides what a byte is worth: where each clip could take far fewer behind a picture, none does so
+    alone. So it starts with the first of the `shared` ways, too; the state furthest above the corpus's curve is taken.
     """
-    found = list(ways[0])
+    ways = [*own, *shared]
+    return max(_settled(start, ways, lengths, exchange, low_delay) for start in [own[0], *shared[:1]])
+
+
+def _settled(
+    start: Sequence[_Way], ways: Sequence[Sequence[_Way]], lengths: Sequence[int], exchange: float, low_delay: bool
+) -> _Best:
+    """Each clip in its best way at the price that the clips themselves make, sought from a way of each."""
+    found = list(start)
     for _ in range(_MOST_PRICES):
         price = Exchange(exchange, _mean([way.frame_bytes for way in found], lengths))
         taken = [

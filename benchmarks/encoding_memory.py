@@ -65,6 +65,7 @@ def _repeated(video: Path, corpus: Path, count: int) -> None:
 
 def _spread(source: Path, corpus: Path, count: int) -> None:
     """A corpus of so many of a folder's videos."""
+    source = source.resolve()
     members = discover([source])
     if count > len(members):
         raise SystemExit(f"{source} has {len(members)} videos, and {count} were asked for")
@@ -72,7 +73,7 @@ def _spread(source: Path, corpus: Path, count: int) -> None:
         path = members[i * len(members) // count].source_path
         link = corpus / path.relative_to(source)
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(path.resolve())
+        link.symlink_to(path)
 
 
 def _measure(corpus: Path, words: str, processes: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from threading import active_count
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -17,6 +18,7 @@ from dnerv.archive import Archive, Layers
 from dnerv.engine import Precision, chosen_precision
 from dnerv.errors import ArchiveError, InputError
 from dnerv.loading import Loader
+from dnerv.loading.loader import _statistics
 
 Batches = list[tuple[torch.Tensor, torch.Tensor, dict[str, Any]]]
 
@@ -301,6 +303,19 @@ def test_normalised_by_the_archives_statistics(alike_path: Path, nerv_path: Path
             pixels = torch.cat([reader[0].flatten(1) for reader in archive], 1).double() / 255
         mean, std = (values.view(3, 1, 1).float() for values in (pixels.mean(1), pixels.std(1, correction=0)))
         assert torch.allclose(done, (plain - mean) / std.clamp_min(0.02), atol=0.05)  # three digits of each
+
+
+def test_networks_whose_statistics_differ_have_none_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    def archive(mean: float) -> SimpleNamespace:
+        model = SimpleNamespace(statistics=((mean,) * 3, (0.25,) * 3))
+        return SimpleNamespace(config=SimpleNamespace(network=SimpleNamespace(model=model)))
+
+    monkeypatch.setattr("dnerv.loading.loader._sampled_statistics", lambda archive: "sampled")
+    one, other = archive(0.5), archive(0.1)
+    alike: Any = SimpleNamespace(archives=[one, archive(0.5)])
+    differing: Any = SimpleNamespace(archives=[one, other])
+    assert _statistics(alike) == one.config.network.model.statistics
+    assert _statistics(differing) == "sampled"
 
 
 def test_precision_of_the_network_and_of_the_clips(alike_path: Path) -> None:

@@ -124,7 +124,8 @@ class NetworkStage:
         )
         summaries: Sequence[Summary] = ()
         if base is not None:
-            settings, summaries = replace(base[0], distances=distances), base[1]
+            settings, summaries = base
+            settings = replace(settings, distances=distances)
         stage = BaseStage(self._videos, self._workspace.coded, settings, summaries)
         if design.base_bytes is None:
             return settings, stage.code(design.crf)

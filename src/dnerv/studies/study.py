@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from dnerv.encoding.options import EncodeOptions, FrameOptions, RunOptions
 from dnerv.options import RUNNING, Options, like, option
@@ -40,8 +40,14 @@ if TYPE_CHECKING:
     from dnerv.studies.views import Clip
 
 Record = dict[str, Any]  # JSON
+Every = Literal["chosen", "1", "2", "4"]  # frames from one coded to the next
 _OF_ARCHIVES = ("resolution", "fps", "bits_per_pixel", "budget_seconds", "epochs", "every", "keyframe_dropout", "seed")
 PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
+
+
+def distance_of(every: Every) -> int | None:
+    """`EncodeOptions.every` of a word for it."""
+    return None if every == "chosen" else int(every)
 
 
 @dataclass(frozen=True)

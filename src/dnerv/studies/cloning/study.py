@@ -17,7 +17,7 @@ from dnerv.errors import InputError
 from dnerv.options import Options, like, option
 from dnerv.studies.charts import Chart, Level, Lines, Series
 from dnerv.studies.paired import paired
-from dnerv.studies.study import Record, Study, StudyOptions
+from dnerv.studies.study import Every, Record, Study, StudyOptions, distance_of
 from dnerv.studies.tables import figures_table
 from dnerv.tables import Part, Table
 
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from dnerv.video import CachedVideo
 
 ORIGINALS, LEROBOT = "originals", "AV1, as LeRobot"
-_ARCHIVES = {"chosen": "archive", "1": "every frame", "2": "every 2nd frame", "4": "every 4th frame"}
+_ARCHIVES: Mapping[Every, str] = {
+    "chosen": "archive",
+    "1": "every frame",
+    "2": "every 2nd frame",
+    "4": "every 4th frame",
+}
 _STYLES = {LEROBOT: "svtav1", _ARCHIVES["chosen"]: "base", _ARCHIVES["1"]: "every"}  # of lines in charts
 TESTS = {"originals": "tested on the originals", "own": "tested on its own frames"}
 _POLICY = "The policy"
@@ -69,7 +74,7 @@ class CloningOptions(StudyOptions):
     resolution: tuple[int, int] | None = like(FrameOptions, "resolution")
     crf: tuple[float, ...] = option((24.0, 32.0, 40.0, 56.0), "Qualities of the archives.", low=1, high=70)
     access: int | None = like(EncodeOptions, "access", default=8, unset=None)
-    every: tuple[Literal["chosen", "1", "2", "4"], ...] = option(("chosen",), "Frames from one coded to the next.")
+    every: tuple[Every, ...] = option(("chosen",), "Frames from one coded to the next.")
     effort: Literal["fast", "default", "small"] = like(EncodeOptions, "effort")
     held_out: int = option(2, "Last episodes of each task that are kept for the test.", low=1)
     seeds: int = option(5, "Policies from each coding.", low=1)
@@ -80,10 +85,10 @@ class CloningOptions(StudyOptions):
         for every in self.every:
             self.encoding_of(self.crf[0], every)
 
-    def encoding_of(self, crf: float, every: str) -> EncodeOptions:
+    def encoding_of(self, crf: float, every: Every) -> EncodeOptions:
         """Of one archive: without a network, as a loader's."""
-        distance = None if every == "chosen" else int(every)
-        return self.encoding(network="none", crf=crf, access=self.access, effort=self.effort, every=distance)
+        own = {"access": self.access, "effort": self.effort, "every": distance_of(every)}
+        return self.encoding(network="none", crf=crf, **own)
 
 
 class Plan(NamedTuple):

@@ -15,7 +15,7 @@ from dnerv.options import like, option
 from dnerv.studies.charts import Chart, Lines, Series
 from dnerv.studies.compare.study import CompareOptions
 from dnerv.studies.layers.tables import tables
-from dnerv.studies.study import FramesOptions, Record, Study
+from dnerv.studies.study import Every, FramesOptions, Record, Study, distance_of
 from dnerv.tables import Part
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class LayersOptions(FramesOptions):
     )
     effort: Literal["fast", "default", "small"] = like(EncodeOptions, "effort", group="Options")
     access: tuple[str, ...] = option(("8", "all"), "Frames decoded to reach any one, at most: numbers, or all.")
-    every: tuple[Literal["chosen", "1", "2", "4"], ...] = option(("chosen", "1"), "Frames from one coded to the next.")
+    every: tuple[Every, ...] = option(("chosen", "1"), "Frames from one coded to the next.")
     references: tuple[Literal["shared", "none"], ...] = option(
         ("shared",), "With shared pictures, or each video alone."
     )
@@ -86,7 +86,7 @@ class LayersOptions(FramesOptions):
         return [
             Way(
                 _ALL if access == "all" else int(access),
-                None if every == "chosen" else int(every),
+                distance_of(every),
                 references == "shared",
             )
             for references, access, every in product(self.references, self.access, self.every)

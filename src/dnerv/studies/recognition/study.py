@@ -190,8 +190,11 @@ class Recognition(Study[RecognitionOptions, Plan, Measured]):
             "content": content | {"videos": len(content["videos"]), "height": first.height, "width": first.width},
             "classes": split.classes,
             "split": split.to_json()
-            | {"test": tests, "folds": len(plan.splits)}
-            | {"most_frequent": sum(each.most_frequent for each in plan.splits) / tests},
+            | {
+                "test": tests,
+                "folds": len(plan.splits),
+                "most_frequent": sum(each.most_frequent for each in plan.splits) / tests,
+            },
             "raw": summary(_percents(measured.raw), tests),
             "rows": [
                 {

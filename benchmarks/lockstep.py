@@ -62,7 +62,7 @@ class ClipTable:
         rgb = (keyframes.flatten(0, 1).float() / 255).contiguous(memory_format=torch.channels_last)
         start, end = (rows + ordinal.index_select(0, index) for ordinal in (self.start, self.end))
         time, distance, entry = (x.index_select(0, index) for x in (self.time, self.distance, self.entry))
-        return ClipInputs(time, rgb, start, end, distance, entry)
+        return ClipInputs(time, rgb, start, end, distance, entry, time.new_zeros(len(time), 2))
 
 
 def clip_table(clips: ClipSet, device: torch.device) -> ClipTable:

@@ -159,5 +159,5 @@ def clip_inputs(config: DNeRVConfig | NeRVConfig, num_frames: int, clips: Sequen
     for clip in clips:
         conditioning = timeline.clip_conditioning(clip)
         first, last = int(conditioning.start.min()), int(conditioning.end.max())
-        requests.append(ClipRequest(conditioning, first, keyframes[first : last + 1]))
+        requests.append(ClipRequest(conditioning, first, keyframes[first : last + 1], (0.0, timeline.keyframe_every)))
     return assemble(requests)

@@ -33,6 +33,10 @@ class ArchiveError(DnervError):
     """A `.dnerv` file that is damaged, truncated, of another version, or not an archive at all."""
 
 
+class MissingPriorError(ArchiveError):
+    """A `.dnerv` file that is whole, but names a prior that is not at hand."""
+
+
 class OutputError(DnervError):
     """An output that cannot be written, or that exists and was not to be overwritten."""
 

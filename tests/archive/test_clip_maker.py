@@ -11,7 +11,7 @@ from dnerv.video import TileGrid, Timeline
 
 
 def test_a_request_per_tile_and_no_keyframes_for_nerv() -> None:
-    layout = ClipLayout(Timeline(5, 4, 4), TileGrid(8, 12, 8, 8, 2), (10, 20))
+    layout = ClipLayout(Timeline(5, 4, 4), TileGrid(8, 12, 8, 8, 2), (10, 20), 40.0)
     requests = layout.requests(1, None)
     assert len(requests) == 2
     assert tuple(requests[0].keyframes.shape) == (0, 3, 8, 8)
@@ -19,7 +19,7 @@ def test_a_request_per_tile_and_no_keyframes_for_nerv() -> None:
 
 
 def test_joined_without_padding_in_eight_bits() -> None:
-    layout = ClipLayout(Timeline(5, 4, 4), TileGrid(8, 12, 8, 8, 2), None)
+    layout = ClipLayout(Timeline(5, 4, 4), TileGrid(8, 12, 8, 8, 2), None, 40.0)
     tiles = torch.full((2, 4, 3, 8, 8), 0.5)
     assert layout.join(0, tiles).shape == (4, 3, 8, 12)
     last = layout.join(1, tiles)

@@ -36,7 +36,7 @@ def test_frames_are_the_networks_or_blends(archive: Archive, archive_path: Path,
 def test_keyframes_are_the_base_layers_coded_frames(archive: Archive, sequential: Frames) -> None:
     entry = archive["walk"].entry
     keyframes = channels_first(np.stack(archive.base.coded(entry, range(entry.num_coded))))
-    request = ClipRequest(Timeline(10, 4, 4).clip_conditioning(1), 0, keyframes)
+    request = ClipRequest(Timeline(10, 4, 4).clip_conditioning(1), 0, keyframes, (40.0, 4))
     with torch.inference_mode():
         wanted = archive.network.model(assemble([request]))[0] * 255
     assert (sequential["walk"][4:8] - wanted).abs().max() <= 0.51
@@ -51,7 +51,7 @@ def test_frames_in_between_are_the_networks_at_that_time(archive: Archive) -> No
         positions = np.minimum(4 * clip + np.arange(4) + step / 4, 9)
         told = timeline.conditioning(positions)
         at_entry = ((np.arange(4) + step / 4 + 0.5) / 2 - 0.5).clip(0, 1).astype(np.float32)  # two over four places
-        request = ClipRequest(told._replace(blend_at_entry=at_entry), 0, keyframes)
+        request = ClipRequest(told._replace(blend_at_entry=at_entry), 0, keyframes, (40.0, 4))
         with torch.inference_mode():
             wanted = archive.network.model(assemble([request]))[0] * 255
         for place in np.flatnonzero(positions < 9):
@@ -67,7 +67,9 @@ def test_a_network_alone_knows_the_place_of_each_video(nerv_path: Path) -> None:
         ]  # fmt: skip
         made = torch.stack(list(archive["class/odd"].interpolated(2)))
         inputs = torch.tensor([[10.5, 11.5, 12.5, 13.5]]) / 22  # after the 10 frames of "walk", of 22
-        asked = ClipRequest(Timeline(6, 4, 4).clip_conditioning(0, 0.5)._replace(time=inputs.numpy()[0]), 0, EMPTY)
+        asked = ClipRequest(
+            Timeline(6, 4, 4).clip_conditioning(0, 0.5)._replace(time=inputs.numpy()[0]), 0, EMPTY, (0.0, 0)
+        )
         with torch.inference_mode():
             wanted = archive.network.model(assemble([asked]))[0, :, :, :27, :31] * 255
     assert (made[1:8:2] - wanted).abs().max() <= 0.51

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,10 @@ import pytest
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.encoding.base_coding import BasePlan, CodedReference, code_reference
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
+from dnerv.encoding.prior_options import PriorOptions
+from dnerv.encoding.prior_training import train_prior
 from dnerv.progress import Listener, TrainingProgress
-from dnerv.video import CachedVideo, FrameStoreWriter, Timing
+from dnerv.video import CachedVideo, FrameStoreWriter, Timing, write_mp4
 from dnerv.video.content import digest_of
 
 FAST = EncodeOptions(effort="fast", crf=45)
@@ -31,6 +34,7 @@ TINY = EncodeOptions(
     batch_clips=1,
     precision="fp32",
 )
+TINY_PRIOR = PriorOptions(codings=2, width=6, epochs=20, crop=(64, 80), batch_clips=1, learning_rate=0.02)
 SIZE = (64, 80)
 
 
@@ -187,6 +191,19 @@ def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes
     output = tmp_path_factory.mktemp("undisturbed") / "a.dnerv"
     encode([corpus], output, TINY)
     return output.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def schooled(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A `prior`, its file `path`, three episodes that it was trained on, `train`, and a fourth, `held_out`."""
+    folder = tmp_path_factory.mktemp("schooled")
+    for episode in range(4):
+        path = folder / ("held_out" if episode == 3 else "train") / f"{episode}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        write_mp4(path, iter(scene(8, 1, episode)), Timing.constant(Fraction(25), 8))
+    train, held_out, path = folder / "train", folder / "held_out", folder / "a.prior"
+    options = replace(TINY_PRIOR, held_out=(held_out,))
+    return SimpleNamespace(prior=train_prior([train], path, options), path=path, train=train, held_out=held_out)
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ def test_without_keyframes_time_runs_over_all_videos(corpus: Path, tmp_path: Pat
     options = EncodeOptions(components=ALONE, width=3, clip_length=4, epochs=1)
     result = encode([corpus], tmp_path / "a.dnerv", options)
     assert result.network is not None
-    assert result.network.parameters == count_parameters(result.network.design.model)
+    assert result.network.parameters == count_parameters(result.network.model)
     assert result.crf is None
     with Archive(tmp_path / "a.dnerv") as archive:
         assert archive.breakdown()["base layers"] == 0

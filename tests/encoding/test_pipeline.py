@@ -67,7 +67,7 @@ def test_dnerv_from_end_to_end(
     assert (result.path, result.file_bytes, result.crf) == (output, len(undisturbed), 50)
     assert result.network is not None
     assert result.network.videos == 3
-    assert result.network.design.model.keyframe_every == 4
+    assert result.network.model.keyframe_every == 4
     assert recorder.steps[-1] == 3 * (3 + 1 + 1)
     assert recorder.stages[0] == "reading videos"
     assert verify_archive(output)["intact"]
@@ -89,7 +89,7 @@ def test_nerv_from_end_to_end(corpus: Path, tmp_path: Path, paper: bool) -> None
     options = EncodeOptions(model="nerv", paper=paper, epochs=1, width=3, clip_length=4)
     result = encode([corpus], tmp_path / "a.dnerv", options)
     assert result.network is not None
-    assert isinstance(result.network.design.model, NeRVConfig)
+    assert isinstance(result.network.model, NeRVConfig)
     assert (result.crf, result.access) == (None, 0)
     with Archive(tmp_path / "a.dnerv") as archive:
         assert archive.breakdown()["base layers"] == 0
@@ -100,7 +100,7 @@ def test_the_paper_from_end_to_end(corpus: Path, tmp_path: Path) -> None:
     options = EncodeOptions(paper=True, epochs=1, width=2, clip_length=4, crf=50, effort="fast")
     result = encode([corpus], tmp_path / "a.dnerv", options)
     assert result.network is not None
-    model = result.network.design.model
+    model = result.network.model
     assert isinstance(model, DNeRVConfig)
     assert (model.head, model.strides, model.keyframe_every) == ("paper", (4, 2, 2, 2, 2), 4)
     assert (model.encoder_channels, model.stem_channels, model.encoding_levels) == (64, 512, 240)

@@ -36,7 +36,7 @@ def test_planes_are_enlarged_as_pictures_are(stride: int) -> None:
 def test_colours_are_warped_and_blended_as_the_plain_modules_do(stride: int) -> None:
     colours, flow, share = torch.rand(3, 3, 4 * stride, 5 * stride), 2 * torch.randn(4, 2, 4, 5), torch.rand(2, 4, 5)
     start, nothing = torch.tensor([[0, 1]]), torch.zeros(1, 2)
-    inputs = ClipInputs(nothing, colours, start, start + 1, nothing, nothing)
+    inputs = ClipInputs(nothing, colours, start, start + 1, nothing, nothing, nothing)
     blend, difference = warped_colours(colours, Planes(flow, share), inputs, stride)
     larger = F.interpolate(flow, scale_factor=stride, mode="bilinear", align_corners=False) * stride
     before = warp(colours[:2], larger[:2].transpose(0, 1))

@@ -40,7 +40,7 @@ def test_planes_and_grid_follow_the_rows() -> None:
     assert torch.equal(woven.weave(planes)[0].permute(0, 3, 1, 2).flatten(0, 1), planes[0])
     nothing = torch.zeros(CLIPS, LENGTH)
     start = torch.tensor([[0, 0, 1], [2, 2, 3]])
-    inputs = ClipInputs(nothing, torch.zeros(0, 3, 1, 1), start, start + 1, nothing, nothing)
+    inputs = ClipInputs(nothing, torch.zeros(0, 3, 1, 1), start, start + 1, nothing, nothing, nothing)
     first = plain.grid(inputs).first_rows.expand(2, -1, HEIGHT, WIDTH)
     assert torch.equal(first[:, :, 0, 0], torch.stack((start, start + 1)).flatten(1).int() * HEIGHT * WIDTH)
     of_woven = woven.grid(inputs)

@@ -157,5 +157,5 @@ def test_the_largest_tensor_is_no_smaller_than_what_is_made(config: ModelConfig)
     timeline = Timeline(20, config.clip_length, config.keyframe_every)
     frames = torch.zeros(config.clip_length, 3, *config.canvas, dtype=torch.uint8)
     with torch.no_grad():
-        model(assemble([ClipRequest(timeline.clip_conditioning(0), 0, frames)]))
+        model(assemble([ClipRequest(timeline.clip_conditioning(0), 0, frames, (40.0, timeline.keyframe_every))]))
     assert max(sizes) <= config.largest_tensor <= 4 * max(sizes)

@@ -10,7 +10,7 @@ import torch
 from dnerv.families import DNeRVConfig, build_model, ClipRequest, assemble
 from dnerv.video import Timeline
 config = DNeRVConfig(2, (1, 1), (2, 2), clip_length=2, keyframe_every=2)
-request = ClipRequest(Timeline(2, 2, 2).clip_conditioning(0), 0, torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
+request = ClipRequest(Timeline(2, 2, 2).clip_conditioning(0), 0, torch.zeros(2, 3, 4, 4, dtype=torch.uint8), (40.0, 2))
 print(tuple(build_model(config)(assemble([request])).shape))
 """
 

@@ -13,8 +13,8 @@ def test_each_clip_points_at_its_own_keyframes() -> None:
     one = long.clip_conditioning(1)  # frames 4 to 7 need keyframes 2, 3 and 4
     inputs = assemble(
         [
-            ClipRequest(one, 2, numbered[2:5]),
-            ClipRequest(short.clip_conditioning(0), 0, numbered[5:]),
+            ClipRequest(one, 2, numbered[2:5], (40.0, 4)),
+            ClipRequest(short.clip_conditioning(0), 0, numbered[5:], (47.25, 8)),
         ]
     )
     ordinals = (inputs.keyframes[:, 0, 0, 0] * 255).round().long()

@@ -11,7 +11,7 @@ CONFIG = NeRVConfig(6, (2, 3), (4, 2, 2), clip_length=4)
 
 def only_time(time: torch.Tensor) -> ClipInputs:
     nothing = torch.empty(0)
-    return ClipInputs(time, nothing, nothing, nothing, nothing, nothing)
+    return ClipInputs(time, nothing, nothing, nothing, nothing, nothing, nothing)
 
 
 def test_values_and_gradients_equal_the_transcription(plain: SimpleNamespace) -> None:

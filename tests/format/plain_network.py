@@ -40,7 +40,8 @@ def network_frames(archive, name):
 
 def conditioning(video, record, config, first):
     """What the network is told of the frames of the clip that begins with frame `first`."""
-    count, every, length = video["frames"], config.keyframe_every, config.clip_length
+    count, length = video["frames"], config.clip_length
+    every = config.keyframe_every or video["distance"]
     positions = [min(first + i, count - 1) for i in range(length)]  # the last clip repeats the last frame
     around = [neighbours(position, every, count) for position in positions]
     starts = np.array([start for start, _, _ in around])
@@ -56,6 +57,7 @@ def conditioning(video, record, config, first):
         "end": ends,
         "distance": np.array([share for _, _, share in around], np.float32),
         "entry": ((since + 0.5) * 2 / every - 0.5).clip(0, 1).astype(np.float32),
+        "coding": np.array([video["quarters_of_crf"] / 4, every], np.float32),
     }
 
 

@@ -108,8 +108,9 @@ class Archive(Videos):
         if self.layers == "all":
             self._config.get(self._read_config)  # what is wrong with the network is said here
         known = BaseConfig.from_json(self._config_record)
-        if known.network_frames is not None and "NETW" not in self.container:
-            raise ArchiveError("it has no NETW section, and its configuration describes a network")
+        if known.holds_weights != ("NETW" in self.container):
+            has, says = ("no", "describes a network") if known.holds_weights else ("a", "knows of no weights in it")
+            raise ArchiveError(f"it has {has} NETW section, and its configuration {says}")
         bounds = Bounds(self._limits, len(known.formats), known.num_references, known.network_frames or 0)
         self.references: tuple[Reference, ...] = (
             decode_references(self.container.read("REFS"), bounds) if known.num_references else ()

@@ -264,8 +264,7 @@ def _network(parts: Sequence[_Part]) -> NetworkLayer | None:
     users = [part.archive for part in parts if part.uses_network]
     chosen: NetworkLayer | None = None
     for archive in users:
-        assert archive.config.network is not None
-        layer = NetworkLayer(archive.config.network, archive.container.read("NETW"))
+        layer = network_of(archive)
         if chosen is not None and layer != chosen:
             raise InputError(
                 f"{users[0].container.name} and {archive.container.name} make frames with two different networks, and "
@@ -273,6 +272,14 @@ def _network(parts: Sequence[_Part]) -> NetworkLayer | None:
             )
         chosen = layer
     return chosen
+
+
+def network_of(archive: Archive) -> NetworkLayer | None:
+    """An archive's network as it goes into another one; None where there is none."""
+    if archive.config.network is None:
+        return None
+    weights = archive.container.read("NETW") if "NETW" in archive.container else None
+    return NetworkLayer(archive.config.network, weights)
 
 
 def _record(parts: Sequence[_Part], digests: set[str]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class ClipLayout:
     timeline: Timeline
     grid: TileGrid
     absolute: tuple[int, int] | None  # (the video's first frame, all frames) of the archive where time is absolute
+    crf: float  # that the video's coded frames were coded with
 
     def requests(self, clip: int, base: BaseReader | None, phase: float = 0.0) -> list[ClipRequest]:
         """One request per tile of clip `clip`, row by row; reads the keyframes that it needs.
@@ -77,9 +78,11 @@ class ClipLayout:
         first, last = int(conditioning.start.min()), int(conditioning.end.max())
         if base is None:
             nothing = torch.empty(0, 3, self.grid.tile_height, self.grid.tile_width, dtype=torch.uint8)
-            return [ClipRequest(conditioning, first, nothing)] * self.grid.num_tiles
+            return [ClipRequest(conditioning, first, nothing, (0.0, 0))] * self.grid.num_tiles
         rgb = channels_first(np.stack(base.coded(range(first, last + 1))))
-        return [ClipRequest(conditioning, first, self.grid.cut_one(rgb, tile)) for tile in range(self.grid.num_tiles)]
+        coding = self.crf, self.timeline.keyframe_every
+        tiles = range(self.grid.num_tiles)
+        return [ClipRequest(conditioning, first, self.grid.cut_one(rgb, tile), coding) for tile in tiles]
 
     def join(self, clip: int, tiles: Tensor) -> Tensor:
         """Frames of clip `clip`, without padding: uint8 [t, 3, H, W] at the coded size, on the tiles' device.

@@ -95,6 +95,7 @@ class BaseConfig:
     num_references: int
     network_frames: int | None  # of all videos that the network was trained on; None where there is none
     clip_length: int | None  # of the network
+    holds_weights: bool  # whether the archive holds weights: all of them, or what is added to a prior's
 
     @classmethod
     def from_json(cls, record: Any) -> BaseConfig:
@@ -105,11 +106,12 @@ class BaseConfig:
             raise ArchiveError(f"the archive's formats are no list of at most {_MOST_FORMATS}")
         known = tuple(map(PlaneFormat.from_json, formats)), _integer(fields, "references", 0, MAX_FRAMES)
         if network is None:
-            return cls(*known, None, None)
+            return cls(*known, None, None, False)
         parts = _fields(network, "network", {"model", "overlap", "frames"})
         model = parts["model"] if isinstance(parts["model"], dict) else {}
         length = _integer({"clip_length": None} | model, "clip_length", 1, MAX_FRAMES)
-        return cls(*known, _integer(parts, "frames", 1, _MOST_FRAMES), length)
+        frames = _integer(parts, "frames", 1, _MOST_FRAMES)
+        return cls(*known, frames, length, not model.get("prior") or model.get("addition") != "nothing")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,7 +67,7 @@ class ArchiveNetwork:
         model = self.config.model
         if entry.network_frame is None:
             raise ArchiveError(f"video {entry.name!r} does not use the network")
-        if model.uses_keyframes and entry.distance != model.keyframe_every:
+        if model.uses_keyframes and model.keyframe_every not in (0, entry.distance):
             raise ArchiveError(
                 f"video {entry.name!r} has a coded frame every {entry.distance}, and the network one every "
                 f"{model.keyframe_every}"
@@ -77,22 +78,35 @@ class ArchiveNetwork:
         tiles = grid.num_tiles
         self._limits.check(TILES, tiles)
         self._limits.check(CLIP_PIXELS, model.clip_length * tiles * model.canvas[0] * model.canvas[1])
-        timeline = Timeline(entry.timing.num_frames, model.clip_length, model.keyframe_every)
+        timeline = Timeline(entry.timing.num_frames, model.clip_length, model.keyframe_every or entry.distance)
         absolute = (entry.network_frame, self.config.num_frames) if model.absolute_time else None
-        return ClipLayout(timeline, grid, absolute)
+        return ClipLayout(timeline, grid, absolute, entry.crf)
 
     def weight_bytes(self) -> dict[str, int]:
         """Bytes of the parts of the weights. Raises ArchiveError where they are damaged."""
         shapes = tensor_shapes(self.config.model)
+        if not shapes:
+            return {}
         with self._archive.errors_name_it():
             return describe_weights(self._archive.container.read("NETW"), shapes, allowance=self._limits.allowance)
 
     def _read_model(self) -> Network:
         config = self.config.model
         with self._archive.errors_name_it(), memory_errors_named("the network"):
-            packed = self._archive.container.read("NETW")
-            weights = unpack_weights(packed, tensor_shapes(config), allowance=self._limits.allowance)
-            return model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()}).eval()
+            shapes, weights = tensor_shapes(config), {}
+            if shapes:
+                packed = self._archive.container.read("NETW")
+                weights = unpack_weights(packed, shapes, allowance=self._limits.allowance)
+            model = model_from_weights(config, {name: torch.from_numpy(w) for name, w in weights.items()})
+            return self._completed(model).eval()
+
+    def _completed(self, model: Network) -> Network:
+        if not model.prior:
+            return model
+        from dnerv.archive.priors import prior_by_hash
+
+        named = prior_by_hash(model.prior).weights
+        return model.completed({name: torch.from_numpy(w.astype(np.float32)) for name, w in named.items()})
 
     def _open_decoder(self) -> Decoder:
         with memory_errors_named("the network"):

@@ -50,7 +50,7 @@ class NetworkLayer:
     """A trained network as it goes into an archive."""
 
     record: NetworkConfig
-    weights: bytes  # of `bitstream.pack_weights`
+    weights: bytes | None  # of `bitstream.pack_weights`; None where the archive holds none
 
 
 @contextmanager
@@ -94,9 +94,11 @@ class ArchiveWriter:
         self._references = [] if archive is None else list(archive.references)
         self._places = {reference.digest: place for place, reference in enumerate(self._references)}
         self._network = None if network is None else network.record
-        self._weights = None if network is None else appender.section("NETW", network.weights)
+        weights = None if network is None else network.weights
+        self._weights = None if weights is None else appender.section("NETW", weights)
         if archive is not None and archive.config.network is not None:
-            self._network, self._weights = archive.config.network, archive.container.section("NETW")
+            self._network = archive.config.network
+            self._weights = archive.container.section("NETW") if "NETW" in archive.container else None
 
     def __contains__(self, name: str) -> bool:
         """Whether the archive will have a video of this name."""

@@ -17,10 +17,13 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Archives that change": ("add", "remove", "extract", "merge", "compact"),
     "Made with the network": ("interpolate", "inpaint"),
     "LeRobot's folders": ("from-lerobot", "to-lerobot"),
+    "Networks that are trained already": ("prior train", "prior show"),
     "Measurements": ("compare", "bench", "study", "report"),
 }
 _NAMES = [name for names in _GROUPS.values() for name in names]
 _USAGE, _ABOUT = "Usage: dnerv COMMAND ...", "A whole video collection in one file."
+_TWO_WORDS = ("study", "prior")  # first words of commands that have two
+_PRIOR_USAGE, _ABOUT_PRIORS = "Usage: dnerv prior train|show ...", "Networks that are trained before, on other videos."
 _STUDY_USAGE, _ABOUT_STUDIES = "Usage: dnerv study NAME ...", "The paper's experiments, on your own videos."
 _LEFT = 18  # columns of a command's name
 _HELP = ("-h", "--help")
@@ -51,7 +54,8 @@ def command(words: str) -> Command:
         near = get_close_matches(words.removeprefix(group), [name.removeprefix(group) for name in known], 1)
         meant = f" (did you mean {group}{near[0]}?)" if near else ""
         raise UsageError(f"no command is called {words!r}{meant}; known: {', '.join(known)}")
-    made: Command = import_module(f"dnerv.cli.commands.{words.replace('-', '_')}").COMMAND
+    module = words.replace("-", "_").replace(" ", "_")
+    made: Command = import_module(f"dnerv.cli.commands.{module}").COMMAND
     return made
 
 
@@ -66,6 +70,9 @@ def call(words: Sequence[str]) -> None:
     elif words[0] == "study" and (len(words) == 1 or words[1] in _HELP):
         rows = [(name, SUMMARIES[name]) for name in STUDIES if name not in _NAMES]
         print(laid_out(_STUDY_USAGE, _ABOUT_STUDIES, {"Studies": rows}, _LEFT))
+    elif words[0] == "prior" and (len(words) == 1 or words[1] in _HELP):
+        rows = [_row(name) for name in _NAMES if name.startswith("prior ")]
+        print(laid_out(_PRIOR_USAGE, _ABOUT_PRIORS, {"Commands": rows}, _LEFT))
     else:
         name, rest = _words_of(words)
         command(name)(rest)
@@ -81,7 +88,7 @@ def usage(words: Sequence[str]) -> str:
 
 def _words_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     """The command's name, and what is said to it."""
-    length = 2 if words[:1] == ["study"] else 1
+    length = 2 if words[0] in _TWO_WORDS else 1
     return " ".join(words[:length]), words[length:]
 
 

@@ -17,16 +17,17 @@ from typing import Any
 
 from dnerv import progress
 from dnerv.archive import Archive
-from dnerv.archive.changing import Change, change_of
-from dnerv.archive.writing import changed_archive
+from dnerv.archive.changing import Change, change_of, network_of
+from dnerv.archive.writing import changed_archive, new_archive
 from dnerv.codecs import Frame
 from dnerv.encoding.base_coding import CodedReference, code_reference
-from dnerv.encoding.base_stage import BaseSettings, BaseStage, summaries_of
+from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
+from dnerv.encoding.gains import WORTH, network_gains
 from dnerv.encoding.packing import pack_base, references_said
 from dnerv.encoding.reading import checked_size, read_videos, stop, warn
 from dnerv.encoding.reference_choice import Known, Summary, thumbnail
 from dnerv.encoding.workspace import Workspace
-from dnerv.errors import InputError
+from dnerv.errors import InputError, MissingPriorError
 from dnerv.video import CachedVideo, Member, discover, labelled
 from dnerv.video.corpus import OnBad
 
@@ -37,8 +38,9 @@ def add(
     """Code videos and folders of videos into the archive at `path`, in place.
 
     They are coded at the quality, with the access and the effort of the encoding that made the archive, as base layers
-    alone. Killed at any moment it leaves the old archive or the new one; the state until then is kept in
-    `PATH.work`, and the same call goes on with it. Who has the archive open keeps reading what it was.
+    alone; where the archive has a prior, it makes the frames of those that it makes better. Killed at any moment it
+    leaves the old archive or the new one; the state until then is kept in `PATH.work`, and the same call goes on with
+    it. Who has the archive open keeps reading what it was.
 
     Args:
         inputs: files and folders, as `dnerv.video.discover` reads them.
@@ -65,9 +67,10 @@ def add(
             stage = _stage(archive, videos, settings, crf, workspace)
             corpus = stage.code(crf)
             before = archive.file_bytes
+            better = _better_by_prior(archive, videos, corpus, workspace)
             progress.stage("writing the archive")
             with changed_archive(path) as writer:
-                pack_base(writer, videos, corpus, lambda place: None)
+                pack_base(writer, videos, corpus, lambda place: 0 if better[place] else None)
                 assert writer.archive is not None
                 made = writer.archive.made  # of now: others may have changed the archive meanwhile
                 said = made.get("references")
@@ -78,6 +81,26 @@ def add(
             raise
     workspace.remove()
     return change_of(path, [video.name for video in videos], before)
+
+
+def _better_by_prior(
+    archive: Archive, videos: Sequence[CachedVideo], corpus: CodedCorpus, workspace: Workspace
+) -> list[bool]:
+    """Of each new video, whether the archive's network makes its frames: a prior, which is of no corpus."""
+    nowhere = [False] * len(videos)
+    layer = None if archive.network_clip_length is None else network_of(archive)
+    if layer is None or layer.record.model.keyframe_every:
+        return nowhere
+    if archive.made.get("options", {}).get("network") == "always":
+        return [True] * len(videos)
+    with new_archive(workspace.other, network=layer, force=True) as writer:
+        pack_base(writer, videos, corpus, lambda place: 0)
+        writer.finish({})
+    try:
+        return [gain >= WORTH for gain in network_gains(workspace.other, videos)]
+    except MissingPriorError as error:
+        progress.warning(f"new videos get base layers alone: {error}")
+        return nowhere
 
 
 def _settings(archive: Archive) -> tuple[BaseSettings, float]:

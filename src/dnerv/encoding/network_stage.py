@@ -18,21 +18,21 @@ import numpy as np
 import torch
 
 from dnerv import progress
-from dnerv.archive import Archive
 from dnerv.archive.config import NetworkConfig
 from dnerv.archive.writing import NetworkLayer, new_archive
 from dnerv.bitstream import pack_weights
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus
 from dnerv.encoding.dial import Corpus, Design, turn_dial
+from dnerv.encoding.gains import network_gains
 from dnerv.encoding.options import EncodeOptions
 from dnerv.encoding.packing import NetworkFrame, pack_base, pack_network_alone, record_of, write_base
 from dnerv.encoding.probe import KeyframeProbe
 from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.statistics import colour_statistics
-from dnerv.encoding.training_stage import TrainingTask, clip_set, overlap, train, training_config
+from dnerv.encoding.training_stage import DecodedBase, TrainingTask, clip_set, overlap, train, training_config
 from dnerv.encoding.workspace import Workspace
 from dnerv.errors import DnervError
-from dnerv.evaluation import ArchiveQuality, measure_archive
+from dnerv.evaluation import ArchiveQuality
 from dnerv.families import ModelConfig, config_to_json, count_parameters, family_of
 from dnerv.training import ProcessGroup
 from dnerv.video import CachedVideo
@@ -46,8 +46,9 @@ _EXCHANGE = 10.0  # dB for ten times the bytes, where no base layer alone was me
 class NetworkResult:
     """The network of a finished archive."""
 
-    design: Design
-    parameters: int
+    model: ModelConfig
+    weight_bits: int
+    parameters: int  # that the archive holds
     videos: int  # that it makes the frames of
     gain: float | None  # dB over the base layer alone at equal bytes; None where it was kept without comparing
 
@@ -87,11 +88,11 @@ class NetworkStage:
         self._pack(path, layer, settings, corpus, self._starts.__getitem__)
         used = len(self._videos)
         if not self._options.keeps_network:
-            better = self._where_it_wins(path)
+            better = [gain > 0 for gain in network_gains(path, self._videos)]
             used = sum(better)
             if used < len(better):
                 self._pack(path, layer, settings, corpus, lambda place: self._starts[place] if better[place] else None)
-        return NetworkResult(design, count_parameters(design.model), used, None), corpus
+        return NetworkResult(design.model, design.weight_bits, count_parameters(design.model), used, None), corpus
 
     def _design(self, target: float | None) -> Design:
         def make() -> dict[str, Any]:
@@ -136,14 +137,15 @@ class NetworkStage:
         return settings, stage.code_to(design.base_bytes, design.crf, write)
 
     def _train(self, design: Design, corpus: CodedCorpus | None) -> NetworkLayer:
-        keyframes = []
+        bases = []
         if corpus is not None:
             progress.stage("decoding coded frames", len(self._videos))
             for video, base in zip(self._videos, corpus.videos, strict=True):
-                keyframes.append(base.decoded(video, corpus.by_digest, self._workspace.coded))
+                keyframes = base.decoded(video, corpus.by_digest, self._workspace.coded)
+                bases.append(DecodedBase(keyframes, base.plan.crf, base.plan.distance))
                 progress.advance()
         progress.stage("training")
-        clips = clip_set(self._videos, keyframes, design.model)
+        clips = clip_set(self._videos, bases, design.model)
         config = training_config(self._options, design, len(clips), self._group.world_size)
         if self._group.world_size > 1:
             progress.note(f"training in {self._group.world_size} processes, {config.batch_clips} clips a step")
@@ -176,19 +178,6 @@ class NetworkStage:
             else:
                 pack_base(writer, self._videos, corpus, network_frame)
             writer.finish(record_of(self._options, settings, corpus))
-
-    def _where_it_wins(self, path: Path) -> list[bool]:
-        """Of each video, whether the network's frames are closer to the original than the base layer's."""
-        with Archive(path, size="coded") as archive, Archive(path, size="coded", layers="base") as base:
-            progress.stage("comparing network and base layer", 2 * self._num_frames)
-            made, blended = self._measure(archive), self._measure(base)
-        return [made[video.name] > blended[video.name] for video in self._videos]
-
-    def _measure(self, archive: Archive) -> dict[str, float]:
-        """PSNR of each video in dB, at the coded size."""
-        frames = {video.name: video.store for video in self._videos}
-        quality = measure_archive(archive, lambda name: frames[name], ms_ssim=False)
-        return {video.name: video.psnr_of_mean_mse for video in quality.videos}
 
 
 def gain_over(base: ArchiveQuality, network: ArchiveQuality, exchange: float) -> float:

@@ -98,6 +98,13 @@ class EncodeOptions(FrameOptions):
     )
     epochs: int | None = option(None, "Passes over all clips instead.", low=0, group=NETWORK)
     model: str = option("dnerv", "Its family.", choices=FAMILIES, group=NETWORK)
+    prior: str | None = option(
+        None,
+        "A network that is trained already, by name or file: its weights take no bytes, --budget adapts them.",
+        metavar="NAME|FILE",
+        group=NETWORK,
+    )
+    embed_prior: bool = option(False, "Put its weights into the archive: it is read without its file.", group=NETWORK)
     paper: bool = option(False, "The paper's head, loss, schedule, keyframe distance, 8-bit weights.", group=NETWORK)
     width: int | None = option(
         None, "Its width C0, in place of the dial's choice.", low=1, high=8192, unset="chosen", group=NETWORK
@@ -143,6 +150,7 @@ class EncodeOptions(FrameOptions):
         if self.preset is not None and self.width is not None:
             raise InputError("--size names a network, and --width sizes one: give at most one of them")
         self._check_components()
+        self._check_prior()
         if self.keyframe_dropout and not self.uses_keyframes:
             raise InputError(f"--keyframe-dropout is {self.keyframe_dropout:g}, and this network knows no keyframes")
         if self.network == "none" and self._asks_for_network:
@@ -164,7 +172,7 @@ class EncodeOptions(FrameOptions):
     def leaves_no_choice(self) -> bool:
         """Whether all videos are coded in one way that is known: there is nothing to find out on a sample."""
         known = self.bits_per_pixel is None and self.access is not None and self.distance is not None
-        return known and not self.references and not self.trains
+        return known and not self.references and not self.trains and self.prior is None
 
     @property
     def encoder_preset(self) -> int:
@@ -173,8 +181,8 @@ class EncodeOptions(FrameOptions):
 
     @property
     def trains(self) -> bool:
-        """Whether a network is trained."""
-        return self._asks_for_network and self.network != "none"
+        """Whether a network is trained from nothing."""
+        return self._asks_for_network and self.network != "none" and self.prior is None
 
     @property
     def is_published(self) -> bool:
@@ -196,7 +204,7 @@ class EncodeOptions(FrameOptions):
         timed = self.budget_seconds is not None or self.epochs is not None
         sized = self.width is not None or self.preset is not None
         named = self.paper or sized or self.keyframe_dropout > 0 or self.model != type(self).model
-        return timed or named or self.network == "always"
+        return timed or named or self.prior is not None or self.network == "always"
 
     @property
     def uses_keyframes(self) -> bool:
@@ -215,6 +223,21 @@ class EncodeOptions(FrameOptions):
         side = 64  # pixels: a multiple of every canvas's
         model: ModelConfig = self._family.sized(2, Sizing((side, side), paper=self.paper, components=self.components))
         return model
+
+    def _check_prior(self) -> None:
+        if self.prior is None:
+            if self.embed_prior:
+                raise InputError("--embed-prior: there is none without --prior")
+            return
+        sized = self.width is not None or self.preset is not None or self.components is not None
+        if self.paper or sized or self.model != type(self).model or self.network_share is not None:
+            raise InputError(
+                "--prior is a network, whole: leave what chooses another out (--model, --width, --paper, ...)"
+            )
+        if self.ema is not None or self.loss is not None or self.keyframe_dropout:
+            raise InputError(
+                "--prior: --ema, --loss and --keyframe-dropout are of networks that are trained from nothing"
+            )
 
     def _check_components(self) -> None:
         parts = self.components

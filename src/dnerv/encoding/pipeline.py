@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerv import progress
 from dnerv.archive import Archive, checked_device
+from dnerv.archive.priors import given_prior
 from dnerv.bitstream import check_target
 from dnerv.codecs import SvtAv1
 from dnerv.encoding.base_choice import DISTANCES
@@ -110,6 +111,8 @@ def encode(
     force = force or has_published(output)  # by a run that was killed right behind it: finish what it left
     check_target(output, force=force)
     on_bad = warn if skip_bad else stop
+    if options.prior is not None:
+        given_prior(options.prior)  # so that a wrong name is said at once
     members = discover([Path(p) for p in inputs], on_bad=on_bad)
     _check_is_no_input(output, members, labels)
     if masks is not None and options.trains:
@@ -196,6 +199,8 @@ class _Encoding:
         if self.options.keeps_network:  # as many bytes as that quality takes without one
             return self._kept_network(videos, (settings, summaries), self.workspace.archive.stat().st_size, output)
         result = self._result(output, corpus, None, self._measure(videos, self.workspace.archive))
+        if self.options.prior is not None:
+            return self._with_prior(videos, corpus, settings, result)
         return self._with_network(videos, summaries, settings, result) if self.options.trains else result
 
     def _survey(self, videos: Sequence[CachedVideo], summaries: Sequence[Summary]) -> Survey:
@@ -285,6 +290,26 @@ class _Encoding:
         progress.note(f"{words}: it stays, for {network.videos} of {len(videos)} videos")
         path.replace(self.workspace.archive)
         return replace(found, network=replace(network, gain=gain))
+
+    def _with_prior(
+        self, videos: Sequence[CachedVideo], corpus: CodedCorpus, settings: BaseSettings, alone: EncodeResult
+    ) -> EncodeResult:
+        """The archive whose frames a prior makes where that is worth reading them slower, else the one without."""
+        from dnerv.encoding.network_stage import NetworkResult, gain_over
+        from dnerv.encoding.prior_stage import PriorStage
+
+        stage = PriorStage(self.workspace, self.options, videos, corpus, settings, self.device)
+        made = stage.write(self.workspace.other, alone.file_bytes)
+        if made is None:
+            progress.note(
+                "the prior makes no video better by so much that reading it slower is worth it: it is left out"
+            )
+            return alone
+        self.workspace.other.replace(self.workspace.archive)
+        found = self._result(alone.path, corpus, None, self._measure(videos, self.workspace.archive))
+        gain = gain_over(alone.quality, found.quality, settings.exchange)
+        model, bits = made.layer.record.model, stage.weight_bits
+        return replace(found, network=NetworkResult(model, bits, made.parameters, made.videos, gain))
 
     def _measure(self, videos: Sequence[CachedVideo], path: Path) -> ArchiveQuality:
         progress.stage("measuring the archive", sum(video.timing.num_frames for video in videos))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,14 @@ _CLIPS_PER_BATCHED_CLIP = 64  # one more clip per step for every so many clips o
 _LEARNING_RATE, _SMALL_NETWORK = 5e-3, 20_000  # the rate for networks up to so many parameters; falling from there
 
 _HEAD_START = 1.0  # seconds in which the first process says why: launchers end all as soon as one has ended
+
+
+class DecodedBase(NamedTuple):
+    """What a network sees of a video's base layer."""
+
+    keyframes: FrameStore | None
+    crf: float
+    distance: int
 
 
 @dataclass(frozen=True)
@@ -105,12 +114,13 @@ def training_config(options: EncodeOptions, design: Design, num_clips: int, proc
     return replace(config, loss=check_loss(options.loss or config.loss, *design.model.canvas))
 
 
-def clip_set(videos: Sequence[CachedVideo], keyframes: Sequence[FrameStore], model: ModelConfig) -> ClipSet:
-    """The clips of all videos; `keyframes` are the decoded ones of each, none for a network without."""
+def clip_set(videos: Sequence[CachedVideo], bases: Sequence[DecodedBase], model: ModelConfig) -> ClipSet:
+    """The clips of all videos; `bases` has one for each, or none for a network without keyframes."""
     training, first = [], 0
     for place, video in enumerate(videos):
-        timeline = Timeline(video.timing.num_frames, model.clip_length, model.keyframe_every)
-        training.append(TrainingVideo(video, timeline, keyframes[place] if keyframes else None, first))
+        base = bases[place] if bases else DecodedBase(None, 0.0, model.keyframe_every)
+        timeline = Timeline(video.timing.num_frames, model.clip_length, base.distance)
+        training.append(TrainingVideo(video, timeline, base.keyframes, first, base.crf))
         first += video.timing.num_frames
     return ClipSet(training, model.canvas, overlap(model), absolute_time=model.absolute_time)
 

@@ -25,6 +25,7 @@ class ClipInputs:
     end: Tensor  # int64 [B, T], row of the next keyframe
     distance: Tensor  # float32 [B, T], 0 at the start keyframe, 1 at the end one
     entry: Tensor  # float32 [B, T], weight of the end keyframe in the features that enter the decoder
+    coding: Tensor  # float32 [B, 2], of each clip's video: crf of its keyframes, and frames from one to the next
 
     def to(self, device: torch.device | str) -> ClipInputs:
         """The same inputs on another device."""
@@ -38,6 +39,7 @@ class ClipRequest:
     conditioning: Conditioning  # arrays [T]; keyframes by ordinal in their video
     first_keyframe: int  # ordinal of the first row of `keyframes`
     keyframes: Tensor  # uint8 [m, 3, H, W], consecutive keyframes of the video
+    coding: tuple[float, int]  # of the video: crf of its keyframes, and frames from one to the next; 0, 0 without any
 
 
 def assemble(requests: Sequence[ClipRequest], *, with_keyframes: bool = True) -> ClipInputs:
@@ -55,6 +57,7 @@ def assemble(requests: Sequence[ClipRequest], *, with_keyframes: bool = True) ->
         end=_stack([r.conditioning.end + s for r, s in zip(requests, shifts, strict=True)]),
         distance=_stack([r.conditioning.distance for r in requests]),
         entry=_stack([r.conditioning.blend_at_entry for r in requests]),
+        coding=torch.tensor([r.coding for r in requests], dtype=torch.float32),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,14 @@ class Network(nn.Module):
     """Clips in, frames out. `config` is the family's configuration that it was built from."""
 
     config: Any
+
+    prior = (
+        ""  # name of weights that this network's own are added to, and that archives do not hold; empty: there are none
+    )
+
+    def completed(self, weights: Mapping[str, Tensor]) -> Network:
+        """The network that decodes, once the `prior`'s weights are known: float32, by name. Raises ArchiveError."""
+        raise NotImplementedError(f"{type(self).__name__} names no prior")
 
     @abstractmethod
     def forward(self, inputs: ClipInputs) -> Tensor:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dnerv.families.family import Family
 
-_HOMES = {"dnerv": "dnerv:DNERV", "nerv": "nerv:NERV"}  # module below this package, and the family's name in it
+# Module below this package, and the family's name in it.
+_HOMES = {"dnerv": "dnerv:DNERV", "nerv": "nerv:NERV", "prior": "prior:PRIOR"}
 
 
 class _Families(MutableMapping[str, "Family[Any]"]):

@@ -21,6 +21,7 @@ class TrainingVideo:
     timeline: Timeline
     keyframes: FrameStore | None  # decoded from what the archive will hold; None for a network without keyframes
     first_frame: int  # its first frame's place in the concatenation of all videos
+    crf: float = 0.0  # that its keyframes are coded with
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class ClipSet:
             self._in_time(video, conditioning, frames),
             int(conditioning.start.min()),
             self._keyframes(video, conditioning, tile),
+            (0.0, 0) if video.keyframes is None else (video.crf, (1 + is_thinned) * video.timeline.keyframe_every),
         )
         wanted = self._grid(video).cut_one(channels_first(video.video.store.read(frames)), tile)
         return request, wanted, torch.from_numpy(real)

@@ -16,7 +16,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,11 @@ class Trainer:
         assert self.config.budget_seconds is not None
         return min(1.0, self.seconds / self.config.budget_seconds) if self.config.budget_seconds else 1.0
 
-    def run(self) -> None:
+    def run(self, watch: Callable[[Trainer], None] = lambda trainer: None) -> None:
         """Train to the end; the model holds the weights to be stored.
+
+        Args:
+            watch: called after every step.
 
         Raises:
             DivergenceError: the loss or its gradient is no longer finite.
@@ -107,6 +110,7 @@ class Trainer:
         try:
             while self.done < 1:
                 self._train_step()
+                watch(self)
                 now = time.monotonic()
                 if now - saved > self.config.checkpoint_seconds:
                     self._save()
@@ -190,9 +194,11 @@ class Trainer:
         self._recent[self.step % len(self._recent)] = psnr
         if self.average:
             assert self.config.ema is not None
+            # Of as many steps as there were, at first: the initial weights would stay in it for long.
+            decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 for name, parameter in self.model.named_parameters():
-                    self.average[name].lerp_(parameter, 1 - self.config.ema)
+                    self.average[name].lerp_(parameter, 1 - decay)
 
     def _progress(self, seconds: float, steps: int) -> progress.TrainingProgress:
         rate = steps / max(seconds, 1e-9)

@@ -86,8 +86,8 @@ def _network(result: EncodeResult) -> Record | None:
 
     return {
         "parameters": network.parameters,
-        "model": config_to_json(network.design.model),
-        "weight_bits": network.design.weight_bits,
+        "model": config_to_json(network.model),
+        "weight_bits": network.weight_bits,
         "videos": network.videos,
         "gain": network.gain,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -39,13 +40,15 @@ class Way(NamedTuple):
     access: int
     every: int | None  # None: chosen for each video
     references: bool
+    prior: str = "none"  # a prior's name or file, with `:30` behind it where it is adapted for so long
 
     @property
     def name(self) -> str:
         """As tables have it."""
         distance = {None: "", 1: ", every frame"}.get(self.every, f", every {self.every} frames")
         access = "all" if self.access == _ALL else self.access
-        return f"{access}{distance}{'' if self.references else ', alone'}"
+        prior = "" if self.prior == "none" else f", {_prior_in_words(self.prior)}"
+        return f"{access}{distance}{'' if self.references else ', alone'}{prior}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class LayersOptions(FramesOptions):
     references: tuple[Literal["shared", "none"], ...] = option(
         ("shared",), "With shared pictures, or each video alone."
     )
+    prior: tuple[str, ...] = option(
+        ("none",),
+        "Without a network, or with a prior's: names, files, and with seconds to adapt it NAME:30.",
+        metavar="none|NAME,...",
+    )
     anchors: tuple[Literal["A", "B", "C"], ...] = option(("A", "B", "C"), "Who takes part.", may_be_empty=True)
     ms_ssim: bool = option(True, "Do not measure MS-SSIM, which takes long.")
     vmaf: bool = like(CompareOptions, "vmaf")
@@ -73,6 +81,11 @@ class LayersOptions(FramesOptions):
         for word in self.access:
             if word != "all" and not (word.isdecimal() and int(word) > 0):
                 raise InputError(f"--access is {word!r}; give numbers of frames from 1, or all")
+        for word in self.prior:
+            if re.fullmatch(r"[^:]+(:[0-9]+(\.[0-9]+)?)?", word) is None:
+                raise InputError(
+                    f"--prior is {word!r}; give none, a name or file, or NAME:30 to adapt it for 30 seconds"
+                )
         self.encoding_of(self.ways[0], self.crf[0])
 
     @property
@@ -88,13 +101,18 @@ class LayersOptions(FramesOptions):
                 _ALL if access == "all" else int(access),
                 distance_of(every),
                 references == "shared",
+                prior,
             )
-            for references, access, every in product(self.references, self.access, self.every)
+            for prior, references, access, every in product(self.prior, self.references, self.access, self.every)
         ]
 
     def encoding_of(self, way: Way, crf: float) -> EncodeOptions:
         """Of one archive."""
-        return self.encoding(network="none", effort=self.effort, crf=crf, **way._asdict())
+        network: dict[str, Any] = {"network": "none", "prior": None}
+        if way.prior != "none":
+            prior, _, seconds = way.prior.partition(":")
+            network = {"prior": prior, "budget_seconds": float(seconds) if seconds else None}
+        return self.encoding(effort=self.effort, crf=crf, **way._asdict() | network)
 
 
 class Measured(NamedTuple):
@@ -187,6 +205,11 @@ class Layers(Study[LayersOptions, "Content", Measured]):
         ]
 
 
+def _prior_in_words(word: str) -> str:
+    name, _, seconds = word.partition(":")
+    return f"prior {Path(name).stem}{f' {seconds} s' if seconds else ''}"
+
+
 def _anchor(run: Run[LayersOptions], name: str, content: Content) -> Iterator[Record]:
     from dnerv.codecs import SvtAv1
     from dnerv.encoding.options import EFFORTS
@@ -211,14 +234,19 @@ def _anchor(run: Run[LayersOptions], name: str, content: Content) -> Iterator[Re
 
 def _way(run: Run[LayersOptions], way: Way, content: Content, span: tuple[float, float]) -> list[Record]:
     """Points at the qualities asked for or, where none were, at as many as cover the anchors' `span` of PSNR."""
+    from dnerv.archive.priors import given_prior
     from dnerv.studies.layers.scores import measured_layers
+
+    facts: Record = {}
+    if way.prior != "none":
+        facts = {"prior": given_prior(way.prior.partition(":")[0]).hash}
 
     def at(crf: float) -> Record:
         return run.archive(
             f"access {way.name} crf {crf:g}",
             content,
             run.options.encoding_of(way, crf),
-            facts={"crf": crf},
+            facts={"crf": crf, **facts},
             measure=measured_layers,
             arguments=[run.options.measures],
             is_timed=True,

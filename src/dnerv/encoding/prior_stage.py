@@ -1,0 +1,186 @@
+"""The network layer out of a prior: weights that were trained before, and what this corpus adds to them.
+
+    base layers ─┬─ the prior ────────────────────────────────────────┬─ videos that it makes better
+                 └─ additions trained, the cheapest first ─ their bytes ┘
+
+Base layers stay what they are: a prior takes no bytes, so that there is nothing to take from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, log10
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dnerv import progress
+from dnerv.archive.config import NetworkConfig
+from dnerv.archive.priors import given_prior
+from dnerv.archive.writing import NetworkLayer, new_archive
+from dnerv.bitstream import pack_weights
+from dnerv.bitstream.prior_file import PriorFile
+from dnerv.encoding.base_stage import BaseSettings, CodedCorpus
+from dnerv.encoding.gains import WORTH, network_gains
+from dnerv.encoding.options import EncodeOptions
+from dnerv.encoding.packing import pack_base, record_of
+from dnerv.encoding.training_stage import DecodedBase, clip_set
+from dnerv.encoding.workspace import Workspace
+from dnerv.families import config_from_json, config_to_json, count_parameters
+from dnerv.families.prior import ADDITIONS, AdaptedPrior, Addition, PriorConfig
+from dnerv.printable import count
+from dnerv.training import Trainer, TrainingConfig
+from dnerv.video import CachedVideo, choose_canvas
+
+HALO = 32  # pixels that neighbouring tiles share: as far as a prior looks, but for motion
+EMBEDDED_BITS = 8
+ADDED_BITS = 5
+_MULTIPLE = 4  # pixels, of the canvas
+_LEARNING_RATE = 1e-3
+_BATCH = 2  # clips
+_SAMPLE = 16  # videos, at most, on which additions are compared
+
+
+@dataclass(frozen=True)
+class PriorLayer:
+    """What a prior became for this corpus."""
+
+    layer: NetworkLayer
+    addition: Addition
+    parameters: int  # that the archive holds
+    videos: int = 0  # that it makes the frames of
+
+
+class PriorStage:
+    """Writes an archive whose frames a prior makes, on top of base layers that are there."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        options: EncodeOptions,
+        videos: Sequence[CachedVideo],
+        corpus: CodedCorpus,
+        settings: BaseSettings,
+        device: torch.device,
+    ) -> None:
+        assert options.prior is not None
+        self._workspace, self._options, self._device = workspace, options, device
+        self._videos, self._corpus, self._settings = videos, corpus, settings
+        self._prior: PriorFile = given_prior(options.prior)
+        model = config_from_json(self._prior.model)
+        assert isinstance(model, PriorConfig)
+        canvas = choose_canvas([(v.height, v.width) for v in videos], (_MULTIPLE, _MULTIPLE), overlap=HALO)
+        self._model = replace(model, canvas=canvas, clip_length=options.clip_length, prior=self._prior.hash)
+        self._weights = {name: torch.from_numpy(w.astype(np.float32)) for name, w in self._prior.weights.items()}
+        self._bases: list[DecodedBase] | None = None
+
+    def write(self, path: Path, base_bytes: int) -> PriorLayer | None:
+        """Write the archive at `path`; None, and no file that counts, where no video is worth it.
+
+        Args:
+            base_bytes: of the archive without a network.
+        """
+        everything = range(len(self._videos))
+        sample = [int(i) for i in np.unique(np.linspace(0, len(everything) - 1, _SAMPLE).round())]
+        best, best_score = None, -np.inf
+        for addition in self._additions:
+            made = self._made(addition)
+            more = len(made.layer.weights or b"")
+            self._pack(path, made.layer, sample, sample)
+            gain = float(np.mean(network_gains(path, [self._videos[i] for i in sample], self._device)))
+            progress.note(f"{_described(addition)}: {gain:+.2f} dB on {count(len(sample), 'video')}, {more:,} bytes")
+            score = gain - self._price(more, base_bytes)
+            if score > best_score:
+                best, best_score = made, score
+        assert best is not None
+        keeps_all = self._options.network == "always"
+        if not keeps_all and best_score < WORTH:
+            return None
+        self._pack(path, best.layer, everything, everything)
+        if keeps_all:
+            return replace(best, videos=len(everything))
+        gains = network_gains(path, self._videos, self._device)
+        better = [place for place, gain in enumerate(gains) if gain >= WORTH]
+        if len(better) < len(everything):
+            self._pack(path, best.layer, everything, better)
+        return replace(best, videos=len(better)) if better else None
+
+    def _price(self, more: int, base_bytes: int) -> float:
+        """dB that so many bytes more would bring in base layers."""
+        return self._settings.exchange * log10(1 + more / base_bytes)
+
+    @property
+    def _additions(self) -> tuple[Addition, ...]:
+        options = self._options
+        if not (options.budget_seconds or options.epochs):
+            return ("nothing",)
+        return ADDITIONS
+
+    def _made(self, addition: Addition) -> PriorLayer:
+        config = replace(self._model, addition=addition)
+        adapted = AdaptedPrior(config).start_from(self._weights)
+        if addition != "nothing":
+            self._train(adapted)
+        parameters = count_parameters(config)
+        if self._options.embed_prior:
+            whole = {name: weight.detach().numpy() for name, weight in adapted.whole().items()}
+            embedded = NetworkConfig(replace(config, prior="", addition="everything"), self._overlap, 1)
+            return PriorLayer(NetworkLayer(embedded, pack_weights(whole, EMBEDDED_BITS)), addition, parameters)
+        added = {name: p.detach().cpu().float().numpy() for name, p in adapted.named_parameters()}
+        packed = pack_weights(added, self._bits) if added else None
+        return PriorLayer(NetworkLayer(NetworkConfig(config, self._overlap, 1), packed), addition, parameters)
+
+    @property
+    def weight_bits(self) -> int:
+        """Of what the archive holds."""
+        return EMBEDDED_BITS if self._options.embed_prior else self._bits
+
+    @property
+    def _bits(self) -> int:
+        return self._options.weight_bits or ADDED_BITS
+
+    @property
+    def _overlap(self) -> int:
+        return min(HALO, min(self._model.canvas) - 1)
+
+    def _train(self, adapted: AdaptedPrior) -> None:
+        progress.stage("training")
+        options, kinds = self._options, len(ADDITIONS) - 1
+        config = TrainingConfig(
+            epochs=None if options.epochs is None else ceil(options.epochs / kinds),
+            budget_seconds=None if options.budget_seconds is None else options.budget_seconds / kinds,
+            batch_clips=options.batch_clips or _BATCH,
+            learning_rate=options.learning_rate or _LEARNING_RATE,
+            weight_bits=self._bits,
+            precision=options.precision,
+            seed=options.seed,
+        )
+        if self._bases is None:
+            self._bases = []
+            for video, base in zip(self._videos, self._corpus.videos, strict=True):
+                keyframes = base.decoded(video, self._corpus.by_digest, self._workspace.coded)
+                self._bases.append(DecodedBase(keyframes, base.plan.crf, base.plan.distance))
+        source = {
+            "model": config_to_json(adapted.config),
+            "videos": [video.digest for video in self._videos],
+            "keyframes": [list(base.checksums) for base in self._corpus.videos],
+        }
+        clips = clip_set(self._videos, self._bases, adapted.config)
+        Trainer(adapted, clips, config, self._workspace.checkpoint_of(source), self._device).run()
+        adapted.cpu()
+
+    def _pack(self, path: Path, layer: NetworkLayer, places: Sequence[int], better: Sequence[int]) -> None:
+        """An archive of the videos at `places`; the prior makes the frames of those `better`."""
+        videos, bases = [self._videos[i] for i in places], tuple(self._corpus.videos[i] for i in places)
+        uses = set(better)
+        with new_archive(path, network=layer, force=True) as writer:
+            corpus = replace(self._corpus, videos=bases)
+            pack_base(writer, videos, corpus, lambda place: 0 if places[place] in uses else None)
+            writer.finish(record_of(self._options, self._settings, self._corpus))
+
+
+def _described(addition: Addition) -> str:
+    how = {"nothing": "", "channels": ", channels adapted", "ends": ", ends adapted", "everything": ", all adapted"}
+    return f"the prior{how[addition]}"

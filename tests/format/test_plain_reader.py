@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dnerv.archive import Archive
+from dnerv.archive.priors import PLACES
 
 HERE, GOLDEN = Path(__file__).parent, Path(__file__).parents[1] / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.dnerv"))
@@ -22,6 +23,7 @@ FRAMES: dict[str, dict[str, list[str]]] = json.loads((GOLDEN / "frames.json").re
 @pytest.fixture(autouse=True)
 def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(HERE)
+    monkeypatch.setenv(PLACES, str(GOLDEN))
 
 
 def plain(name: str) -> Any:

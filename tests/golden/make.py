@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from zlib import crc32
@@ -31,10 +32,13 @@ from dnerv.archive import (
     changed_archive,
     new_archive,
 )
+from dnerv.archive.priors import PLACES
 from dnerv.bitstream import pack_weights
+from dnerv.bitstream.prior_file import PriorFile
 from dnerv.codecs import Planes, SvtAv1, decode_packets
 from dnerv.codecs.obu import split_sequence_header
-from dnerv.families import DNeRVConfig, ModelConfig, NeRVConfig, build_model
+from dnerv.families import DNeRVConfig, ModelConfig, NeRVConfig, Network, build_model, config_to_json
+from dnerv.families.prior import PriorConfig
 from dnerv.video import Timeline, Timing
 
 HERE = Path(__file__).parent
@@ -173,19 +177,58 @@ def nerv(path: Path) -> None:
         writer.finish({})
 
 
+def prior(path: Path) -> None:
+    """A prior, whole: distances of all kinds, tiles, an odd size, one frame, and a video without."""
+    with new_archive(path, network=network(PRIOR, 1), force=True) as writer:
+        add_priors_videos(writer)
+        writer.finish({})
+
+
+def adapted(path: Path) -> None:
+    """A prior by its name, its weights in `golden.prior`, and what is added to some of them."""
+    whole = {name: weight.detach().numpy().astype(np.float16) for name, weight in shaken(PRIOR).named_parameters()}
+    known = PriorFile(whole, config_to_json(PRIOR), {"trained_on": "nothing"})
+    known.write(HERE / "golden.prior")
+    with new_archive(path, network=network(replace(PRIOR, prior=known.hash, addition="ends"), 1), force=True) as writer:
+        add_priors_videos(writer)
+        writer.finish({})
+
+
+PRIOR = PriorConfig(4, SIZE, encoder_channels=3, motion_channels=3, coarse_channels=4, clip_length=4)
+
+
+def add_priors_videos(writer: ArchiveWriter) -> None:
+    """Whose frames a prior makes, and one."""
+    add(writer, "all", STEADY, Layout(1, 4), network_frame=0)
+    add(writer, "every second", UNEVEN, Layout(2), size=(27, 31), network_frame=0, seed=1)
+    add(
+        writer,
+        "every third, tiles",
+        Timing.constant(Fraction(25), 6),
+        Layout(3),
+        size=(40, 70),
+        network_frame=0,
+        seed=2,
+    )
+    add(writer, "one", Timing(Fraction(1, 25), (0,), 1), Layout(2), network_frame=0, seed=3)
+    add(writer, "without", STEADY, Layout(2), seed=4)
+
+
 ARCHIVES: dict[str, Callable[[Path], None]] = {
-    made.__name__: made for made in (own, references, blends, sizes, colours, changed, dnerv, nerv)
+    made.__name__: made for made in (own, references, blends, sizes, colours, changed, dnerv, nerv, prior, adapted)
 }
 
 
 def main() -> None:
-    """Write the archives of the names given, or all; then what all of them decode to."""
-    for name in sys.argv[1:] or ARCHIVES:
-        ARCHIVES[name](HERE / f"{name}.dnerv")
-    hashes: dict[str, dict[str, list[str]]] = {}
-    frames: dict[str, NDArray[np.uint8]] = {}
-    for name in ARCHIVES:
+    """Write the archives of the names given, or all, and what they decode to."""
+    names = sys.argv[1:] or list(ARCHIVES)
+    hashes: dict[str, dict[str, list[str]]] = json.loads((HERE / "frames.json").read_text())
+    with np.load(HERE / "frames.npz") as known:
+        frames = {key: known[key] for key in known if key.partition(" ")[0] not in names}
+    os.environ[PLACES] = str(HERE)
+    for name in names:
         path = HERE / f"{name}.dnerv"
+        ARCHIVES[name](path)
         hashes[name] = base_hashes(path)
         with Archive(path, size="coded") as archive:
             for reader in archive:
@@ -284,13 +327,18 @@ def encoder(layout: Layout) -> SvtAv1:
 
 def network(model: ModelConfig, num_frames: int) -> NetworkLayer:
     """A network of random weights: its frames are no blends."""
+    weights = {name: parameter.detach().numpy() for name, parameter in shaken(model).named_parameters()}
+    return NetworkLayer(NetworkConfig(model, 8, num_frames), pack_weights(weights, 6))
+
+
+def shaken(model: ModelConfig) -> Network:
+    """A network of random weights."""
     torch.manual_seed(0)
     module = build_model(model)
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    weights = {name: parameter.detach().numpy() for name, parameter in module.named_parameters()}
-    return NetworkLayer(NetworkConfig(model, 8, num_frames), pack_weights(weights, 6))
+    return module
 
 
 def waves(count: int, size: tuple[int, int], seed: int) -> list[Picture]:

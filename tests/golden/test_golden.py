@@ -16,17 +16,30 @@ import numpy as np
 import pytest
 
 from dnerv.archive import Archive, verify_archive
+from dnerv.archive.priors import PLACES
 from dnerv.bitstream import unpack_weights
 from dnerv.bitstream.ans import PlainDecoder
 from dnerv.codecs import Planes, decode_packets
 from dnerv.codecs.colour import ColourConverter
 from dnerv.errors import ArchiveError
 from dnerv.families import DNeRVConfig, NeRVConfig, family_of, tensor_shapes
+from dnerv.families.prior import PriorConfig
 
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in HERE.glob("*.dnerv"))
 FRAMES: dict[str, dict[str, list[str]]] = json.loads((HERE / "frames.json").read_text())
-WEIGHTS = {"dnerv": "95db375aaacdacda", "nerv": "b66041339d50969b"}
+WEIGHTS = {
+    "adapted": "cc5dcdd05861108e",
+    "dnerv": "95db375aaacdacda",
+    "nerv": "b66041339d50969b",
+    "prior": "3c259edcf7420511",
+}
+
+
+@pytest.fixture(autouse=True)
+def priors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`golden.prior` is at hand."""
+    monkeypatch.setenv(PLACES, str(HERE))
 
 
 def frame_hashes(name: str) -> dict[str, list[str]]:
@@ -57,12 +70,13 @@ def check_network_frames(name: str, precision: str) -> None:
 
 
 def test_nothing_is_forgotten() -> None:
-    assert sorted(FRAMES) == NAMES == ["blends", "changed", "colours", "dnerv", "nerv", "own", "references", "sizes"]
+    without = ["blends", "changed", "colours", "own", "references", "sizes"]
+    assert sorted(FRAMES) == NAMES == sorted([*without, *WEIGHTS])
     assert sum(len(hashes) for videos in FRAMES.values() for hashes in videos.values()) == NUM_FRAMES
     assert sum(path.stat().st_size for path in HERE.glob("*")) < 300_000
 
 
-NUM_FRAMES = 220
+NUM_FRAMES = 290
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +96,7 @@ def test_weights(name: str) -> None:
         assert archive.config.network is not None
         model = archive.config.network.model
         section, shapes = archive.container.read("NETW"), tensor_shapes(model)
-    assert family_of(model).name == name
+    assert family_of(model).name == {"adapted": "prior"}.get(name, name)
     for tensors in (unpack_weights(section, shapes), unpack_weights(section, shapes, decoder=PlainDecoder)):
         joined = b"".join(np.ascontiguousarray(tensor).tobytes() for tensor in tensors.values())
         assert hashlib.sha256(joined).hexdigest()[:16] == WEIGHTS[name]
@@ -134,7 +148,7 @@ def other(default: Any) -> Any:
 
 def test_no_default_in_the_code_decides_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     """What planes and networks are is in the file: with other defaults in the code frames stay what they are."""
-    for settings in (Planes, DNeRVConfig, NeRVConfig):
+    for settings in (Planes, DNeRVConfig, NeRVConfig, PriorConfig):
         defaults = settings.__init__.__defaults__  # type: ignore[misc]
         monkeypatch.setattr(settings.__init__, "__defaults__", other(defaults))  # type: ignore[misc]
     assert Planes() == Planes("bt2020", True, 8)

@@ -129,6 +129,7 @@ def test_what_decodes_no_frame_waits_for_no_torch(tmp_path: Path) -> None:
         ("study", "'study'; known"),
         ("study alchemy", "'study alchemy'; known"),
         ("study layer", r"'study layer' \(did you mean study layers\?\); known"),
+        ("prior trian", r"'prior trian' \(did you mean prior train\?\); known"),
     ],
 )
 def test_unknown_commands(words: str, message: str) -> None:
@@ -136,6 +137,15 @@ def test_unknown_commands(words: str, message: str) -> None:
         command(words)
 
 
+@pytest.mark.parametrize("words", [["prior"], ["prior", "-h"], ["prior", "--help"]])
+def test_commands_of_priors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    call(words)
+    shown = capsys.readouterr().out
+    assert "  prior train     Train a network once" in shown
+    assert "  prior show      Say what" in shown
+
+
 def test_usage_of_what_is_meant() -> None:
+    assert usage(["prior", "train", "--bpp"]).startswith("Usage: dnerv prior train VIDEO|FOLDER... -o FILE")
     assert usage(["encode", "--bpp"]).startswith("Usage: dnerv encode VIDEO|FOLDER... -o FILE")
     assert usage(["paint"]) == usage([]) == "Usage: dnerv COMMAND ..."

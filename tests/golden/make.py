@@ -180,7 +180,11 @@ def nerv(path: Path) -> None:
 def prior(path: Path) -> None:
     """A prior, whole: distances of all kinds, tiles, an odd size, one frame, and a video without."""
     with new_archive(path, network=network(PRIOR, 1), force=True) as writer:
-        add_priors_videos(writer)
+        add(writer, "all", Timing.constant(Fraction(25), 5), Layout(1, 4), network_frame=0)
+        add(writer, "every second", UNEVEN, Layout(2), size=(27, 31), network_frame=0, seed=1)
+        add(writer, "tiles", Timing.constant(Fraction(25), 4), Layout(3), size=(36, 52), network_frame=0, seed=2)
+        add(writer, "one", Timing(Fraction(1, 25), (0,), 1), Layout(2), network_frame=0, seed=3)
+        add(writer, "without", STEADY, Layout(2), seed=4)
         writer.finish({})
 
 
@@ -190,29 +194,11 @@ def adapted(path: Path) -> None:
     known = PriorFile(whole, config_to_json(PRIOR), {"trained_on": "nothing"})
     known.write(HERE / "golden.prior")
     with new_archive(path, network=network(replace(PRIOR, prior=known.hash, addition="ends"), 1), force=True) as writer:
-        add_priors_videos(writer)
+        add(writer, "every second", Timing.constant(Fraction(25), 4), Layout(2), network_frame=0)
         writer.finish({})
 
 
 PRIOR = PriorConfig(4, SIZE, encoder_channels=3, motion_channels=3, coarse_channels=4, clip_length=4)
-
-
-def add_priors_videos(writer: ArchiveWriter) -> None:
-    """Whose frames a prior makes, and one."""
-    add(writer, "all", STEADY, Layout(1, 4), network_frame=0)
-    add(writer, "every second", UNEVEN, Layout(2), size=(27, 31), network_frame=0, seed=1)
-    add(
-        writer,
-        "every third, tiles",
-        Timing.constant(Fraction(25), 6),
-        Layout(3),
-        size=(40, 70),
-        network_frame=0,
-        seed=2,
-    )
-    add(writer, "one", Timing(Fraction(1, 25), (0,), 1), Layout(2), network_frame=0, seed=3)
-    add(writer, "without", STEADY, Layout(2), seed=4)
-
 
 ARCHIVES: dict[str, Callable[[Path], None]] = {
     made.__name__: made for made in (own, references, blends, sizes, colours, changed, dnerv, nerv, prior, adapted)

@@ -76,7 +76,7 @@ def test_nothing_is_forgotten() -> None:
     assert sum(path.stat().st_size for path in HERE.glob("*")) < 300_000
 
 
-NUM_FRAMES = 290
+NUM_FRAMES = 253
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -213,3 +213,30 @@ def test_ms_ssim_is_compared_in_decibels() -> None:
 def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(OPTIONS, **changes)
+
+
+def test_a_prior_takes_part(videos: Path, tmp_path: Path) -> None:
+    from dnerv.archive.priors import PLACES
+    from dnerv.encoding.prior_options import PriorOptions
+    from dnerv.encoding.prior_training import train_prior
+    from dnerv.studies import run_study
+
+    path = tmp_path / "a.prior"
+    short = PriorOptions(codings=1, width=4, epochs=1, crop=(32, 32), batch_clips=1, held_out=(videos / "one.mp4",))
+    prior = train_prior([videos / "two.mp4"], path, short)
+    options = replace(OPTIONS, access=("all",), every=("1",), anchors=("A",), ms_ssim=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PLACES, "")
+        record = run_study(Layers(), [videos], tmp_path / "out", replace(options, prior=("none", f"{path}")))
+    assert list(record["ways"]) == ["all, every frame", "all, every frame, prior a"]
+    plain, better = (way["points"] for way in record["ways"].values())
+    for without, point in zip(plain, better, strict=True):
+        assert point["prior"] == prior.hash
+        assert 0 < point["bytes"] - without["bytes"] < 250
+    assert options.encoding_of(Way(8, None, True, f"{path}:30"), 45.0).budget_seconds == 30
+
+
+@pytest.mark.parametrize("word", ["", "a:", "a:b", "a:1:2"])
+def test_what_is_no_prior(word: str) -> None:
+    with pytest.raises(InputError, match="--prior"):
+        LayersOptions(prior=(word,))

@@ -88,7 +88,7 @@ def usage(words: Sequence[str]) -> str:
 
 def _words_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     """The command's name, and what is said to it."""
-    length = 2 if words[0] in _TWO_WORDS else 1
+    length = 2 if words and words[0] in _TWO_WORDS else 1
     return " ".join(words[:length]), words[length:]
 
 

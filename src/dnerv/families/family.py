@@ -49,6 +49,7 @@ class Family(Generic[ConfigT]):
     network: Callable[[ConfigT], Network]  # freshly initialised, on the CPU
     sized: Callable[[int, Sizing], ConfigT]  # the width's network; ArchiveError or InputError for what cannot be
     multiply_adds: Callable[[ConfigT], int]  # of the convolutions for a frame; a keyframe's are shared by its frames
+    is_of_a_corpus: bool = True  # learns the videos that it is stored with; others are trained before, on other ones
     published: Mapping[str, PublishedModel] = field(default_factory=dict)  # by name
     # (pattern, ours) of the authors' checkpoints: the first that matches the start of a weight's name renames it.
     weight_names: tuple[tuple[str, str], ...] = ()

@@ -336,4 +336,4 @@ def multiply_adds(config: PriorConfig) -> int:
     return count
 
 
-PRIOR = Family("prior", "Prior", PriorConfig, network, sized, multiply_adds)
+PRIOR = Family("prior", "Prior", PriorConfig, network, sized, multiply_adds, is_of_a_corpus=False)

@@ -224,6 +224,9 @@ def _network_line(record: Record) -> str:
         return "no network"
     users, canvas = sum(v["uses_network"] for v in record["videos"]), "x".join(map(str, network["canvas"]))
     what = f"{network['title']} of width {network['width']}, {network['parameters']:,} parameters, canvas {canvas}"
+    prior = network["model"].get("prior")
+    if prior:
+        what += f", added to prior {prior}" if network["parameters"] else f", prior {prior}"
     return f"{what}, for {users:,} of {count(len(record['videos']), 'video')}"
 
 

@@ -51,7 +51,7 @@ def card_tables(record: Record) -> Sequence[Part]:
 
 COMMAND = Command(
     "prior show",
-    "Say what a prior was trained on, and what it gains on videos that it never saw.",
+    "Say what a prior was trained on, and what it gains.",
     (PriorGiven,),
     _run,
     card_tables,

@@ -32,6 +32,12 @@ def _participants() -> tuple[str, ...]:
     return *FAMILIES, *CODECS
 
 
+def _usual_participants() -> tuple[str, ...]:
+    from dnerv.families import FAMILIES
+
+    return tuple(name for name in _participants() if name not in FAMILIES or FAMILIES[name].is_of_a_corpus)
+
+
 def _efforts() -> tuple[str, ...]:
     from dnerv.codecs import EFFORTS
 
@@ -53,7 +59,7 @@ class CompareOptions(FramesOptions):
     )
     budget_seconds: float | None = like(EncodeOptions, "budget_seconds", help="Training of each archive.", unset="60s")
     epochs: int | None = like(EncodeOptions, "epochs")
-    codecs: tuple[str, ...] | None = option(None, "Who takes part.", choices=_participants, unset="all")
+    codecs: tuple[str, ...] | None = option(None, "Who takes part.", choices=_participants, unset="all but priors")
     anchor: str = option("x265", "The codec that BD-rates are taken against.", choices=_participants)
     preset: str = option("veryslow", "Effort of the codecs.", choices=_efforts)
     published: str | None = option(
@@ -103,7 +109,7 @@ class Compare(Study[CompareOptions, Plan, dict[str, Record]]):
         from dnerv.codecs import CODECS
         from dnerv.studies.measures import MEASURES
 
-        asked = run.options.codecs or _participants()
+        asked = run.options.codecs or _usual_participants()
         reasons = {name: CODECS[name].missing() for name in asked if name in CODECS}
         left_out = {name: reason for name, reason in reasons.items() if reason is not None}
         if run.options.anchor in left_out:

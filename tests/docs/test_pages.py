@@ -45,7 +45,7 @@ def commands(page: Path) -> list[str]:
 )
 def test_commands_are_those_of_the_command_line(page: Path, line: str) -> None:
     words = shlex.split(line, comments=True)
-    length = 2 if words[0] == "study" else 1
+    length = 2 if words[0] in ("study", "prior") else 1
     parse(command(" ".join(words[:length])).takes, words[length:])
 
 

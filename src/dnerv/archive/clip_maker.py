@@ -80,7 +80,8 @@ class ClipLayout:
             nothing = torch.empty(0, 3, self.grid.tile_height, self.grid.tile_width, dtype=torch.uint8)
             return [ClipRequest(conditioning, first, nothing, (0.0, 0))] * self.grid.num_tiles
         rgb = channels_first(np.stack(base.coded(range(first, last + 1))))
-        coding = self.crf, self.timeline.keyframe_every
+        # Between frames that all are coded a prior is told what it knows: every second frame is.
+        coding = self.crf, max(self.timeline.keyframe_every, 2 if phase else 1)
         tiles = range(self.grid.num_tiles)
         return [ClipRequest(conditioning, first, self.grid.cut_one(rgb, tile), coding) for tile in tiles]
 

@@ -42,6 +42,11 @@ class InterpolationOptions(ArchiveOptions):
 
     every: int = like(EncodeOptions, "every", default=2, help="Frames kept from one coded to the next.", unset=None)
     keyframe_dropout: float = like(EncodeOptions, "keyframe_dropout", default=0.5)
+    prior: str | None = like(EncodeOptions, "prior")
+
+    def encoding(self, **changes: Any) -> EncodeOptions:
+        """See `StudyOptions.encoding`; a prior has learned times in between before."""
+        return super().encoding(**({} if self.prior is None else {"keyframe_dropout": 0.0}) | changes)
 
 
 class Plan(NamedTuple):
@@ -82,9 +87,14 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
     def measure(self, run: Run[InterpolationOptions], plan: Plan) -> Record:
         """The archive of the frames kept, against all frames."""
         # The frames kept are files, at their size and rate already.
-        encoding = run.options.encoding(resolution=None, fps=None)
-        whole = plan.whole
-        return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[whole])
+        encoding, whole, facts = run.options.encoding(resolution=None, fps=None), plan.whole, {}
+        if run.options.prior is not None:
+            from dnerv.archive.priors import given_prior
+
+            facts = {"prior": given_prior(run.options.prior).hash}
+        return run.archive(
+            "every second frame", plan.kept, encoding, facts=facts, measure=measured_gaps, arguments=[whole]
+        )
 
     def rows(self, run: Run[InterpolationOptions], plan: Plan, measured: Record) -> Record:
         """PSNR of the frames held out by each way, and of those kept."""

@@ -41,7 +41,17 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]  # JSON
 Every = Literal["chosen", "1", "2", "4"]  # frames from one coded to the next
-_OF_ARCHIVES = ("resolution", "fps", "bits_per_pixel", "budget_seconds", "epochs", "every", "keyframe_dropout", "seed")
+_OF_ARCHIVES = (
+    "resolution",
+    "fps",
+    "bits_per_pixel",
+    "budget_seconds",
+    "epochs",
+    "every",
+    "keyframe_dropout",
+    "prior",
+    "seed",
+)
 PAPER = "He et al., Towards Scalable Neural Representation for Diverse Videos, CVPR 2023"
 
 

@@ -1,6 +1,7 @@
 """A corpus to train a prior on, small enough to travel: scaled videos, parted into those to learn from and the others.
 
-    python -m prior.sources DATA OUT
+    python benchmarks/prior_corpus.py DATA OUT
+    dnerv prior train OUT/train --held-out OUT/held-out -o NAME.prior --device cuda --budget 400s --batch 24 --width 40
 
 DATA holds `surveillance`, `davis`, `metaworld` and `action_clips`. OUT gets train/GROUP/NAME.mp4 and
 held-out/GROUP/NAME.mp4, H.264 4:4:4, since a network that restores colours must have seen them whole. Videos that are

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnerv.errors import ArchiveError, DnervError, InputError, OutputError
+from dnerv.errors import ArchiveError, DnervError, InputError, MissingPriorError, OutputError
 from dnerv.on_use import imports_on_use
 
 if TYPE_CHECKING:
     from dnerv.archive import Archive, Collection, Frame, FrameBatch, VideoMetadata, VideoReader
     from dnerv.archive import open_archives as open
     from dnerv.archive.changing import Change, compact, extract, merge, remove
-    from dnerv.encoding import EncodeOptions, EncodeResult, encode
+    from dnerv.encoding import EncodeOptions, EncodeResult, PriorOptions, encode, train_prior
     from dnerv.encoding.adding import add
     from dnerv.evaluation import ArchiveQuality, evaluate
     from dnerv.integrations.hf_datasets import to_hf
@@ -55,7 +55,9 @@ __all__ = [
     "InputError",
     "Listener",
     "Loader",
+    "MissingPriorError",
     "OutputError",
+    "PriorOptions",
     "TrainingProgress",
     "VideoMetadata",
     "VideoReader",
@@ -74,6 +76,7 @@ __all__ = [
     "open",
     "remove",
     "to_hf",
+    "train_prior",
 ]
 
 
@@ -100,6 +103,8 @@ __getattr__ = imports_on_use(
         "EncodeOptions": "encoding",
         "EncodeResult": "encoding",
         "encode": "encoding",
+        "PriorOptions": "encoding",
+        "train_prior": "encoding",
         "ArchiveQuality": "evaluation",
         "evaluate": "evaluation",
         "ClipDataset": "loading",

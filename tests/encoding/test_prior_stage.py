@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from dnerv.archive import Archive, verify_archive
 from dnerv.archive.changing import extract, merge
@@ -18,6 +19,7 @@ from dnerv.errors import ArchiveError, InputError
 from dnerv.evaluation import evaluate
 from dnerv.families import count_parameters
 from dnerv.families.prior import PriorConfig
+from dnerv.loading import Loader
 from dnerv.progress import listening
 
 
@@ -72,6 +74,7 @@ def test_a_prior_that_is_not_at_hand_is_named_and_the_base_layer_is_read(
     with pytest.raises(ArchiveError, match=f"{schooled.prior.hash}, which is not at hand"):
         _ = Archive(path)["3"][0]
     assert (Archive(path, layers="base")["3"][:] == Archive(base)["3"][:]).all()
+    assert verify_archive(path)["intact"]  # what lies elsewhere is none of the file
     (tmp_path / "priors").mkdir()
     (tmp_path / "priors/junk.prior").write_bytes(b"none")
     (tmp_path / "priors/mine.prior").write_bytes(schooled.path.read_bytes())
@@ -170,6 +173,23 @@ def test_additions_are_stored_and_read(
     assert (Archive(tmp_path / "b.dnerv")["3"][:] == Archive(path)["3"][:]).all()
 
 
+def test_batches_are_loaded(schooled: SimpleNamespace, with_prior: EncodeOptions, tmp_path: Path) -> None:
+    """Videos of different distances pass through the prior together."""
+    path = tmp_path / "a.dnerv"
+    encode([schooled.train], path, replace(with_prior, every=1))
+    encode([schooled.held_out], tmp_path / "b.dnerv", replace(with_prior, every=2))
+    merge([path, tmp_path / "b.dnerv"], tmp_path / "c.dnerv")
+    with Archive(tmp_path / "c.dnerv") as archive:
+        assert {entry.distance for entry in archive.entries} == {1, 2}
+        seen = []
+        for clips, _, info in Loader(archive, clip_length=4, batch_size=3, precision="fp32", dtype=torch.uint8):
+            for clip, name, frames in zip(clips, info["video"], info["frames"], strict=True):
+                expected = archive[name].get_frames_at(frames).data
+                assert (clip.int() - expected.int()).abs().max() <= 1
+                seen.append(name)
+        assert sorted(seen) == [*"00112233"]
+
+
 def test_archives_with_one_prior_become_one(
     schooled: SimpleNamespace, with_prior: EncodeOptions, tmp_path: Path
 ) -> None:
@@ -191,6 +211,20 @@ def test_videos_are_added(schooled: SimpleNamespace, with_prior: EncodeOptions, 
         assert (archive["0"][:] == before).all()
         assert archive["3"].entry.network_frame == 0
     assert evaluate(path, [schooled.train, schooled.held_out]).psnr > evaluate_base(path, schooled)
+
+
+def test_videos_are_added_without_the_prior_where_it_is_not_at_hand(
+    schooled: SimpleNamespace, with_prior: EncodeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorder: Any
+) -> None:
+    path = tmp_path / "a.dnerv"
+    encode([schooled.train], path, with_prior)
+    monkeypatch.setenv(PLACES, "")
+    with listening(recorder):
+        add(path, [schooled.held_out])
+    assert any(schooled.prior.hash in warning for warning in recorder.warnings)
+    with Archive(path, layers="base") as archive:
+        assert archive["3"].entry.network_frame is None
+        assert archive["0"].entry.network_frame == 0
 
 
 def evaluate_base(path: Path, schooled: SimpleNamespace) -> float:

@@ -302,7 +302,7 @@ class Archive(Videos):
         except ArchiveError as error:
             self.container.check_same(error)
             prefix = f"{self.container.name}: "
-            raise ArchiveError(prefix + str(error).removeprefix(prefix)) from error
+            raise type(error)(prefix + str(error).removeprefix(prefix)) from error
 
     def _source(self, entry: VideoEntry) -> FrameSource:
         if not self.uses_network(entry):

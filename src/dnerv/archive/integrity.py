@@ -11,7 +11,7 @@ from typing import Any
 from dnerv.archive.archive import KINDS, Archive
 from dnerv.archive.entry import VideoEntry
 from dnerv.bitstream import Container
-from dnerv.errors import ArchiveError
+from dnerv.errors import ArchiveError, MissingPriorError
 
 
 def verify_archive(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -54,6 +54,8 @@ class _Findings:
         """Whether `check` finds one; it is noted."""
         try:
             check()
+        except MissingPriorError:  # the file is whole: what lies elsewhere is not looked into
+            return False
         except ArchiveError as error:
             self.problems.append(str(error).removeprefix(f"{self.container.name}: "))
             return True

@@ -207,7 +207,8 @@ def _apart(
     with archive:
         if archive.config.network is not None:
             with once("entropy decoding"):
-                unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.network.model))
+                if "NETW" in archive.container:
+                    unpack_weights(archive.container.read("NETW"), tensor_shapes(archive.config.network.model))
             with once("network with weights"):
                 archive.network.model  # noqa: B018  # made when it is first asked for
             # The network's weights are decoded anew on the way: what is left is building it.

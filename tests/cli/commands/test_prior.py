@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dnerv.cli.application import call
-from dnerv.errors import InputError
+from dnerv.errors import InputError, OutputError
 from dnerv.video import Timing, write_mp4
 
 TRAIN = ["--codings", "1", "--width", "4", "--epochs", "1", "--crop", "32x48", "--batch", "1"]
@@ -37,7 +37,12 @@ def test_trained_shown_and_used(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert {row["source"] for row in made["card"]["gains"]} == {"room"}
     call(["prior", "show", prior, "--json"])
     shown = json.loads(capsys.readouterr().out)
-    assert shown == made
+    assert shown == {"priors": [made]}
+    call(["prior", "show", prior, "-o", str(tmp_path / "gains.png"), "--json"])
+    capsys.readouterr()
+    assert (tmp_path / "gains.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(OutputError, match="exists"):
+        call(["prior", "show", prior, "-o", str(tmp_path / "gains.png")])
     call(["prior", "show", prior])
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80

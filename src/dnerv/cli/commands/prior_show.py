@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dnerv.cli.command import Command, Record
-from dnerv.options import REQUIRED, Options, option
+from dnerv.encoding.options import RunOptions
+from dnerv.options import REQUIRED, Options, like, option
 from dnerv.tables import Part, table
 
 
@@ -14,14 +16,32 @@ from dnerv.tables import Part, table
 class PriorGiven(Options):
     """What is shown."""
 
-    prior: str = option(REQUIRED, "A prior that comes with dnerv, by name, or a .prior file.", flag="NAME|FILE")
+    priors: tuple[str, ...] = option(
+        REQUIRED, "Priors that come with dnerv, by name, and .prior files.", flag="NAME|FILE..."
+    )
+    picture: Path | None = option(
+        None, "Draw their gains there, as PNG or SVG.", short="-o", metavar="FILE", group="Output"
+    )
+    force: bool = like(RunOptions, "force", group="Output")
 
 
 def _run(given: PriorGiven) -> Record:
     from dnerv.archive.priors import given_prior
 
-    prior = given_prior(given.prior)
-    return {"path": given.prior, "hash": prior.hash, "card": dict(prior.card)}
+    priors = {name: given_prior(name) for name in given.priors}
+    if given.picture is not None:
+        from dnerv.bitstream import check_target
+        from dnerv.report.prior_cards import card_charts
+        from dnerv.studies.drawing import check_drawing, draw
+
+        check_drawing(given.picture)
+        check_target(given.picture, force=given.force)
+        draw(card_charts([prior.card for prior in priors.values()]), given.picture)
+    return {"priors": [{"path": name, "hash": prior.hash, "card": dict(prior.card)} for name, prior in priors.items()]}
+
+
+def _tables(record: Record) -> Sequence[Part]:
+    return [part for prior in record["priors"] for part in card_tables(prior)]
 
 
 def card_tables(record: Record) -> Sequence[Part]:
@@ -54,5 +74,5 @@ COMMAND = Command(
     "Say what a prior was trained on, and what it gains.",
     (PriorGiven,),
     _run,
-    card_tables,
+    _tables,
 )

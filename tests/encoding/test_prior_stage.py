@@ -13,6 +13,7 @@ import torch
 from dnerv.archive import Archive, verify_archive
 from dnerv.archive.changing import extract, merge
 from dnerv.archive.priors import PLACES
+from dnerv.bitstream.prior_file import PriorFile
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.encoding.adding import add
 from dnerv.errors import ArchiveError, InputError
@@ -256,7 +257,15 @@ def test_options_that_contradict_a_prior(changes: dict[str, Any], message: str) 
 
 def test_a_prior_that_is_none(fast: EncodeOptions, schooled: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "no.prior").write_bytes(b"nothing")
-    for name, message in ((str(tmp_path / "no.prior"), "is no prior"), ("unheard-of", "no prior is called")):
+    weights, model = schooled.prior.weights, dict(schooled.prior.model)
+    PriorFile(weights, model | {"depth": 3}, {}).write(tmp_path / "newer.prior")
+    PriorFile(weights, model | {"blocks": 2}, {}).write(tmp_path / "other.prior")
+    for name, message in (
+        (str(tmp_path / "no.prior"), "is no prior"),
+        ("unheard-of", "no prior is called"),
+        (str(tmp_path / "newer.prior"), "this dnerv does not know such a prior"),
+        (str(tmp_path / "other.prior"), "its weights are not those of the network"),
+    ):
         with pytest.raises(InputError, match=message):
             encode([schooled.held_out], tmp_path / "a.dnerv", replace(fast, prior=name))
         assert not list(tmp_path.glob("a.dnerv*"))
@@ -279,3 +288,18 @@ def test_larger_frames_are_tiles_without_seams(
     difference = np.abs(whole["a"][:].numpy().astype(int) - tiles["a"][:].numpy())
     assert difference.mean() < 0.1
     assert difference.max() <= 6  # borders of tiles fade into each other
+
+
+def test_a_network_of_its_shape_is_trained_like_any_other(schooled: SimpleNamespace, tmp_path: Path) -> None:
+    options = EncodeOptions(
+        model="prior", network="always", width=4, every=2, crf=45, epochs=2, effort="fast", precision="fp32"
+    )
+    path = tmp_path / "a.dnerv"
+    result = encode([schooled.held_out], path, options)
+    with Archive(path) as archive:
+        model = archive.network.config.model
+        assert isinstance(model, PriorConfig)
+        assert (model.prior, model.addition, model.keyframe_every) == ("", "everything", 2)
+        assert result.network is not None
+        assert result.network.parameters == count_parameters(model)
+    assert evaluate(path, [schooled.held_out]).psnr == pytest.approx(result.quality.psnr)

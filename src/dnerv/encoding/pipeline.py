@@ -112,7 +112,9 @@ def encode(
     check_target(output, force=force)
     on_bad = warn if skip_bad else stop
     if options.prior is not None:
-        given_prior(options.prior)  # so that a wrong name is said at once
+        from dnerv.encoding.prior_stage import prior_config
+
+        prior_config(given_prior(options.prior), options.prior)  # what is wrong with it is said at once
     members = discover([Path(p) for p in inputs], on_bad=on_bad)
     _check_is_no_input(output, members, labels)
     if masks is not None and options.trains:

@@ -28,7 +28,8 @@ from dnerv.encoding.options import EncodeOptions
 from dnerv.encoding.packing import pack_base, record_of
 from dnerv.encoding.training_stage import DecodedBase, clip_set
 from dnerv.encoding.workspace import Workspace
-from dnerv.families import config_from_json, config_to_json, count_parameters
+from dnerv.errors import ArchiveError, InputError
+from dnerv.families import config_from_json, config_to_json, count_parameters, tensor_shapes
 from dnerv.families.prior import ADDITIONS, AdaptedPrior, Addition, PriorConfig
 from dnerv.printable import count
 from dnerv.training import Trainer, TrainingConfig
@@ -41,6 +42,19 @@ _MULTIPLE = 4  # pixels, of the canvas
 _LEARNING_RATE = 1e-3
 _BATCH = 2  # clips
 _SAMPLE = 16  # videos, at most, on which additions are compared
+
+
+def prior_config(prior: PriorFile, name: str) -> PriorConfig:
+    """What a prior's file says of its network. Raises InputError where that is nothing known here."""
+    try:
+        model = config_from_json(dict(prior.model))
+        if isinstance(model, PriorConfig) and not model.prior:
+            shapes = {key: tuple(weight.shape) for key, weight in prior.weights.items()}
+            if shapes == tensor_shapes(model):
+                return model
+    except ArchiveError as error:
+        raise InputError(f"{name}: this dnerv does not know such a prior ({error})") from None
+    raise InputError(f"{name}: its weights are not those of the network that it describes")
 
 
 @dataclass(frozen=True)
@@ -69,8 +83,7 @@ class PriorStage:
         self._workspace, self._options, self._device = workspace, options, device
         self._videos, self._corpus, self._settings = videos, corpus, settings
         self._prior: PriorFile = given_prior(options.prior)
-        model = config_from_json(self._prior.model)
-        assert isinstance(model, PriorConfig)
+        model = prior_config(self._prior, options.prior)
         canvas = choose_canvas([(v.height, v.width) for v in videos], (_MULTIPLE, _MULTIPLE), overlap=HALO)
         self._model = replace(model, canvas=canvas, clip_length=options.clip_length, prior=self._prior.hash)
         self._weights = {name: torch.from_numpy(w.astype(np.float32)) for name, w in self._prior.weights.items()}
@@ -168,7 +181,9 @@ class PriorStage:
             "keyframes": [list(base.checksums) for base in self._corpus.videos],
         }
         clips = clip_set(self._videos, self._bases, adapted.config)
-        Trainer(adapted, clips, config, self._workspace.checkpoint_of(source), self._device).run()
+        Trainer(
+            adapted, clips, config, self._workspace.checkpoint_of(source, adapted.config.addition), self._device
+        ).run()
         adapted.cpu()
 
     def _pack(self, path: Path, layer: NetworkLayer, places: Sequence[int], better: Sequence[int]) -> None:

@@ -68,15 +68,19 @@ class Workspace:
         """Folder of base layers, and of coded frames decoded for training."""
         return self._folder("coded")
 
-    def checkpoint_of(self, source: Any) -> Path:
-        """File for the checkpoint of a training on `source`, any JSON value; the checkpoint of another one goes."""
-        record, digest = self.path / "checkpoint.json", digest_of(source)
+    def checkpoint_of(self, source: Any, name: str = "") -> Path:
+        """File for the checkpoint of a training on `source`, any JSON value; the checkpoint of another one goes.
+
+        `name`: of the training, where a job has several.
+        """
+        path = self.path / f"checkpoint-{name}.pt" if name else self._checkpoint
+        record, digest = path.with_suffix(".json"), digest_of(source)
         if _record(record).get("source") != digest:
-            if self._checkpoint.exists():
+            if path.exists():
                 progress.note("what was trained on has changed since: the network is trained anew")
-                self._checkpoint.unlink()
+                path.unlink()
             write_atomically(record, json.dumps({"source": digest}).encode())
-        return self._checkpoint
+        return path
 
     def once(self, name: str, source: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The JSON record called `name`, made and kept unless it is there, made from the same `source`."""

@@ -50,7 +50,7 @@ def test_trained_shown_and_used(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert "licence: ours" in text
     assert text.count("room") == 8
     call(["encode", str(folder / "held"), "-o", str(tmp_path / "a.dnerv"), "--prior", prior, "--network", "always"])
-    assert "a network of 0 parameters for 1 video" in " ".join(capsys.readouterr().out.split())
+    assert "a prior for 1 video" in " ".join(capsys.readouterr().out.split())
     call(["info", str(tmp_path / "a.dnerv")])
     assert f"prior {made['hash']}" in " ".join(capsys.readouterr().out.split())
 

@@ -105,7 +105,12 @@ def _network_lines(record: Record) -> list[str]:
     if network is None:
         return []
     gain = "" if network["gain"] is None else f", {network['gain']:+.2f} dB over the base layer at equal bytes"
-    return [f"a network of {network['parameters']:,} parameters for {count(network['videos'], 'video')}{gain}"]
+    what = f"a network of {network['parameters']:,} parameters"
+    if network["model"].get("prior"):
+        what = (
+            f"a prior, {count(network['parameters'], 'parameter')} added to it," if network["parameters"] else "a prior"
+        )
+    return [f"{what} for {count(network['videos'], 'video')}{gain}"]
 
 
 COMMAND = Command(

@@ -16,7 +16,7 @@ from dnerv.codecs import Planes, SvtAv1, decode_packets, mse, psnr
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
 from dnerv.studies.layers.scores import head_of, ms_ssim_in_decibels
-from dnerv.studies.layers.study import Layers, LayersOptions, Way, covering
+from dnerv.studies.layers.study import MEASURES, Layers, LayersOptions, Way, _deltas_of, covering
 from dnerv.video import VideoSource, cache_video, discover
 
 OPTIONS = LayersOptions(crf=(45.0, 60.0), own_crf=(40.0, 55.0), access=("4", "all"), every=("chosen", "1"))
@@ -215,7 +215,7 @@ def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], message
         replace(OPTIONS, **changes)
 
 
-def test_a_prior_takes_part(videos: Path, tmp_path: Path) -> None:
+def test_a_prior_takes_part(videos: Path, tmp_path: Path, printed: Any) -> None:
     from dnerv.archive.priors import PLACES
     from dnerv.encoding.prior_options import PriorOptions
     from dnerv.encoding.prior_training import train_prior
@@ -233,7 +233,23 @@ def test_a_prior_takes_part(videos: Path, tmp_path: Path) -> None:
     for without, point in zip(plain, better, strict=True):
         assert point["prior"] == prior.hash
         assert 0 < point["bytes"] - without["bytes"] < 250
+    (over,) = record["over_base"]
+    assert over["way"] == "all, every frame, prior a"
+    assert set(over) == {"way", *MEASURES}
+    assert "access, against no prior" in printed(Layers().tables(record))
     assert options.encoding_of(Way(8, None, True, f"{path}:30"), 45.0).budget_seconds == 30
+
+
+def test_rates_over_another_curve() -> None:
+    """A tenth more bytes for the same quality."""
+    points = [{"bits_per_pixel": r, "psnr": q, "worst_psnr": q, "ms_ssim": None, "vmaf": None} for r, q in CURVE]
+    more = [point | {"bits_per_pixel": 1.1 * point["bits_per_pixel"]} for point in points]
+    found = _deltas_of(points, more)
+    assert found["psnr"]["value"] == pytest.approx(10)
+    assert found["vmaf"] == "a single point"
+
+
+CURVE = ((0.02, 29.0), (0.03, 31.0), (0.05, 33.0), (0.08, 34.0))
 
 
 @pytest.mark.parametrize("word", ["", "a:", "a:b", "a:1:2"])

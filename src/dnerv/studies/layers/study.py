@@ -169,6 +169,11 @@ class Layers(Study[LayersOptions, "Content", Measured]):
                 for way, points in measured.ways.items()
                 for anchor in against
             ],
+            "over_base": [
+                {"way": way.name, **_deltas_of(measured.ways[way._replace(prior="none").name], measured.ways[way.name])}
+                for way in run.options.ways
+                if way.prior != "none" and way._replace(prior="none").name in measured.ways
+            ],
             "ratios": [
                 {"way": way, **_ratio(point, points)}
                 for point in measured.anchors.get("C", ())
@@ -275,18 +280,20 @@ def covering(asked: Sequence[float], span: tuple[float, float], at: Callable[[fl
 
 
 def _deltas(anchor: Sequence[Record], points: Sequence[Record]) -> Record:
-    """By measure a BD-rate in per cent with the range that it is a mean over, or why there is none.
-
-    `in_mp4` is that of PSNR, against the anchor's files.
-    """
-    from dnerv.studies.compare.deltas import rate_delta
-
-    found: Record = {}
+    """As `_deltas_of`; and `in_mp4`, that of PSNR, against the anchor's files."""
     files = [
         point | {"bits_per_pixel": point["bits_per_pixel"] * point["mp4_bytes"] / point["bytes"]} for point in anchor
     ]
-    for name, measure, curve in (*((m, m, anchor) for m in MEASURES), ("in_mp4", "psnr", files)):
-        delta, note = rate_delta(_curve(curve, measure), _curve(points, measure))
+    return _deltas_of(anchor, points) | {"in_mp4": _deltas_of(files, points)["psnr"]}
+
+
+def _deltas_of(anchor: Sequence[Record], points: Sequence[Record]) -> Record:
+    """By measure a BD-rate in per cent with the range that it is a mean over, or why there is none."""
+    from dnerv.studies.compare.deltas import rate_delta
+
+    found: Record = {}
+    for name in MEASURES:
+        delta, note = rate_delta(_curve(anchor, name), _curve(points, name))
         found[name] = note if delta is None else delta
     return found
 

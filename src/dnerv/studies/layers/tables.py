@@ -19,6 +19,8 @@ def tables(record: Record) -> Sequence[Part]:
     for name in record["anchors"]:
         if rows := [row for row in record["deltas"] if row["anchor"] == name]:
             parts += ["", _deltas_table(name, rows, _measured(record)), *_in_files(name, rows)]
+    if rows := record.get("over_base", []):  # records of before have none
+        parts += ["", _deltas_table("no prior", rows, _measured(record))]
     parts += [*_ratios(record["ratios"]), "", _choices_table(record), "", _points_table(record), ""]
     return [*parts, *_notes(record)]
 

@@ -65,6 +65,13 @@ def test_folders_are_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert prior_by_hash(PRIOR.hash).hash == PRIOR.hash
 
 
+def test_a_path_that_a_list_of_places_cannot_hold(tmp_path: Path) -> None:
+    (tmp_path / "a:b").mkdir()
+    PRIOR.write(tmp_path / "a:b/mine.prior")
+    with pytest.raises(InputError, match="move it"):
+        given_prior(str(tmp_path / "a:b/mine.prior"))
+
+
 def test_a_name_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(priors, "shipped", lambda: {"small": Path("small.prior")})
     with pytest.raises(InputError, match="no prior is called 'smal', and no file; known: small"):

@@ -21,7 +21,7 @@ from dnerv.evaluation import evaluate
 from dnerv.families import count_parameters
 from dnerv.families.prior import PriorConfig
 from dnerv.loading import Loader
-from dnerv.progress import listening
+from dnerv.progress import Listener, TrainingProgress, listening
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,7 @@ def test_embedded_it_is_read_anywhere(
     assert Archive(whole)["3"][:].shape == (8, 3, 64, 80)
     assert result.network is not None
     assert result.network.weight_bits == 8
+    assert result.network.parameters == sum(weight.size for weight in schooled.prior.weights.values())
     assert "NETW" in Archive(whole).container
 
 
@@ -247,6 +248,8 @@ def evaluate_base(path: Path, schooled: SimpleNamespace) -> float:
         ({"paper": True}, "--prior is a network, whole"),
         ({"ema": 0.9}, "--ema"),
         ({"network": "none"}, "--network none"),
+        ({"bits_per_pixel": 0.05, "embed_prior": True}, "--bpp fills the file"),
+        ({"bits_per_pixel": 0.05, "budget_seconds": 3.0}, "--bpp fills the file"),
         ({"prior": None, "embed_prior": True}, "there is none without --prior"),
     ],
 )
@@ -303,3 +306,67 @@ def test_a_network_of_its_shape_is_trained_like_any_other(schooled: SimpleNamesp
         assert result.network is not None
         assert result.network.parameters == count_parameters(model)
     assert evaluate(path, [schooled.held_out]).psnr == pytest.approx(result.quality.psnr)
+
+
+def test_videos_that_would_be_too_many_tiles_keep_their_base_layer(
+    schooled: SimpleNamespace, with_prior: EncodeOptions, made: SimpleNamespace, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Small videos have a small canvas: a reader would refuse a large one in hundreds of its tiles."""
+    from dnerv.encoding import prior_stage
+
+    canvas: Callable[..., tuple[int, int]] = lambda *given, **named: (64, 80)  # noqa: E731
+    monkeypatch.setattr(prior_stage, "choose_canvas", canvas)
+    made.video(tmp_path / "in/large.mp4", made.scene(2, 1, 0, (480, 640)))
+    for video in schooled.held_out.iterdir():
+        (tmp_path / "in" / video.name).write_bytes(video.read_bytes())
+    for network in ("auto", "always"):
+        path = tmp_path / f"{network}.dnerv"
+        encode([tmp_path / "in"], path, replace(with_prior, network=network))
+        with Archive(path) as archive:
+            assert {entry.name: entry.network_frame for entry in archive.entries} == {"3": 0, "large": None}
+            assert archive["large"][:].shape == (2, 3, 480, 640)
+    made.video(tmp_path / "more/larger.mp4", made.scene(2, 2, 0, (480, 704)))
+    add(path, [tmp_path / "more"])
+    with Archive(path) as archive:
+        assert archive["larger"].entry.network_frame is None
+    encode([tmp_path / "more"], tmp_path / "alone.dnerv", replace(with_prior, network="always"))
+    assert Archive(tmp_path / "alone.dnerv").config.network is None
+
+
+def test_a_killed_adaptation_goes_on_with_its_own_options_alone(
+    schooled: SimpleNamespace, with_prior: EncodeOptions, tmp_path: Path
+) -> None:
+    class Impatient(Listener):
+        def training(self, at: TrainingProgress) -> None:
+            if at.step >= 3:
+                raise KeyboardInterrupt
+
+    options = replace(with_prior, epochs=30)
+    with pytest.raises(KeyboardInterrupt), listening(Impatient()):
+        encode([schooled.held_out], tmp_path / "a.dnerv", options)
+    with pytest.raises(InputError, match="another command"):
+        encode([schooled.held_out], tmp_path / "a.dnerv", replace(options, seed=1))
+    encode([schooled.held_out], tmp_path / "a.dnerv", options)
+    encode([schooled.held_out], tmp_path / "b.dnerv", options)
+    assert (tmp_path / "a.dnerv").read_bytes() == (tmp_path / "b.dnerv").read_bytes()
+
+
+def test_a_prior_and_a_video_without_coded_frames(
+    schooled: SimpleNamespace, with_prior: EncodeOptions, tmp_path: Path
+) -> None:
+    """The index allows such a video where it uses the network; this network cannot make it."""
+    from dnerv.archive.changing import network_of
+    from dnerv.archive.writing import new_archive
+
+    encode([schooled.held_out], tmp_path / "a.dnerv", with_prior)
+    with Archive(tmp_path / "a.dnerv") as archive:
+        entry, layer = archive.entries[0], network_of(archive)
+    none = replace(entry, distance=0, group_length=0, references=(), packet_lengths=(), checksums=(), crf=0.0)
+    with new_archive(tmp_path / "b.dnerv", network=layer) as writer:
+        writer.add_video(none, None, (), b"")
+        writer.finish({})
+    with pytest.raises(ArchiveError, match="has no coded frames"):
+        _ = Archive(tmp_path / "b.dnerv")["3"][0]
+    report = verify_archive(tmp_path / "b.dnerv")
+    assert not report["intact"]
+    assert "has no coded frames" in report["problem"]

@@ -1,5 +1,6 @@
 """A prior's training: what it learns, what its card says, what it refuses, and that it can be interrupted."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,71 @@ def test_an_output_is_not_overwritten(schooled: SimpleNamespace, tmp_path: Path)
     with pytest.raises(OutputError, match="exists"):
         train_prior([schooled.train], tmp_path / "a.prior", SHORT)
     assert (tmp_path / "a.prior").read_text() == "mine"
+
+
+def test_readers_could_not_find_it_under_another_name(schooled: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"end in \.prior"):
+        train_prior([schooled.train], tmp_path / "a.safetensors", SHORT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_held_out_is_not_trained_on(schooled: SimpleNamespace, tmp_path: Path) -> None:
+    options = replace(SHORT, epochs=0, held_out=(schooled.train / "1.mp4",))
+    card = train_prior([schooled.train], tmp_path / "a.prior", options).card
+    assert card["trained_on"]["videos"] == 2
+    with pytest.raises(InputError, match="nothing to train on"):
+        train_prior([schooled.train], tmp_path / "b.prior", replace(options, held_out=(schooled.train,)))
+
+
+def test_videos_and_codings_that_are_alike(
+    schooled: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share one file, which two threads would not write at once."""
+    (tmp_path / "in").mkdir()
+    for place in range(4):
+        (tmp_path / f"in/{place}.mp4").write_bytes((schooled.train / "0.mp4").read_bytes())
+    coding = prior_training.Coding(45.0, 8, 1, 8)
+    monkeypatch.setattr(prior_training._Training, "_drawn", lambda training, video: [coding] * 3)
+    options = replace(SHORT, epochs=1, held_out=(schooled.held_out,))
+    assert train_prior([tmp_path / "in"], tmp_path / "a.prior", options).card["steps"] == 12
+
+
+def test_the_curve_is_of_all_ways_of_coding(schooled: SimpleNamespace, tmp_path: Path) -> None:
+    held_out = tmp_path / "held"
+    held_out.mkdir()
+    for place in range(20):
+        (held_out / f"{place:02}.mp4").write_bytes((schooled.held_out / "3.mp4").read_bytes())
+    seen = []
+    gains_on = prior_training.gains_on
+
+    def noted(network: object, tests: list, device: object) -> list:  # type: ignore[type-arg]
+        seen.append([coding for _, coding in tests])
+        return gains_on(network, tests, device)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prior_training, "gains_on", noted)
+        train_prior([schooled.train], tmp_path / "a.prior", replace(SHORT, epochs=1, held_out=(held_out,)))
+    *curve, last = seen
+    assert len(last) == 160
+    assert all(len(codings) == 56 for codings in curve)  # every third video
+    assert all({(c.distance, c.crf) for c in codings} == {(c.distance, c.crf) for c in last} for codings in curve)
+
+
+def test_measuring_takes_no_time_of_the_training(schooled: SimpleNamespace, tmp_path: Path) -> None:
+    """A curve that takes twenty times as long as the budget leaves the training what it was given."""
+    options = replace(SHORT, epochs=None, budget_seconds=0.2, held_out=(schooled.held_out,))
+    watch = prior_training._Curve.watch
+
+    def slowly(curve: object, trainer: object) -> None:
+        before = len(curve.points)  # type: ignore[attr-defined]
+        watch(curve, trainer)  # type: ignore[arg-type]
+        time.sleep(0.7 * (len(curve.points) - before))  # type: ignore[attr-defined]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prior_training._Curve, "watch", slowly)
+        card = train_prior([schooled.train], tmp_path / "a.prior", options).card
+    assert card["seconds"] < 0.6
+    assert card["curve"][-1]["seconds"] <= card["seconds"]
 
 
 def test_options_that_contradict_each_other() -> None:

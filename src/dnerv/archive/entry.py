@@ -59,7 +59,7 @@ class VideoEntry:
     distance: int  # k, frames from one coded frame to the next; 0 without base layer
     group_length: int  # coded frames; 0 without base layer
     format: int  # place in the configuration's list of formats; 0 without base layer
-    crf: float  # the encoder's quality setting in quarters, for people
+    crf: float  # the encoder's quality setting in quarters: for people, and for priors
     references: tuple[int, ...]  # of each group: place in the archive's list of references, or OWN_INTRA
     packet_lengths: tuple[int, ...]  # bytes, one a coded frame
     checksums: tuple[int, ...]  # of each group: the low 16 bits of the crc32 of its packets

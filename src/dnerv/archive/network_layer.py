@@ -67,6 +67,8 @@ class ArchiveNetwork:
         model = self.config.model
         if entry.network_frame is None:
             raise ArchiveError(f"video {entry.name!r} does not use the network")
+        if model.uses_keyframes and not entry.distance:
+            raise ArchiveError(f"video {entry.name!r} has no coded frames, and the network makes frames out of them")
         if model.uses_keyframes and model.keyframe_every not in (0, entry.distance):
             raise ArchiveError(
                 f"video {entry.name!r} has a coded frame every {entry.distance}, and the network one every "

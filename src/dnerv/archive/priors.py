@@ -27,9 +27,11 @@ def given_prior(name: str) -> PriorFile:
     """
     known = shipped()
     if name not in known and not Path(name).exists():
-        raise InputError(f"no prior is called {name!r}, and no file; known: {', '.join(known)}")
+        raise InputError(f"no prior is called {name!r}, and no file; known: {', '.join(known) or 'none'}")
     if name in known:
         return _read(known[name])
+    if os.pathsep in str(Path(name).resolve()):
+        raise InputError(f"{name}: its path has a {os.pathsep!r} in it, which parts the places of {PLACES}; move it")
     prior = _read(Path(name))
     at_hand = os.environ.get(PLACES, "").split(os.pathsep)
     if (path := str(Path(name).resolve())) not in at_hand:

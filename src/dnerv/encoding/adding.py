@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from dnerv.archive.writing import changed_archive, new_archive
 from dnerv.codecs import Frame
 from dnerv.encoding.base_coding import CodedReference, code_reference
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
-from dnerv.encoding.gains import WORTH, network_gains
+from dnerv.encoding.gains import WORTH, fits, network_gains
 from dnerv.encoding.packing import pack_base, references_said
 from dnerv.encoding.reading import checked_size, read_videos, stop, warn
 from dnerv.encoding.reference_choice import Known, Summary, thumbnail
@@ -87,20 +88,26 @@ def _better_by_prior(
     archive: Archive, videos: Sequence[CachedVideo], corpus: CodedCorpus, workspace: Workspace
 ) -> list[bool]:
     """Of each new video, whether the archive's network makes its frames: a prior, which is of no corpus."""
-    nowhere = [False] * len(videos)
     layer = None if archive.network_clip_length is None else network_of(archive)
+    better = [False] * len(videos)
     if layer is None or layer.record.model.keyframe_every:
-        return nowhere
-    if archive.made.get("options", {}).get("network") == "always":
-        return [True] * len(videos)
-    with new_archive(workspace.other, network=layer, force=True) as writer:
-        pack_base(writer, videos, corpus, lambda place: 0)
-        writer.finish({})
-    try:
-        return [gain >= WORTH for gain in network_gains(workspace.other, videos)]
-    except MissingPriorError as error:
-        progress.warning(f"new videos get base layers alone: {error}")
-        return nowhere
+        return better
+    fitting = [i for i, video in enumerate(videos) if fits(layer.record.model, layer.record.overlap, video)]
+    options = archive.made.get("options")
+    gains = [inf] * len(fitting)
+    if not (isinstance(options, dict) and options.get("network") == "always") and fitting:
+        chosen = [videos[i] for i in fitting]
+        with new_archive(workspace.other, network=layer, force=True) as writer:
+            pack_base(writer, chosen, replace(corpus, videos=tuple(corpus.videos[i] for i in fitting)), lambda place: 0)
+            writer.finish({})
+        try:
+            gains = network_gains(workspace.other, chosen)
+        except MissingPriorError as error:
+            progress.warning(f"new videos get base layers alone: {error}")
+            return better
+    for place, gain in zip(fitting, gains, strict=True):
+        better[place] = gain >= WORTH
+    return better
 
 
 def _settings(archive: Archive) -> tuple[BaseSettings, float]:

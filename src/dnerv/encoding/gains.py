@@ -9,10 +9,19 @@ import torch
 
 from dnerv import progress
 from dnerv.archive import Archive
+from dnerv.archive.limits import CLIP_PIXELS, TILES, Limits
 from dnerv.evaluation import measure_archive
-from dnerv.video import CachedVideo
+from dnerv.families import ModelConfig
+from dnerv.video import CachedVideo, TileGrid
 
 WORTH = 0.1  # dB that a video gains at least where a prior makes its frames: reading it takes several times as long
+
+
+def fits(model: ModelConfig, overlap: int, video: CachedVideo) -> bool:
+    """Whether any file may have a network make a video's frames, however small it is (`archive.limits`)."""
+    limits, tiles = Limits(0), TileGrid(video.height, video.width, *model.canvas, overlap).num_tiles
+    pixels = model.clip_length * tiles * model.canvas[0] * model.canvas[1]
+    return tiles <= limits.of(TILES) and pixels <= limits.of(CLIP_PIXELS)
 
 
 def network_gains(path: Path, videos: Sequence[CachedVideo], device: torch.device | str = "cpu") -> list[float]:

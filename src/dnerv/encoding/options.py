@@ -234,6 +234,9 @@ class EncodeOptions(FrameOptions):
             raise InputError(
                 "--prior is a network, whole: leave what chooses another out (--model, --width, --paper, ...)"
             )
+        adds = self.embed_prior or self.budget_seconds is not None or self.epochs is not None
+        if self.bits_per_pixel is not None and adds:
+            raise InputError("--bpp fills the file with base layers: embed or adapt a prior at --quality or --crf")
         if self.ema is not None or self.loss is not None or self.keyframe_dropout:
             raise InputError(
                 "--prior: --ema, --loss and --keyframe-dropout are of networks that are trained from nothing"

@@ -103,9 +103,9 @@ def encode(
     """
     began = time.monotonic()
     options, output = options or EncodeOptions(), Path(output)
-    if workers is not None and (options.trains or masks is not None):
+    if workers is not None and (options.trains or options.prior is not None or masks is not None):
         raise InputError(
-            "--cluster: workers code base layers alone; leave it out where a network is trained or pixels are hidden"
+            "--cluster: workers code base layers alone; leave it out where there is a network or pixels are hidden"
         )
     chosen = checked_device(device)
     force = force or has_published(output)  # by a run that was killed right behind it: finish what it left
@@ -316,7 +316,7 @@ class _Encoding:
     def _measure(self, videos: Sequence[CachedVideo], path: Path) -> ArchiveQuality:
         progress.stage("measuring the archive", sum(video.timing.num_frames for video in videos))
         frames = {video.name: video.store for video in videos}
-        with Archive(path, size="coded") as archive:
+        with Archive(path, size="coded", device=self.device) as archive:
             return measure_archive(archive, frames.__getitem__, ms_ssim=self.options.trains, workers=self.workers)
 
     def _result(

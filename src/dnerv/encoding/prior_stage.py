@@ -9,9 +9,10 @@ Base layers stay what they are: a prior takes no bytes, so that there is nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import ceil, log10
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from dnerv.archive.writing import NetworkLayer, new_archive
 from dnerv.bitstream import pack_weights
 from dnerv.bitstream.prior_file import PriorFile
 from dnerv.encoding.base_stage import BaseSettings, CodedCorpus
-from dnerv.encoding.gains import WORTH, network_gains
+from dnerv.encoding.gains import WORTH, fits, network_gains
 from dnerv.encoding.options import EncodeOptions
 from dnerv.encoding.packing import pack_base, record_of
 from dnerv.encoding.training_stage import DecodedBase, clip_set
@@ -41,6 +42,7 @@ ADDED_BITS = 5
 _MULTIPLE = 4  # pixels, of the canvas
 _LEARNING_RATE = 1e-3
 _BATCH = 2  # clips
+_CLIP_PIXELS = 1 << 23  # of a clip's frames: a prior knows no time, and large frames come in shorter clips
 _SAMPLE = 16  # videos, at most, on which additions are compared
 
 
@@ -85,7 +87,9 @@ class PriorStage:
         self._prior: PriorFile = given_prior(options.prior)
         model = prior_config(self._prior, options.prior)
         canvas = choose_canvas([(v.height, v.width) for v in videos], (_MULTIPLE, _MULTIPLE), overlap=HALO)
-        self._model = replace(model, canvas=canvas, clip_length=options.clip_length, prior=self._prior.hash)
+        largest = max(video.height * video.width for video in videos)
+        length = min(options.clip_length, max(1, _CLIP_PIXELS // largest))
+        self._model = replace(model, canvas=canvas, clip_length=length, prior=self._prior.hash)
         self._weights = {name: torch.from_numpy(w.astype(np.float32)) for name, w in self._prior.weights.items()}
         self._bases: list[DecodedBase] | None = None
 
@@ -96,29 +100,37 @@ class PriorStage:
             base_bytes: of the archive without a network.
         """
         everything = range(len(self._videos))
-        sample = [int(i) for i in np.unique(np.linspace(0, len(everything) - 1, _SAMPLE).round())]
+        fitting = [place for place in everything if fits(self._model, self._overlap, self._videos[place])]
+        if not fitting:
+            return None
+        sample = [fitting[int(i)] for i in np.unique(np.linspace(0, len(fitting) - 1, _SAMPLE).round())]
         best, best_score = None, -np.inf
         for addition in self._additions:
             made = self._made(addition)
             more = len(made.layer.weights or b"")
             self._pack(path, made.layer, sample, sample)
-            gain = float(np.mean(network_gains(path, [self._videos[i] for i in sample], self._device)))
-            progress.note(f"{_described(addition)}: {gain:+.2f} dB on {count(len(sample), 'video')}, {more:,} bytes")
-            score = gain - self._price(more, base_bytes)
+            gains = network_gains(path, [self._videos[i] for i in sample], self._device)
+            progress.note(
+                f"{_described(addition)}: {fmean(gains):+.2f} dB on {count(len(sample), 'video')}, {more:,} bytes"
+            )
+            score = fmean(gain if self._keeps(gain) else 0.0 for gain in gains) - self._price(more, base_bytes)
             if score > best_score:
                 best, best_score = made, score
         assert best is not None
-        keeps_all = self._options.network == "always"
-        if not keeps_all and best_score < WORTH:
-            return None
-        self._pack(path, best.layer, everything, everything)
-        if keeps_all:
-            return replace(best, videos=len(everything))
-        gains = network_gains(path, self._videos, self._device)
-        better = [place for place, gain in enumerate(gains) if gain >= WORTH]
-        if len(better) < len(everything):
+        better = fitting
+        if self._options.network != "always":
+            if best_score <= 0:
+                return None
+            self._pack(path, best.layer, fitting, fitting)
+            gains = network_gains(path, [self._videos[place] for place in fitting], self._device)
+            better = [place for place, gain in zip(fitting, gains, strict=True) if self._keeps(gain)]
+        if better:
             self._pack(path, best.layer, everything, better)
         return replace(best, videos=len(better)) if better else None
+
+    def _keeps(self, gain: float) -> bool:
+        """Whether a video that gains so many dB has its frames made by the network."""
+        return self._options.network == "always" or gain >= WORTH
 
     def _price(self, more: int, base_bytes: int) -> float:
         """dB that so many bytes more would bring in base layers."""
@@ -136,23 +148,24 @@ class PriorStage:
         adapted = AdaptedPrior(config).start_from(self._weights)
         if addition != "nothing":
             self._train(adapted)
-        parameters = count_parameters(config)
         if self._options.embed_prior:
             whole = {name: weight.detach().numpy() for name, weight in adapted.whole().items()}
             embedded = NetworkConfig(replace(config, prior="", addition="everything"), self._overlap, 1)
-            return PriorLayer(NetworkLayer(embedded, pack_weights(whole, EMBEDDED_BITS)), addition, parameters)
+            return PriorLayer(
+                NetworkLayer(embedded, pack_weights(whole, self.weight_bits)),
+                addition,
+                count_parameters(embedded.model),
+            )
         added = {name: p.detach().cpu().float().numpy() for name, p in adapted.named_parameters()}
-        packed = pack_weights(added, self._bits) if added else None
-        return PriorLayer(NetworkLayer(NetworkConfig(config, self._overlap, 1), packed), addition, parameters)
+        packed = pack_weights(added, self.weight_bits) if added else None
+        return PriorLayer(
+            NetworkLayer(NetworkConfig(config, self._overlap, 1), packed), addition, count_parameters(config)
+        )
 
     @property
     def weight_bits(self) -> int:
         """Of what the archive holds."""
-        return EMBEDDED_BITS if self._options.embed_prior else self._bits
-
-    @property
-    def _bits(self) -> int:
-        return self._options.weight_bits or ADDED_BITS
+        return self._options.weight_bits or (EMBEDDED_BITS if self._options.embed_prior else ADDED_BITS)
 
     @property
     def _overlap(self) -> int:
@@ -166,7 +179,8 @@ class PriorStage:
             budget_seconds=None if options.budget_seconds is None else options.budget_seconds / kinds,
             batch_clips=options.batch_clips or _BATCH,
             learning_rate=options.learning_rate or _LEARNING_RATE,
-            weight_bits=self._bits,
+            weight_bits=self.weight_bits,
+            quantise_from=None if options.embed_prior else TrainingConfig.quantise_from,  # then they stand in a sum
             precision=options.precision,
             seed=options.seed,
         )
@@ -179,6 +193,7 @@ class PriorStage:
             "model": config_to_json(adapted.config),
             "videos": [video.digest for video in self._videos],
             "keyframes": [list(base.checksums) for base in self._corpus.videos],
+            "training": asdict(config),
         }
         clips = clip_set(self._videos, self._bases, adapted.config)
         Trainer(

@@ -19,12 +19,13 @@ import torch
 
 from dnerv import progress
 from dnerv.archive import checked_device
+from dnerv.archive.priors import SUFFIX
 from dnerv.bitstream import check_target
 from dnerv.bitstream.prior_file import PriorFile
 from dnerv.codecs import SvtAv1, decode_packets
 from dnerv.encoding.prior_options import CROP_MULTIPLE, PriorOptions
 from dnerv.encoding.reading import read_videos, stop
-from dnerv.encoding.workspace import Workspace
+from dnerv.encoding.workspace import Workspace, has_published
 from dnerv.errors import InputError
 from dnerv.families import FAMILIES, Sizing, build_model, config_to_json, count_parameters
 from dnerv.files import write_atomically
@@ -44,7 +45,7 @@ MEASURED_CRFS = (35.0, 45.0, 55.0, 63.0)
 MEASURED_DISTANCES = (1, 2)
 MEASURED_PRESET = 4
 MARKS = 6  # points of the curve
-_CURVE_TESTS = 48  # base layers, about, that it is measured on
+_CURVE_VIDEOS = 9  # at most, that it is measured on
 _CLIP = 8  # frames
 
 
@@ -83,11 +84,14 @@ def train_prior(
         InputError: nothing to train on, or an unusable video.
         OutputError: the output exists, or cannot be written.
     """
+    if output.suffix != SUFFIX:
+        raise InputError(f"{output}: readers look for priors in files that end in {SUFFIX}; name it so")
+    force = force or has_published(output)  # by a run that was killed right behind it: finish what it left
     check_target(output, force=force)
     members = discover(list(inputs), on_bad=stop)
     held_out = discover(list(options.held_out), on_bad=stop) if options.held_out else members[9::10]
-    if not options.held_out:
-        members = [member for place, member in enumerate(members) if place % 10 != 9]
+    kept = {(member.source_path.resolve(), member.part) for member in held_out}
+    members = [member for member in members if (member.source_path.resolve(), member.part) not in kept]
     if not members:
         raise InputError("there is nothing to train on")
     names = [[member.name for member in group] for group in (members, held_out)]
@@ -136,7 +140,8 @@ class _Training:
         progress.note(f"a prior of {count_parameters(self.model):,} parameters, {len(clips):,} clips to learn from")
         progress.stage("training")
         trainer = Trainer(network, clips, self.config, self.workspace.checkpoint_of(source), self.device)
-        shown = tests[:: max(1, len(tests) // _CURVE_TESTS)]
+        every, ways = -(-len(measured) // _CURVE_VIDEOS), len(_measured_codings())
+        shown = [test for place, test in enumerate(tests) if place // ways % every == 0]
         curve = _Curve(self.workspace.path / "curve.json", digest_of(source), shown, self.device)
         trainer.run(curve.watch)
         weights = {n: p.detach().cpu().numpy().astype(np.float16) for n, p in network.named_parameters()}
@@ -180,22 +185,30 @@ class _Training:
 
     def _coded(self, jobs: Sequence[tuple[CachedVideo, Coding]]) -> list[TrainingVideo]:
         """Base layers, decoded, on disk; what an earlier run has left there is taken."""
-        progress.stage("coding videos", len(jobs))
-        made: list[TrainingVideo | None] = [None] * len(jobs)
-        folder = self.workspace.coded
-        for place, video in as_done(lambda job: coded(*job, folder), jobs):
-            made[place] = video
+        alike = {(video.digest, coding): (video, coding) for video, coding in jobs}  # two that are the same: one file
+        progress.stage("coding videos", len(alike))
+        made, different, folder = dict[tuple[str, Coding], FrameStore](), list(alike.values()), self.workspace.coded
+        for place, store in as_done(lambda job: coded(*job, folder), different):
+            video, coding = different[place]
+            made[video.digest, coding] = store
             progress.advance()
-        return [video for video in made if video is not None]
+        return [
+            TrainingVideo(video, _timeline(video, coding), made[video.digest, coding], 0, coding.crf)
+            for video, coding in jobs
+        ]
+
+
+def _timeline(video: CachedVideo, coding: Coding) -> Timeline:
+    return Timeline(video.timing.num_frames, _CLIP, coding.distance)
 
 
 def _measured_codings() -> list[Coding]:
     return [Coding(crf, MEASURED_PRESET, k, 64) for k in MEASURED_DISTANCES for crf in MEASURED_CRFS]
 
 
-def coded(video: CachedVideo, coding: Coding, folder: Path) -> TrainingVideo:
-    """A video and its base layer, decoded, on disk in `folder`."""
-    timeline = Timeline(video.timing.num_frames, _CLIP, coding.distance)
+def coded(video: CachedVideo, coding: Coding, folder: Path) -> FrameStore:
+    """The coded frames of a video's base layer, decoded, on disk in `folder`."""
+    timeline = _timeline(video, coding)
     store = FrameStore(
         folder / f"{digest_of([video.digest, asdict(coding)])}.rgb", video.height, video.width, timeline.num_keyframes
     )
@@ -206,7 +219,7 @@ def coded(video: CachedVideo, coding: Coding, folder: Path) -> TrainingVideo:
         with FrameStoreWriter(store.path) as writer:
             for frame in decode_packets(packets, height=video.height, width=video.width):
                 writer.append(frame)
-    return TrainingVideo(video, timeline, store, 0, coding.crf)
+    return store
 
 
 def gains_on(

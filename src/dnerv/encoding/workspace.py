@@ -119,7 +119,7 @@ class Workspace:
         # Through JSON and back: tuples become lists, as they will be read.
         job = json.loads(json.dumps(job))
         known = _record(path)
-        if known and known != job and self._checkpoint.exists():
+        if known and known != job and any(self.path.glob("checkpoint*.pt")):
             raise InputError(
                 f"{self.path} holds the unfinished training of another command or of other videos; "
                 "repeat that command to go on with it, or add --restart to discard it"

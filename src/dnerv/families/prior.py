@@ -101,7 +101,8 @@ class PriorConfig:
     def largest_tensor(self) -> int:
         """Numbers in the largest tensor on the way from one clip's inputs to its frames."""
         quarter = self.canvas[0] * self.canvas[1] // 4
-        widths = 2 * self.base_channels, 3 * self.encoder_channels, self.base_channels + self.coarse_channels, 12
+        motion = 20  # five planes at full size
+        widths = 2 * self.base_channels, 3 * self.encoder_channels, self.base_channels + self.coarse_channels, motion
         return self.clip_length * quarter * max(widths)
 
 
@@ -253,9 +254,11 @@ class AdaptedPrior(Network):
     def whole(self) -> dict[str, Tensor]:
         """The prior's weights with what is added to them."""
         added, made = dict(self.named_parameters()), {}
+        device = next((parameter.device for parameter in added.values()), None)
+        if device is not None and any(weight.device != device for weight in self.weights.values()):
+            self.weights = {name: weight.to(device) for name, weight in self.weights.items()}
         for name, weight in self.weights.items():
             layer = name.rpartition(".")[0]
-            weight = weight.to(next(iter(added.values())).device) if added else weight
             gain = added.get(f"{layer}.gain") if weight.dim() > 1 else None
             if gain is not None:
                 weight = weight * (1 + gain.view(-1, *[1] * (weight.dim() - 1)))

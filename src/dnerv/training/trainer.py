@@ -98,7 +98,7 @@ class Trainer:
         """Train to the end; the model holds the weights to be stored.
 
         Args:
-            watch: called after every step.
+            watch: called after every step; the time that it takes is none of the training's.
 
         Raises:
             DivergenceError: the loss or its gradient is no longer finite.
@@ -110,7 +110,9 @@ class Trainer:
         try:
             while self.done < 1:
                 self._train_step()
+                before = time.monotonic()
                 watch(self)
+                self._started += time.monotonic() - before
                 now = time.monotonic()
                 if now - saved > self.config.checkpoint_seconds:
                     self._save()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dnerv.bitstream.prior_file import PriorFile
 from dnerv.cli.application import call
 from dnerv.errors import InputError, OutputError
 from dnerv.video import Timing, write_mp4
@@ -53,6 +54,12 @@ def test_trained_shown_and_used(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert "a prior for 1 video" in " ".join(capsys.readouterr().out.split())
     call(["info", str(tmp_path / "a.dnerv")])
     assert f"prior {made['hash']}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_card_that_is_none_of_ours(tmp_path: Path) -> None:
+    PriorFile({"a": np.zeros(2, np.float16)}, {}, {"trained_on": "cats"}).write(tmp_path / "a.prior")
+    with pytest.raises(InputError, match="cannot read its card"):
+        call(["prior", "show", str(tmp_path / "a.prior")])
 
 
 def test_a_prior_that_is_none(tmp_path: Path) -> None:

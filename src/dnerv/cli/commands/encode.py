@@ -34,7 +34,9 @@ def _run(videos: VideosGiven, to: EncodeOutput, options: EncodeOptions, how: Run
     if options.trains:
         return _train(videos, to, options, how)
     if to.tensorboard is not None:
-        raise InputError("--tensorboard: nothing is trained without --budget or --epochs")
+        raise InputError(
+            "--tensorboard: no network is trained from nothing, as --budget or --epochs do without --prior"
+        )
     return _record(encode(videos.inputs, to.output, options, **_given(how))) if is_first_process() else None
 
 

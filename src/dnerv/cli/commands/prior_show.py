@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dnerv.cli.command import Command, Record
 from dnerv.encoding.options import RunOptions
+from dnerv.errors import InputError
 from dnerv.options import REQUIRED, Options, like, option
 from dnerv.tables import Part, table
 
@@ -45,7 +46,14 @@ def _tables(record: Record) -> Sequence[Part]:
 
 
 def card_tables(record: Record) -> Sequence[Part]:
-    """A prior's card, as tables."""
+    """A prior's card, as tables. Raises InputError for one that is none of ours."""
+    try:
+        return _card_tables(record)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{record['path']}: this dnerv cannot read its card ({error})") from None
+
+
+def _card_tables(record: Record) -> Sequence[Part]:
     card, trained = record["card"], record["card"]["trained_on"]
     gains = table("held out", ">every", ">crf", ">base, dB", ">gain", ">coded", ">between", ">frames")
     for row in card["gains"]:

@@ -107,7 +107,7 @@ class LayersOptions(FramesOptions):
         ]
 
     def encoding_of(self, way: Way, crf: float) -> EncodeOptions:
-        """Of one archive."""
+        """Of one archive; a prior makes the frames of all of its videos, whether it wins or not."""
         network: dict[str, Any] = {"network": "none", "prior": None}
         if way.prior != "none":
             prior, _, seconds = way.prior.partition(":")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dnerv.archive import Archive, verify_archive
-from dnerv.encoding import EncodeOptions, encode, network_stage, pipeline
+from dnerv.encoding import EncodeOptions, encode, gains, pipeline
 from dnerv.encoding.network_stage import gain_over
 from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.progress import listening
@@ -39,7 +39,7 @@ def praised(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             better = [replace(v, psnr_of_mean_mse=v.psnr_of_mean_mse + videos.get(v.name, 0)) for v in found.videos]
             return replace(found, psnr_of_mean_mse=found.psnr_of_mean_mse + gain, videos=better)
 
-        monkeypatch.setattr(network_stage, "measure_archive", measured)
+        monkeypatch.setattr(gains, "measure_archive", measured)
         monkeypatch.setattr(pipeline, "measure_archive", measured)
 
     return praise

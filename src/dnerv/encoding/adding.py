@@ -101,7 +101,8 @@ def _better_by_prior(
             pack_base(writer, chosen, replace(corpus, videos=tuple(corpus.videos[i] for i in fitting)), lambda place: 0)
             writer.finish({})
         try:
-            gains = network_gains(workspace.other, chosen)
+            found = network_gains(workspace.other, chosen).by_name
+            gains = [found[video.name] for video in chosen]
         except MissingPriorError as error:
             progress.warning(f"new videos get base layers alone: {error}")
             return better

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.archive.limits import CLIP_PIXELS, TILES, Limits
-from dnerv.evaluation import measure_archive
+from dnerv.evaluation import ArchiveQuality, measure_archive
 from dnerv.families import ModelConfig
 from dnerv.video import CachedVideo, TileGrid
 
@@ -24,19 +25,22 @@ def fits(model: ModelConfig, overlap: int, video: CachedVideo) -> bool:
     return tiles <= limits.of(TILES) and pixels <= limits.of(CLIP_PIXELS)
 
 
-def network_gains(path: Path, videos: Sequence[CachedVideo], device: torch.device | str = "cpu") -> list[float]:
-    """dB that the network's frames are closer to those of `videos`, which are the archive's, than the base layer's.
+@dataclass(frozen=True)
+class Gains:
+    """What the network layer of an archive is worth."""
+
+    quality: ArchiveQuality  # of the archive, as it is read
+    by_name: Mapping[str, float]  # dB that a video's frames are closer to the original than its base layer's
+
+
+def network_gains(path: Path, videos: Sequence[CachedVideo], device: torch.device | str = "cpu") -> Gains:
+    """Measure an archive of `videos` with its network and without.
 
     Frames are of the coded size, PSNR is that of a video's mean error.
     """
     frames = {video.name: video.store for video in videos}
     with Archive(path, size="coded", device=device) as archive, Archive(path, size="coded", layers="base") as base:
         progress.stage("comparing network and base layer", archive.num_frames + base.num_frames)
-        made, blended = (
-            {
-                video.name: video.psnr_of_mean_mse
-                for video in measure_archive(layers, frames.__getitem__, ms_ssim=False).videos
-            }
-            for layers in (archive, base)
-        )
-    return [made[video.name] - blended[video.name] for video in videos]
+        made, blended = (measure_archive(layers, frames.__getitem__, ms_ssim=False) for layers in (archive, base))
+    before = {video.name: video.psnr_of_mean_mse for video in blended.videos}
+    return Gains(made, {video.name: video.psnr_of_mean_mse - before[video.name] for video in made.videos})

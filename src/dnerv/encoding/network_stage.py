@@ -88,7 +88,8 @@ class NetworkStage:
         self._pack(path, layer, settings, corpus, self._starts.__getitem__)
         used = len(self._videos)
         if not self._options.keeps_network:
-            better = [gain > 0 for gain in network_gains(path, self._videos)]
+            gains = network_gains(path, self._videos).by_name
+            better = [gains[video.name] > 0 for video in self._videos]
             used = sum(better)
             if used < len(better):
                 self._pack(path, layer, settings, corpus, lambda place: self._starts[place] if better[place] else None)

@@ -308,7 +308,8 @@ class _Encoding:
             )
             return alone
         self.workspace.other.replace(self.workspace.archive)
-        found = self._result(alone.path, corpus, None, self._measure(videos, self.workspace.archive))
+        quality = made.quality or self._measure(videos, self.workspace.archive)
+        found = self._result(alone.path, corpus, None, quality)
         gain = gain_over(alone.quality, found.quality, settings.exchange)
         model, bits = made.layer.record.model, stage.weight_bits
         return replace(found, network=NetworkResult(model, bits, made.parameters, made.videos, gain))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from math import ceil, log10
+from math import ceil, inf, log10
 from pathlib import Path
 from statistics import fmean
 
@@ -30,6 +30,7 @@ from dnerv.encoding.packing import pack_base, record_of
 from dnerv.encoding.training_stage import DecodedBase, clip_set
 from dnerv.encoding.workspace import Workspace
 from dnerv.errors import ArchiveError, InputError
+from dnerv.evaluation import ArchiveQuality
 from dnerv.families import config_from_json, config_to_json, count_parameters, tensor_shapes
 from dnerv.families.prior import ADDITIONS, AdaptedPrior, Addition, PriorConfig
 from dnerv.printable import count
@@ -67,6 +68,7 @@ class PriorLayer:
     addition: Addition
     parameters: int  # that the archive holds
     videos: int = 0  # that it makes the frames of
+    quality: ArchiveQuality | None = None  # of the archive that was written, where it was measured
 
 
 class PriorStage:
@@ -104,29 +106,39 @@ class PriorStage:
         if not fitting:
             return None
         sample = [fitting[int(i)] for i in np.unique(np.linspace(0, len(fitting) - 1, _SAMPLE).round())]
-        best, best_score = None, -np.inf
-        for addition in self._additions:
+        additions, keeps_all = self._additions, self._options.network == "always"
+        best, best_score = None, -inf
+        for addition in additions:
             made = self._made(addition)
-            more = len(made.layer.weights or b"")
-            self._pack(path, made.layer, sample, sample)
-            gains = network_gains(path, [self._videos[i] for i in sample], self._device)
-            progress.note(
-                f"{_described(addition)}: {fmean(gains):+.2f} dB on {count(len(sample), 'video')}, {more:,} bytes"
-            )
-            score = fmean(gain if self._keeps(gain) else 0.0 for gain in gains) - self._price(more, base_bytes)
+            if keeps_all and len(additions) == 1:  # nothing is left to choose
+                best = made
+                break
+            score = self._score(made, path, sample, base_bytes)
             if score > best_score:
                 best, best_score = made, score
         assert best is not None
-        better = fitting
-        if self._options.network != "always":
-            if best_score <= 0:
-                return None
-            self._pack(path, best.layer, fitting, fitting)
-            gains = network_gains(path, [self._videos[place] for place in fitting], self._device)
-            better = [place for place, gain in zip(fitting, gains, strict=True) if self._keeps(gain)]
-        if better:
-            self._pack(path, best.layer, everything, better)
+        if keeps_all:
+            self._pack(path, best.layer, everything, fitting)
+            return replace(best, videos=len(fitting))
+        if best_score <= 0:
+            return None
+        self._pack(path, best.layer, fitting, fitting)
+        found = network_gains(path, [self._videos[place] for place in fitting], self._device)
+        better = [place for place in fitting if self._keeps(found.by_name[self._videos[place].name])]
+        if better == list(everything):
+            return replace(best, videos=len(better), quality=found.quality)
+        self._pack(path, best.layer, everything, better)
         return replace(best, videos=len(better)) if better else None
+
+    def _score(self, made: PriorLayer, path: Path, sample: Sequence[int], base_bytes: int) -> float:
+        """dB that a layer gains beyond what its bytes would, on average of a sample of the videos."""
+        self._pack(path, made.layer, sample, sample)
+        gains = list(network_gains(path, [self._videos[i] for i in sample], self._device).by_name.values())
+        more = len(made.layer.weights or b"")
+        progress.note(
+            f"{_described(made.addition)}: {fmean(gains):+.2f} dB on {count(len(gains), 'video')}, {more:,} bytes"
+        )
+        return fmean(gain if self._keeps(gain) else 0.0 for gain in gains) - self._price(more, base_bytes)
 
     def _keeps(self, gain: float) -> bool:
         """Whether a video that gains so many dB has its frames made by the network."""

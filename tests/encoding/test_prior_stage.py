@@ -56,6 +56,7 @@ def test_a_prior_takes_no_bytes_but_its_name(
     assert after.psnr > before.psnr + 0.1
     assert after.psnr == pytest.approx(result.quality.psnr)
     assert any(note.startswith("the prior: +") for note in recorder.notes)
+    assert recorder.notes[-1] == f"readers need {schooled.path}: beside the archive, or named in {PLACES}"
     with Archive(path) as archive, Archive(path, layers="base") as alone, Archive(base) as other:
         model = archive.config.network.model  # type: ignore[union-attr]
         assert isinstance(model, PriorConfig)
@@ -79,6 +80,10 @@ def test_a_prior_that_is_not_at_hand_is_named_and_the_base_layer_is_read(
     (tmp_path / "priors").mkdir()
     (tmp_path / "priors/junk.prior").write_bytes(b"none")
     (tmp_path / "priors/mine.prior").write_bytes(schooled.path.read_bytes())
+    (tmp_path / "beside").mkdir()
+    for name, file in (("a.dnerv", path), ("my.prior", schooled.path)):
+        (tmp_path / "beside" / name).write_bytes(file.read_bytes())
+    assert (Archive(tmp_path / "beside/a.dnerv")["3"][:] == made).all()
     monkeypatch.setenv(PLACES, f"{tmp_path / 'absent'}:{tmp_path / 'priors'}")
     assert (Archive(path)["3"][:] == made).all()
 

@@ -73,6 +73,14 @@ def test_every_tenth_video_is_held_out_where_none_is_named(
     assert [row["coded"] for row in card["gains"]] == pytest.approx([0, 0], abs=1e-5)
 
 
+def test_of_fewer_than_ten_the_last_is_held_out(schooled: SimpleNamespace, tmp_path: Path) -> None:
+    card = train_prior([schooled.train], tmp_path / "a.prior", replace(SHORT, epochs=0)).card
+    assert card["trained_on"]["videos"] == 2
+    assert len(card["gains"]) == 2 * len(MEASURED_CRFS)
+    card = train_prior([schooled.held_out], tmp_path / "b.prior", replace(SHORT, epochs=0)).card
+    assert (card["trained_on"]["videos"], card["gains"]) == (1, [])
+
+
 def test_videos_larger_than_the_crop_are_learned_from_in_pieces(schooled: SimpleNamespace, tmp_path: Path) -> None:
     options = replace(SHORT, crop=(32, 40), held_out=(schooled.held_out,))
     card = train_prior([schooled.train], tmp_path / "a.prior", options).card

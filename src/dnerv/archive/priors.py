@@ -12,6 +12,7 @@ from dnerv.errors import InputError, MissingPriorError
 
 SUFFIX = ".prior"
 PLACES = "DNERV_PRIORS"  # in the environment: priors of one's own, files and folders of them, with colons between
+_WORK = ".work"
 _SHIPPED = Path(__file__).parent.parent / "priors"
 
 
@@ -26,7 +27,7 @@ def given_prior(name: str) -> PriorFile:
     Raises InputError.
     """
     known = shipped()
-    if name not in known and not Path(name).exists():
+    if name not in known and not Path(name).is_file():
         raise InputError(f"no prior is called {name!r}, and no file; known: {', '.join(known) or 'none'}")
     if name in known:
         return _read(known[name])
@@ -39,9 +40,12 @@ def given_prior(name: str) -> PriorFile:
     return prior
 
 
-def prior_by_hash(wanted: str) -> PriorFile:
-    """The prior that an archive names. Raises MissingPriorError."""
-    for path in _files():
+def prior_by_hash(wanted: str, archive: str = "") -> PriorFile:
+    """The prior that an archive names. Raises MissingPriorError.
+
+    `archive`: its path; priors may lie beside it.
+    """
+    for path in _files(archive):
         try:
             prior = _read(path)
         except InputError:  # a file of the user's folder that is something else
@@ -49,13 +53,18 @@ def prior_by_hash(wanted: str) -> PriorFile:
         if prior.hash == wanted:
             return prior
     raise MissingPriorError(
-        f"frames are made with the prior {wanted}, which is not at hand: say where it is in {PLACES}, or read the "
-        "base layers alone (layers='base', --layers base)"
+        f"frames are made with the prior {wanted}, which is not at hand: put it beside the archive, or say where it is "
+        f"in {PLACES}; or read the base layers alone (layers='base', --layers base)"
     )
 
 
-def _files() -> Iterator[Path]:
+def _files(archive: str) -> Iterator[Path]:
     yield from shipped().values()
+    if archive and "://" not in archive:
+        folder = Path(archive).parent
+        yield from sorted(folder.glob(f"*{SUFFIX}"))
+        if folder.suffix == _WORK:  # an archive that is being made lies in a folder beside its place
+            yield from sorted(folder.parent.glob(f"*{SUFFIX}"))
     for place in map(Path, filter(None, os.environ.get(PLACES, "").split(os.pathsep))):
         yield from sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place]
 

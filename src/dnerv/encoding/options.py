@@ -100,7 +100,7 @@ class EncodeOptions(FrameOptions):
     model: str = option("dnerv", "Its family.", choices=FAMILIES, group=NETWORK)
     prior: str | None = option(
         None,
-        "A network that is trained already, by name or file: its weights take no bytes, --budget adapts them.",
+        "A network that is trained already, general or a file: its weights take no bytes, --budget adapts them.",
         metavar="NAME|FILE",
         group=NETWORK,
     )

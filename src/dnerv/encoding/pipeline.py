@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerv import progress
 from dnerv.archive import Archive, checked_device
-from dnerv.archive.priors import given_prior
+from dnerv.archive.priors import PLACES, given_prior, shipped
 from dnerv.bitstream import check_target
 from dnerv.codecs import SvtAv1
 from dnerv.encoding.base_choice import DISTANCES
@@ -308,6 +308,8 @@ class _Encoding:
             )
             return alone
         self.workspace.other.replace(self.workspace.archive)
+        if self.options.prior not in shipped() and not self.options.embed_prior:
+            progress.note(f"readers need {self.options.prior}: beside the archive, or named in {PLACES}")
         quality = made.quality or self._measure(videos, self.workspace.archive)
         found = self._result(alone.path, corpus, None, quality)
         gain = gain_over(alone.quality, found.quality, settings.exchange)

@@ -20,7 +20,7 @@ class PriorOptions(FrameOptions):
         (),
         "Videos to measure on, of sources that training does not see.",
         metavar="VIDEO|FOLDER",
-        unset="every tenth",
+        unset="every tenth, of fewer than ten the last",
         is_repeatable=True,
         is_stored=False,
     )
@@ -36,7 +36,7 @@ class PriorOptions(FrameOptions):
     batch_clips: int = option(4, "Clips of eight frames a step.", flag="--batch", low=1, high=4096, group=TRAINING)
     learning_rate: float = option(2e-3, "Of AdamW, at its height.", low=1e-9, high=1, group=TRAINING)
     seed: int = option(0, "Of codings, initial weights and clip order.", group=TRAINING)
-    licence: str = option("", "Said on its card of what it was trained on.", metavar="TEXT", is_stored=False)
+    licence: str = option("", "Of what it was trained on, for its card.", metavar="TEXT", is_stored=False)
     device: str = like(RunOptions, "device", is_stored=False)
 
     def __post_init__(self) -> None:

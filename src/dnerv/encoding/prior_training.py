@@ -89,7 +89,7 @@ def train_prior(
     force = force or has_published(output)  # by a run that was killed right behind it: finish what it left
     check_target(output, force=force)
     members = discover(list(inputs), on_bad=stop)
-    held_out = discover(list(options.held_out), on_bad=stop) if options.held_out else members[9::10]
+    held_out = discover(list(options.held_out), on_bad=stop) if options.held_out else members[9::10] or members[1:][-1:]
     kept = {(member.source_path.resolve(), member.part) for member in held_out}
     members = [member for member in members if (member.source_path.resolve(), member.part) not in kept]
     if not members:
@@ -297,5 +297,6 @@ class _Curve:
             found[f"{gain.source} {gain.distance}".strip()].append(gain.gain)
         by_source = {name: float(np.mean(values)) for name, values in found.items()}
         self.points.append({"frames": frames, "seconds": round(trainer.seconds, 1), "gains": by_source})
-        progress.note("gain, dB: " + ", ".join(f"{name} {value:+.3f}" for name, value in by_source.items()))
+        words = (f"{name.rpartition(' ')[0]} every {name.rpartition(' ')[2]} {v:+.3f}" for name, v in by_source.items())
+        progress.note("gain, dB: " + ", ".join(word.strip() for word in words))
         write_atomically(self.path, json.dumps({"source": self.source, "points": self.points}).encode())

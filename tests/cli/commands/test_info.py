@@ -109,7 +109,7 @@ def test_formats_access_and_network_are_lines() -> None:
         "no network",
         "0.0500 bits per pixel",
     ]
-    known = {"title": "D-NeRV", "width": 2, "parameters": 1234, "canvas": [64, 80], "model": {}}
+    known = {"title": "D-NeRV", "width": 2, "parameters": 1234, "canvas": [64, 80], "model": {}, "prior": None}
     lines = lines_of(
         COMMAND.tables(record(*videos, video("d", uses_network=True), formats=[PLAIN, deep], network=known))
     )

@@ -53,7 +53,7 @@ def test_trained_shown_and_used(folder: Path, tmp_path: Path, capsys: pytest.Cap
     call(["encode", str(folder / "held"), "-o", str(tmp_path / "a.dnerv"), "--prior", prior, "--network", "always"])
     assert "a prior for 1 video" in " ".join(capsys.readouterr().out.split())
     call(["info", str(tmp_path / "a.dnerv")])
-    assert f"prior {made['hash']}" in " ".join(capsys.readouterr().out.split())
+    assert f"prior {made['hash']} (at hand), nothing added, canvas 32x48" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_card_that_is_none_of_ours(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dnerv.cli.command import Command, Record
 from dnerv.cli.commands.given import ReadableGiven
+from dnerv.errors import MissingPriorError
 from dnerv.printable import count
 from dnerv.tables import LONGEST_LIST, Part, Table, table
 
@@ -124,7 +125,22 @@ def _network(archive: Archive) -> Record | None:
         "parameters": count_parameters(model),
         "canvas": list(model.canvas),
         "model": config_to_json(model),
+        "prior": _prior(archive, str(config_to_json(model).get("prior", ""))),
     }
+
+
+def _prior(archive: Archive, named: str) -> Record | None:
+    """Where the weights are that the archive names."""
+    if not named:
+        return None
+    from dnerv.archive.priors import given_prior, prior_by_hash, shipped
+
+    own = next((name for name in shipped() if given_prior(name).hash == named), None)
+    try:
+        at_hand = bool(prior_by_hash(named, archive.container.name))
+    except MissingPriorError:
+        at_hand = False
+    return {"hash": named, "name": own, "at_hand": at_hand}
 
 
 def _tables(record: Record) -> Sequence[Part]:
@@ -224,9 +240,10 @@ def _network_line(record: Record) -> str:
         return "no network"
     users, canvas = sum(v["uses_network"] for v in record["videos"]), "x".join(map(str, network["canvas"]))
     what = f"{network['title']} of width {network['width']}, {network['parameters']:,} parameters, canvas {canvas}"
-    prior = network["model"].get("prior")
-    if prior:
-        what += f", added to prior {prior}" if network["parameters"] else f", prior {prior}"
+    if prior := network["prior"]:
+        added = f"{count(network['parameters'], 'parameter')} added to it" if network["parameters"] else "nothing added"
+        place = prior["name"] or ("at hand" if prior["at_hand"] else "not at hand")
+        what = f"prior {prior['hash']} ({place}), {added}, canvas {canvas}"
     return f"{what}, for {users:,} of {count(len(record['videos']), 'video')}"
 
 

@@ -10,6 +10,7 @@ from dnerv.cli.command import Command, Record
 from dnerv.encoding.options import RunOptions
 from dnerv.errors import InputError
 from dnerv.options import REQUIRED, Options, like, option
+from dnerv.printable import count
 from dnerv.tables import Part, table
 
 
@@ -70,8 +71,9 @@ def _card_tables(record: Record) -> Sequence[Part]:
         )
     facts = [
         f"{record['path']}: {card['parameters']:,} parameters, {record['hash']}",
-        f"trained on {trained['videos']:,} videos of {trained['frames']:,} frames, {trained['codings']} base layers of "
-        f"each, for {card['seconds']:,.0f} s, {card['frames_seen']:,} frames seen",
+        f"trained on {trained['videos']:,} videos of {trained['frames']:,} frames, "
+        f"{count(trained['codings'], 'base layer')} of each, for {card['seconds']:,.0f} s, "
+        f"{card['frames_seen']:,} frames seen",
         *([f"licence: {trained['licence']}"] if trained["licence"] else []),
     ]
     return [gains, *facts]

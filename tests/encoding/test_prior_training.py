@@ -152,7 +152,7 @@ def test_the_curve_is_of_all_ways_of_coding(schooled: SimpleNamespace, tmp_path:
 
 
 def test_measuring_takes_no_time_of_the_training(schooled: SimpleNamespace, tmp_path: Path) -> None:
-    """A curve that takes twice as long as the budget leaves the training what it was given, and has all of its points."""
+    """A curve that takes twice as long as the budget leaves it to the training, and has all of its points."""
     options = replace(SHORT, epochs=None, budget_seconds=2.0, held_out=(schooled.held_out,))
     watch = prior_training._Curve.watch
 

@@ -107,7 +107,7 @@ class ArchiveNetwork:
             return model
         from dnerv.archive.priors import prior_by_hash
 
-        named = prior_by_hash(model.prior, str(self._archive.container.name)).weights
+        named = prior_by_hash(model.prior, self._archive.container.name).weights
         return model.completed({name: torch.from_numpy(w.astype(np.float32)) for name, w in named.items()})
 
     def _open_decoder(self) -> Decoder:

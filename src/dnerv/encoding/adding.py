@@ -19,12 +19,12 @@ from typing import Any
 from dnerv import progress
 from dnerv.archive import Archive
 from dnerv.archive.changing import Change, change_of, network_of
-from dnerv.archive.writing import changed_archive, new_archive
+from dnerv.archive.writing import changed_archive
 from dnerv.codecs import Frame
 from dnerv.encoding.base_coding import CodedReference, code_reference
 from dnerv.encoding.base_stage import BaseSettings, BaseStage, CodedCorpus, summaries_of
 from dnerv.encoding.gains import WORTH, fits, network_gains
-from dnerv.encoding.packing import pack_base, references_said
+from dnerv.encoding.packing import pack_base, references_said, write_chosen
 from dnerv.encoding.reading import checked_size, read_videos, stop, warn
 from dnerv.encoding.reference_choice import Known, Summary, thumbnail
 from dnerv.encoding.workspace import Workspace
@@ -97,9 +97,7 @@ def _better_by_prior(
     gains = [inf] * len(fitting)
     if not (isinstance(options, dict) and options.get("network") == "always") and fitting:
         chosen = [videos[i] for i in fitting]
-        with new_archive(workspace.other, network=layer, force=True) as writer:
-            pack_base(writer, chosen, replace(corpus, videos=tuple(corpus.videos[i] for i in fitting)), lambda place: 0)
-            writer.finish({})
+        write_chosen(workspace.other, layer, videos, corpus, fitting, fitting, {})
         try:
             found = network_gains(workspace.other, chosen).by_name
             gains = [found[video.name] for video in chosen]

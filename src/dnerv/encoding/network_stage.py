@@ -29,7 +29,7 @@ from dnerv.encoding.packing import NetworkFrame, pack_base, pack_network_alone, 
 from dnerv.encoding.probe import KeyframeProbe
 from dnerv.encoding.reference_choice import Summary
 from dnerv.encoding.statistics import colour_statistics
-from dnerv.encoding.training_stage import DecodedBase, TrainingTask, clip_set, overlap, train, training_config
+from dnerv.encoding.training_stage import TrainingTask, clip_set, decoded_bases, overlap, train, training_config
 from dnerv.encoding.workspace import Workspace
 from dnerv.errors import DnervError
 from dnerv.evaluation import ArchiveQuality
@@ -138,13 +138,7 @@ class NetworkStage:
         return settings, stage.code_to(design.base_bytes, design.crf, write)
 
     def _train(self, design: Design, corpus: CodedCorpus | None) -> NetworkLayer:
-        bases = []
-        if corpus is not None:
-            progress.stage("decoding coded frames", len(self._videos))
-            for video, base in zip(self._videos, corpus.videos, strict=True):
-                keyframes = base.decoded(video, corpus.by_digest, self._workspace.coded)
-                bases.append(DecodedBase(keyframes, base.plan.crf, base.plan.distance))
-                progress.advance()
+        bases = [] if corpus is None else decoded_bases(self._videos, corpus, self._workspace.coded)
         progress.stage("training")
         clips = clip_set(self._videos, bases, design.model)
         config = training_config(self._options, design, len(clips), self._group.world_size)

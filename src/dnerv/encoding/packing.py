@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from dnerv import progress
 from dnerv.archive import VideoEntry
 from dnerv.archive.config import PlaneFormat
-from dnerv.archive.writing import ArchiveWriter, NewReference, new_archive
+from dnerv.archive.writing import ArchiveWriter, NetworkLayer, NewReference, new_archive
 from dnerv.codecs import Planes, SvtAv1
 from dnerv.encoding.base_coding import CodedReference
 from dnerv.encoding.base_stage import BaseSettings, CodedCorpus
@@ -44,6 +44,26 @@ def write_base(
         pack_base(writer, videos, corpus, lambda place: None)
         writer.finish(record_of(options, settings, corpus))
     return path.stat().st_size
+
+
+def write_chosen(
+    path: Path,
+    layer: NetworkLayer,
+    videos: Sequence[CachedVideo],
+    corpus: CodedCorpus,
+    places: Sequence[int],
+    better: Collection[int],
+    made: Mapping[str, Any],
+) -> None:
+    """Write an archive of the videos at `places`, in place of what is at `path`; a prior makes those of `better`.
+
+    A prior knows no time of a corpus, so that all videos have the place 0 in it. `made`: how the archive was made.
+    """
+    progress.stage("writing the archive")
+    chosen = replace(corpus, videos=tuple(corpus.videos[place] for place in places))
+    with new_archive(path, network=layer, force=True) as writer:
+        pack_base(writer, [videos[i] for i in places], chosen, lambda i: 0 if places[i] in better else None)
+        writer.finish(made)
 
 
 def pack_network_alone(writer: ArchiveWriter, videos: Sequence[CachedVideo], network_frame: NetworkFrame) -> None:

@@ -20,14 +20,14 @@ import torch
 from dnerv import progress
 from dnerv.archive.config import NetworkConfig
 from dnerv.archive.priors import given_prior
-from dnerv.archive.writing import NetworkLayer, new_archive
+from dnerv.archive.writing import NetworkLayer
 from dnerv.bitstream import pack_weights
 from dnerv.bitstream.prior_file import PriorFile
 from dnerv.encoding.base_stage import BaseSettings, CodedCorpus
 from dnerv.encoding.gains import WORTH, fits, network_gains
 from dnerv.encoding.options import EncodeOptions
-from dnerv.encoding.packing import pack_base, record_of
-from dnerv.encoding.training_stage import DecodedBase, clip_set
+from dnerv.encoding.packing import record_of, write_chosen
+from dnerv.encoding.training_stage import DecodedBase, clip_set, decoded_bases
 from dnerv.encoding.workspace import Workspace
 from dnerv.errors import ArchiveError, InputError
 from dnerv.evaluation import ArchiveQuality
@@ -188,7 +188,6 @@ class PriorStage:
         return min(HALO, min(self._model.canvas) - 1)
 
     def _train(self, adapted: AdaptedPrior) -> None:
-        progress.stage("training")
         options, kinds = self._options, len(ADDITIONS) - 1
         config = TrainingConfig(
             epochs=None if options.epochs is None else ceil(options.epochs / kinds),
@@ -201,10 +200,8 @@ class PriorStage:
             seed=options.seed,
         )
         if self._bases is None:
-            self._bases = []
-            for video, base in zip(self._videos, self._corpus.videos, strict=True):
-                keyframes = base.decoded(video, self._corpus.by_digest, self._workspace.coded)
-                self._bases.append(DecodedBase(keyframes, base.plan.crf, base.plan.distance))
+            self._bases = decoded_bases(self._videos, self._corpus, self._workspace.coded)
+        progress.stage("training")
         source = {
             "model": config_to_json(adapted.config),
             "videos": [video.digest for video in self._videos],
@@ -219,12 +216,8 @@ class PriorStage:
 
     def _pack(self, path: Path, layer: NetworkLayer, places: Sequence[int], better: Sequence[int]) -> None:
         """An archive of the videos at `places`; the prior makes the frames of those `better`."""
-        videos, bases = [self._videos[i] for i in places], tuple(self._corpus.videos[i] for i in places)
-        uses = set(better)
-        with new_archive(path, network=layer, force=True) as writer:
-            corpus = replace(self._corpus, videos=bases)
-            pack_base(writer, videos, corpus, lambda place: 0 if places[place] in uses else None)
-            writer.finish(record_of(self._options, self._settings, self._corpus))
+        made = record_of(self._options, self._settings, self._corpus)
+        write_chosen(path, layer, self._videos, self._corpus, places, set(better), made)
 
 
 def _described(addition: Addition) -> str:

@@ -22,7 +22,7 @@ from dnerv.archive import checked_device
 from dnerv.archive.priors import SUFFIX
 from dnerv.bitstream import check_target
 from dnerv.bitstream.prior_file import PriorFile
-from dnerv.codecs import SvtAv1, decode_packets
+from dnerv.codecs import PEAK, SvtAv1, decode_packets, psnr
 from dnerv.encoding.prior_options import CROP_MULTIPLE, PriorOptions
 from dnerv.encoding.reading import read_videos, stop
 from dnerv.encoding.workspace import Workspace, has_published
@@ -257,13 +257,13 @@ def _psnrs(network: torch.nn.Module, test: TrainingVideo, device: torch.device) 
         start, end, share = (part.flatten() for part in (inputs.start, inputs.end, inputs.distance))
         base = torch.lerp(inputs.keyframes[start], inputs.keyframes[end], share[:, None, None, None])
         base = base[..., :height, :width].mul(255).round() / 255
-        values = torch.stack((_psnr(base, wanted), _psnr(made, wanted), ((share > 0) & (share < 1)).float()))
+        values = torch.stack((_psnr(base, wanted), _psnr(made, wanted), ((share > 0) & (share < 1)).double()))
         parts.append(values[:, mask].cpu())
     return torch.cat(parts, dim=1)
 
 
 def _psnr(frames: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    return -10 * torch.log10(squared_error(frames, wanted) + 1e-9)
+    return psnr(PEAK**2 * squared_error(frames, wanted))
 
 
 def _up(side: int) -> int:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from dnerv import progress
 from dnerv.archive import checked_device
+from dnerv.encoding.base_stage import CodedCorpus
 from dnerv.encoding.dial import Design
 from dnerv.encoding.options import DEFAULT_BUDGET_SECONDS, EncodeOptions
 from dnerv.families import ModelConfig, build_model, count_parameters
@@ -42,6 +44,17 @@ class DecodedBase(NamedTuple):
     keyframes: FrameStore | None
     crf: float
     distance: int
+
+
+def decoded_bases(videos: Sequence[CachedVideo], corpus: CodedCorpus, folder: Path) -> list[DecodedBase]:
+    """The base layers of all videos, decoded, on disk in `folder`."""
+    progress.stage("decoding coded frames", len(videos))
+    bases = []
+    for video, base in zip(videos, corpus.videos, strict=True):
+        keyframes = base.decoded(video, corpus.by_digest, folder)
+        bases.append(DecodedBase(keyframes, base.plan.crf, base.plan.distance))
+        progress.advance()
+    return bases
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ _HIDDEN = 16  # of the layers that read the conditions
 _CONTRAST = 4.0  # of what layers see, over RGB in [0, 1]
 _RESIDUAL = 1 / 16  # what 1 in the last layer is worth in RGB
 _SIDES = 4  # pixels: the canvas is a multiple of it
+_COARSE_FROM = 32  # width of the narrowest network that runs at a quarter, too
 
 
 @dataclass(frozen=True)
@@ -319,9 +320,6 @@ def sized(width: int, sizing: Sizing) -> PriorConfig:
         clip_length=sizing.clip_length,
         keyframe_every=sizing.keyframe_every,
     )
-
-
-_COARSE_FROM = 32  # width
 
 
 @cache

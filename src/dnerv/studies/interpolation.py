@@ -87,14 +87,9 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
     def measure(self, run: Run[InterpolationOptions], plan: Plan) -> Record:
         """The archive of the frames kept, against all frames."""
         # The frames kept are files, at their size and rate already.
-        encoding, whole, facts = run.options.encoding(resolution=None, fps=None), plan.whole, {}
-        if run.options.prior is not None:
-            from dnerv.archive.priors import given_prior
-
-            facts = {"prior": given_prior(run.options.prior).hash}
-        return run.archive(
-            "every second frame", plan.kept, encoding, facts=facts, measure=measured_gaps, arguments=[whole]
-        )
+        encoding = run.options.encoding(resolution=None, fps=None)
+        whole = plan.whole
+        return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[whole])
 
     def rows(self, run: Run[InterpolationOptions], plan: Plan, measured: Record) -> Record:
         """PSNR of the frames held out by each way, and of those kept."""

@@ -25,6 +25,7 @@ import torch
 
 from dnerv import progress
 from dnerv.archive import checked_device
+from dnerv.archive.priors import given_prior
 from dnerv.encoding import EncodeOptions, encode
 from dnerv.errors import InputError, OutputError
 from dnerv.evaluation.machine import describe_machine
@@ -133,6 +134,8 @@ class Run(Generic[OptionsT]):
             What `measure` found, `facts`, and `files`, the archive; where `is_timed`, `encoding_seconds` too.
         """
         facts = dict(facts or {})
+        if encoding.prior is not None:  # a file of the same name may hold another
+            facts["prior"] = given_prior(encoding.prior).hash
         if not encoding.uses_keyframes:
             encoding = replace(encoding, network_share=1.0)
 

@@ -118,14 +118,14 @@ def _network(archive: Archive) -> Record | None:
         return None
     from dnerv.families import config_to_json, count_parameters, family_of
 
-    model = network.model
+    model, record = network.model, config_to_json(network.model)
     return {
         "title": family_of(model).title,
         "width": model.base_channels,
         "parameters": count_parameters(model),
         "canvas": list(model.canvas),
-        "model": config_to_json(model),
-        "prior": _prior(archive, str(config_to_json(model).get("prior", ""))),
+        "model": record,
+        "prior": _prior(archive, record.get("prior", "")),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from dnerv.cli.commands.prior_show import card_tables
 from dnerv.encoding.options import RunOptions
 from dnerv.encoding.prior_options import PriorOptions
 from dnerv.options import REQUIRED, Options, like, option
-from dnerv.tables import Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +31,6 @@ def _run(videos: VideosGiven, to: PriorOutput, options: PriorOptions) -> Record:
     return {"path": str(to.output), "hash": prior.hash, "card": dict(prior.card)}
 
 
-def _tables(record: Record) -> Sequence[Part]:
-    return card_tables(record)
-
-
 COMMAND = Command(
     "prior train",
     """Train a network once, for encodings to come.
@@ -45,5 +39,5 @@ COMMAND = Command(
     Interrupted, even killed, it goes on when the same command is given again.""",
     (VideosGiven, PriorOutput, PriorOptions),
     _run,
-    _tables,
+    card_tables,
 )

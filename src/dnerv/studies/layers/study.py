@@ -239,19 +239,14 @@ def _anchor(run: Run[LayersOptions], name: str, content: Content) -> Iterator[Re
 
 def _way(run: Run[LayersOptions], way: Way, content: Content, span: tuple[float, float]) -> list[Record]:
     """Points at the qualities asked for or, where none were, at as many as cover the anchors' `span` of PSNR."""
-    from dnerv.archive.priors import given_prior
     from dnerv.studies.layers.scores import measured_layers
-
-    facts: Record = {}
-    if way.prior != "none":
-        facts = {"prior": given_prior(way.prior.partition(":")[0]).hash}
 
     def at(crf: float) -> Record:
         return run.archive(
             f"access {way.name} crf {crf:g}",
             content,
             run.options.encoding_of(way, crf),
-            facts={"crf": crf, **facts},
+            facts={"crf": crf},
             measure=measured_layers,
             arguments=[run.options.measures],
             is_timed=True,

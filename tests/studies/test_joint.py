@@ -143,6 +143,15 @@ def test_chart() -> None:
     ]
 
 
+def test_networks_of_one_video_can_be_given_as_many_steps(videos: Path, tmp_path: Path, printed: Any) -> None:
+    options = replace(OPTIONS, counts=(2,), archives=("nerv",), separate_epochs=3)
+    record = run_study(Joint(), [videos], tmp_path / "out", options)
+    steps = [json.loads(path.read_text()) for path in (tmp_path / "out/steps").glob("*.json")]
+    epochs = sorted((len(s["found"]["videos"]), s["depends_on"]["encoding"]["epochs"]) for s in steps)
+    assert epochs == [(1, 3), (1, 3), (2, 1)]
+    assert "1 epochs, 3 of separate networks" in printed(Joint().tables(record))
+
+
 def test_more_videos_than_there_are(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="asks for 4 videos, and there are 3"):
         run_study(Joint(), [videos], tmp_path / "out", replace(OPTIONS, counts=(4,)))

@@ -3,7 +3,8 @@
     videos, in an order drawn by a seed ─┬─ the first n together ─ one archive ───────┐
                                          └─ each by itself ─ n archives, bytes added ─┴─ decoded in fresh processes
 
-Both are asked for the same bits per pixel, index and headers included, and pass over every frame equally often.
+Both are asked for the same bits per pixel, index and headers included, and pass over every frame equally often. A
+network of all then makes more steps than one of each: `separate_epochs` gives those as many.
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ class JointOptions(FramesOptions):
     archives: tuple[KindName, ...] = option(("nerv", "dnerv", "base", "alone"), "Kinds of archives that take part.")
     bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05, help="Bits per pixel, both ways.")
     epochs: int = like(EncodeOptions, "epochs", default=40, help="Of networks, passes over all clips.", low=1)
+    separate_epochs: int | None = option(None, "The same of networks of one video.", low=1, unset="as many")
+
+    @property
+    def epochs_apart(self) -> int:
+        """Of networks of one video."""
+        return self.separate_epochs or self.epochs
 
 
 class Encoded(NamedTuple):
@@ -75,11 +82,11 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
         """Of one video both ways are the same archive."""
         rows = []
         for kind in in_order(run.options.archives):
-            apart = [_archive(run, kind, [member]) for member in plan]
+            apart = [_archive(run, kind, [member], run.options.epochs_apart) for member in plan]
             counts = sorted(run.options.counts)
             rows += [Encoded(kind, "separate", count, apart[:count]) for count in counts]
             for count in counts:
-                together = apart[0] if count == 1 else _archive(run, kind, plan[:count])
+                together = apart[0] if count == 1 else _archive(run, kind, plan[:count], run.options.epochs)
                 rows.append(Encoded(kind, "joint", count, [together]))
         return rows
 
@@ -105,8 +112,10 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
         published, options = record["published"], record["options"]
         apart, together = (published["psnr"][way] for way in WAYS)
         named = [(f"{KINDS[row['model']].title} {row['way']} {row['videos']}", row) for row in record["rows"]]
+        more = options.get("separate_epochs")
         return [
-            f"{options['bits_per_pixel']:g} bits per pixel asked of both ways, {options['epochs']} epochs",
+            f"{options['bits_per_pixel']:g} bits per pixel asked of both ways, {options['epochs']} epochs"
+            + (f", {more} of separate networks" if more else ""),
             "",
             table,
             *_times(record),
@@ -132,12 +141,12 @@ class Joint(Study[JointOptions, list["Member"], list[Encoded]]):
         return [Lines("PSNR by number of videos", "videos", "PSNR, dB (mean over videos)", series, "counts")]
 
 
-def _archive(run: Run[JointOptions], kind: str, members: Sequence[Member]) -> Record:
+def _archive(run: Run[JointOptions], kind: str, members: Sequence[Member], epochs: int) -> Record:
     from dnerv.video import discover
 
     content = run.content([member.source_path for member in members])
     which = f"{len(members)} videos" if len(members) > 1 else f"{members[0].source_path.stem} alone"
-    encoding = KINDS[kind].encoding(run.options)
+    encoding = KINDS[kind].encoding(run.options, epochs=epochs)
     facts = {"pixels": content.num_pixels}
     found = run.archive(f"{kind} {which}", content, encoding, facts=facts, is_timed=True)
     names = {member.source_path: member.name for member in discover(content.sources)}  # as this archive has them

@@ -51,18 +51,35 @@ JOBS = (
     Job("compare-davis", "~1", "compare {data}/davis --resolution 176x320 --epochs 40"),
     Job("ablation-demo", "~3", "study ablation {data}/demo --resolution 128x160 --epochs 40 --seeds 3"),
     Job(
+        "convergence-surveillance",
+        "~2",
+        "study convergence {data}/surveillance --resolution 128x160 --fps 6 --epochs 10,40,160,640",
+    ),
+    Job(
         "diversity-metaworld",
-        "~4",
+        "~3",
         "study diversity {data}/metaworld --by label --resolution 128x160 --sources 5,10,25,50 --clips 100 --draws 3 "
-        "--archives nerv,paper,dnerv,base --epochs 60",
+        "--archives nerv,dnerv,base --epochs 60",
+    ),
+    Job(
+        "diversity-metaworld-paper",  # its network is 575 kB at its narrowest
+        "~8",
+        "study diversity {data}/metaworld --by label --resolution 128x160 --sources 5,50 --clips 150 --draws 1 "
+        "--bpp 0.3 --archives nerv,paper --epochs 60",
     ),
     Job(
         "diversity-surveillance",
-        "~3",
+        "~2",
         "study diversity {data}/surveillance --resolution 128x160 --sources 6,12,48 --draws 3 "
-        "--archives nerv,paper,dnerv,base --epochs 60",
+        "--archives nerv,dnerv,base --epochs 60",
     ),
     Job("joint-metaworld", "~4", "study joint {data}/metaworld --resolution 128x160 --counts 10,50,200 --epochs 12"),
+    Job(
+        "joint-metaworld-steps",  # as many for each network
+        ".6",
+        "study joint {data}/metaworld --resolution 128x160 --counts 10 --archives nerv,dnerv --epochs 40 "
+        "--separate-epochs 400",
+    ),
     Job(
         "recognition-metaworld",
         "~20",

@@ -24,6 +24,7 @@ _TABLE: Mapping[str, tuple[str, str]] = {
     "layers": ("layers.study:Layers", "Archives without a network against AV1 files; access priced."),
     "compare": ("compare.study:Compare", "Draw rate-distortion curves of networks and video codecs."),
     "ablation": ("ablation.study:Ablation", "Leave out or replace each part, at equal bytes."),
+    "convergence": ("convergence:Convergence", "Train longer and longer, at several learning rates."),
     "diversity": ("diversity:Diversity", "Encode as many clips from few sources as from many."),
     "joint": ("joint:Joint", "Compare one archive of all videos with one of each."),
     "bench": ("bench.study:Bench", "Measure loading speed against stored frames, H.264 and NeRV."),

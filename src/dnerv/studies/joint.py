@@ -4,7 +4,7 @@
                                          └─ each by itself ─ n archives, bytes added ─┴─ decoded in fresh processes
 
 Both are asked for the same bits per pixel, index and headers included, and pass over every frame equally often. A
-network of all then makes more steps than one of each: `separate_epochs` gives those as many.
+network of n videos then makes about n times the steps of one of each: `separate_epochs`, n times as many, evens that.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class JointOptions(FramesOptions):
     archives: tuple[KindName, ...] = option(("nerv", "dnerv", "base", "alone"), "Kinds of archives that take part.")
     bits_per_pixel: float = like(EncodeOptions, "bits_per_pixel", default=0.05, help="Bits per pixel, both ways.")
     epochs: int = like(EncodeOptions, "epochs", default=40, help="Of networks, passes over all clips.", low=1)
-    separate_epochs: int | None = option(None, "The same of networks of one video.", low=1, unset="as many")
+    separate_epochs: int | None = like(
+        EncodeOptions, "epochs", default=None, help="The same of networks of one video.", low=1, unset="as --epochs"
+    )
 
     @property
     def epochs_apart(self) -> int:

@@ -201,7 +201,7 @@ class Recognition(Study[RecognitionOptions, Plan, Measured]):
                     "codec": found["codec"],
                     "rate": found["rate"],
                     **{name: found[name] for name in _FACTS},
-                    "psnrs": _psnrs(found),
+                    "psnrs": {video["name"]: round(video["psnr"], 3) for video in found["videos"]},
                     **{
                         protocol: summary(_percents(hits), tests) | {"less": paired(_less(measured.raw, hits))}
                         for protocol, hits in by_protocol.items()
@@ -245,12 +245,6 @@ class Recognition(Study[RecognitionOptions, Plan, Measured]):
             )
             for protocol, title in PROTOCOLS.items()
         ]
-
-
-def _psnrs(found: Record) -> list[float]:
-    """Of each video, dB, in the order of their names."""
-    by_name = {video["name"]: video["psnr"] for video in found["videos"]}
-    return [round(by_name[name], 3) for name in sorted(by_name)]
 
 
 def summary(percents: Sequence[float], tests: int) -> Record:

@@ -264,7 +264,7 @@ CLAIMS = (
     Claim(
         "D-NeRV is above NeRV at equal bytes",
         above_nerv,
-        "one seed each; NeRV still gained, .76 dB from 19,808 steps to 45,304 on demo and .44 a doubling on surveillance",
+        "one seed each; NeRV still gained: .76 dB from 19,808 steps to 45,304 on demo, .44 a doubling on surveillance",
     ),
     Claim(
         "D-NeRV compresses better than H.264",

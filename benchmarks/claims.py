@@ -146,7 +146,7 @@ def above_nerv() -> Iterator[Evidence]:
 
 
 def above_h264() -> Iterator[Evidence]:
-    """BD-PSNR of D-NeRV less x264's, both against x265; PSNR at equal bytes, by video."""
+    """BD-PSNR of D-NeRV less x264's, both against x265; PSNR at equal bytes, by task."""
     for name in ("demo", "davis"):
         deltas = {row["codec"]: row for row in record(f"docs/records/compare-{name}.json")["deltas"]}
         more = deltas["dnerv"]["psnr"]["value"] - deltas["x264"]["psnr"]["value"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dnerv.errors import InputError
-from dnerv.evaluation import perceptual
+from dnerv.evaluation import packages, perceptual
 from dnerv.evaluation.perceptual import perceptual_distance, st_lpips
 
 CONVOLUTIONS = {  # name: channels out, channels in, side, stride-1 padding
@@ -115,6 +115,6 @@ class TestVideos:
 
 
 def test_weights_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="stlpips-pytorch"):
         perceptual.check_perceptual()

